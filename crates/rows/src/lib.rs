@@ -1,0 +1,8 @@
+//! The row engine: bytes in; typed rows, rejects and aggregates out.
+//!
+//! Nothing here opens a file, reads a clock or waits for anything: callers bring readers and scratch space.
+
+mod error;
+pub mod limits;
+
+pub use error::{Error, Refusal, Result};

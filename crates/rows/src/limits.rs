@@ -1,0 +1,32 @@
+//! Every limit of the row engine, in one place and asserted together. Going past one is a named rejection.
+
+/// Longest record (one row with its quoted line breaks, one JSON value), in bytes. Longer: the file is refused.
+pub const RECORD_BYTES_MAX: usize = 1024 * 1024;
+/// Longest value in one column of a row, in bytes. Longer: the row is rejected.
+pub const FIELD_BYTES_MAX: usize = 64 * 1024;
+/// Columns of a header or a Parquet schema. More: the file is refused.
+pub const COLUMNS_MAX: usize = 4096;
+/// Nesting of JSON values. Deeper: the row is rejected.
+pub const JSON_DEPTH_MAX: usize = 64;
+/// How many times its compressed size a file may grow when unpacked, once past `UNPACKED_BYTES_FREE`.
+pub const UNPACK_RATIO_MAX: u64 = 1000;
+/// Unpacked bytes that are never questioned, however small the packed file.
+pub const UNPACKED_BYTES_FREE: u64 = 64 * 1024 * 1024;
+/// Unpacked bytes of one file, all members together. More: the file is refused.
+pub const UNPACKED_BYTES_MAX: u64 = 1024 * 1024 * 1024 * 1024;
+/// Members of a zip file that are looked at. More: the file is refused.
+pub const ZIP_MEMBERS_MAX: usize = 1000;
+/// Largest window a zstd frame may ask for, as a power of two (128 MiB).
+pub const ZSTD_WINDOW_LOG_MAX: u32 = 27;
+/// Unpacked bytes of one Parquet page. Larger: the file is refused.
+pub const PARQUET_PAGE_BYTES_MAX: u64 = 64 * 1024 * 1024;
+/// Bytes of a Parquet footer. Larger: the file is refused.
+pub const PARQUET_FOOTER_BYTES_MAX: u64 = 16 * 1024 * 1024;
+/// Rejected rows listed one by one in a report; totals stay exact.
+pub const REJECTS_LISTED_MAX: usize = 100;
+/// Characters of a value shown in a report.
+pub const VALUE_SHOWN_CHARS_MAX: usize = 80;
+/// Most fractional digits of a number, after trailing zeros are dropped.
+pub const DECIMAL_SCALE_MAX: u32 = 18;
+/// Most significant digits of a number.
+pub const DECIMAL_DIGITS_MAX: u32 = 38;
