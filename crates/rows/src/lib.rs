@@ -2,7 +2,9 @@
 //!
 //! Nothing here opens a file, reads a clock or waits for anything: callers bring readers and scratch space.
 
+pub mod cells;
 mod error;
 pub mod limits;
+pub mod source;
 
 pub use error::{Error, Refusal, Result};
