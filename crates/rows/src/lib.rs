@@ -3,6 +3,7 @@
 //! Nothing here opens a file, reads a clock or waits for anything: callers bring readers and scratch space.
 
 pub mod cells;
+pub mod contract;
 mod error;
 pub mod limits;
 pub mod source;
