@@ -3,6 +3,8 @@
 //! Nothing here opens a file, reads a clock or waits for anything: callers bring readers and scratch space.
 
 pub mod cells;
+pub mod currency;
+pub mod decimal;
 mod error;
 pub mod limits;
 pub mod source;
