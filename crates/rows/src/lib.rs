@@ -4,6 +4,8 @@
 
 pub mod cells;
 pub mod contract;
+pub mod currency;
+pub mod decimal;
 mod error;
 pub mod limits;
 pub mod source;

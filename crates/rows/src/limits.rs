@@ -30,3 +30,7 @@ pub const VALUE_SHOWN_CHARS_MAX: usize = 80;
 pub const DECIMAL_SCALE_MAX: u32 = 18;
 /// Most significant digits of a number.
 pub const DECIMAL_DIGITS_MAX: u32 = 38;
+/// Largest exponent of a number written with one, either way.
+pub const DECIMAL_EXPONENT_MAX: i64 = 60;
+/// Longest pattern that describes how a time is written, in bytes.
+pub const TIME_PATTERN_BYTES_MAX: usize = 256;
