@@ -3,8 +3,10 @@
 //! Nothing here opens a file, reads a clock or waits for anything: callers bring readers and scratch space.
 
 pub mod cells;
+pub mod csv;
 mod error;
 pub mod limits;
+pub mod scan;
 pub mod source;
 
 pub use error::{Error, Refusal, Result};
