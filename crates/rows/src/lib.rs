@@ -4,10 +4,12 @@
 
 pub mod cells;
 pub mod contract;
+pub mod csv;
 pub mod currency;
 pub mod decimal;
 mod error;
 pub mod limits;
+pub mod scan;
 pub mod source;
 
 pub use error::{Error, Refusal, Result};
