@@ -6,5 +6,6 @@ pub mod cells;
 mod error;
 pub mod limits;
 pub mod source;
+pub mod unpack;
 
 pub use error::{Error, Refusal, Result};
