@@ -11,5 +11,6 @@ mod error;
 pub mod limits;
 pub mod scan;
 pub mod source;
+pub mod unpack;
 
 pub use error::{Error, Refusal, Result};

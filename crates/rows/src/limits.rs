@@ -16,6 +16,8 @@ pub const UNPACKED_BYTES_FREE: u64 = 64 * 1024 * 1024;
 pub const UNPACKED_BYTES_MAX: u64 = 1024 * 1024 * 1024 * 1024;
 /// Members of a zip file that are looked at. More: the file is refused.
 pub const ZIP_MEMBERS_MAX: usize = 1000;
+/// Bytes of the name of one zip member. More: the file is refused.
+pub const ZIP_NAME_BYTES_MAX: usize = 4096;
 /// Largest window a zstd frame may ask for, as a power of two (128 MiB).
 pub const ZSTD_WINDOW_LOG_MAX: u32 = 27;
 /// Unpacked bytes of one Parquet page. Larger: the file is refused.
