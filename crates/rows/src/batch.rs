@@ -10,7 +10,7 @@ use crate::cells::Cells;
 use crate::decimal::Decimal;
 use crate::reason::{ReasonId, Reasons};
 
-pub(crate) use evaluate::Evaluator;
+pub(crate) use evaluate::{Evaluator, Place, shown};
 pub(crate) use names::Names;
 
 /// Rows of one piece of a file.
@@ -39,8 +39,10 @@ pub(crate) struct Counts {
     pub header_lines: u64,
     pub blank_lines: u64,
     pub comment_lines: u64,
-    /// Lines or messages that are no rows by the contract.
+    /// Lines that hold no message at all.
     pub other_lines: u64,
+    /// Messages that hold no rows by the contract.
+    pub ignored: u64,
     pub zero_volume: u64,
     pub negative_amount: u64,
     pub zero_amount: u64,
@@ -53,7 +55,7 @@ pub(crate) struct Reject {
     pub row: u32,
     /// Where it stands in `input`.
     pub span: (u32, u32),
-    /// Physical line relative to the batch (CSV), absolute line or index (everything else).
+    /// Physical line, or index in a JSON array or a table.
     pub line: u64,
     pub reasons: Reasons,
     /// The bytes of the span can be copied into a rejects file as they are.
@@ -109,7 +111,7 @@ pub(crate) struct TransactionColumns {
     /// Row number within the batch, and where the row stands.
     pub row: Vec<u32>,
     pub span: Vec<(u32, u32)>,
-    /// Lines of JSON and table rows; CSV rows are counted when asked for.
+    /// Physical line, or index in a JSON array or a table.
     pub line: Vec<u64>,
     pub ids: Vec<u128>,
     pub id_text: Cells,

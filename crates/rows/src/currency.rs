@@ -45,6 +45,11 @@ impl Currency {
         &CODES[start..start + 3]
     }
 
+    /// The currency at a place on the list.
+    pub fn by_index(index: usize) -> Option<Currency> {
+        (index < Self::COUNT).then_some(Currency(index as u8))
+    }
+
     /// Its place on the list, which is in the order of the codes.
     #[inline]
     pub const fn index(self) -> usize {

@@ -26,6 +26,10 @@ pub const PARQUET_PAGE_BYTES_MAX: u64 = 64 * 1024 * 1024;
 pub const PARQUET_FOOTER_BYTES_MAX: u64 = 16 * 1024 * 1024;
 /// Rejected rows listed one by one in a report; totals stay exact.
 pub const REJECTS_LISTED_MAX: usize = 100;
+/// Memory for groups and ids when nothing else is said.
+pub const MEMORY_BYTES_DEFAULT: usize = 512 * 1024 * 1024;
+/// Rows among which repeats are looked for; they are no fault, only counted.
+pub const REPEATS_ROWS_MAX: usize = 1 << 20;
 /// Characters of a value shown in a report.
 pub const VALUE_SHOWN_CHARS_MAX: usize = 80;
 /// Most fractional digits of a number, after trailing zeros are dropped.

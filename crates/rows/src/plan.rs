@@ -3,11 +3,12 @@
 //! Everything that can be decided once per file is decided here, so that the loop over rows only compares and adds.
 
 mod compile;
+mod shown;
 mod source;
 
 use crate::contract::{At, Contract, Kind};
 use crate::decimal::{Decimal, Notation};
-use crate::reason::{ReasonId, ReasonTable};
+use crate::reason::{ReasonId, ReasonTable, Reasons};
 use crate::time::{Reading, Zone};
 use crate::{Refusal, Result};
 
@@ -181,6 +182,14 @@ impl Plan {
                 Err(first.into())
             }
         }
+    }
+
+    /// The reason of a row whose id came before; alone it makes the row a duplicate.
+    pub(crate) fn repeated(&self) -> Option<Reasons> {
+        let Checks::Transactions(checks) = &self.checks else { return None };
+        let mut reasons = Reasons::NONE;
+        reasons.add(checks.duplicate);
+        Some(reasons)
     }
 
     /// Everything that is wrong with `contract`, as `feed lint` tells it.

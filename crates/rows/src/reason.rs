@@ -131,6 +131,11 @@ impl ReasonTable {
         self.0.is_empty()
     }
 
+    /// All of them, in order.
+    pub fn iter(&self) -> impl Iterator<Item = &Reason> {
+        self.0.iter()
+    }
+
     /// What to tell of `reason`.
     pub fn get(&self, reason: ReasonId) -> &Reason {
         &self.0[usize::from(reason.0)]

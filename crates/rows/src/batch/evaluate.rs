@@ -18,8 +18,6 @@ pub(crate) struct Evaluator<'p> {
     pub plan: &'p Plan,
     quick: Option<Quick>,
     iso: time::IsoCache,
-    /// Batches of formats without physical lines carry a line for each good row.
-    explicit_lines: bool,
 }
 
 /// Where a row stands.
@@ -32,8 +30,8 @@ pub(crate) struct Place {
 }
 
 impl<'p> Evaluator<'p> {
-    pub fn new(plan: &'p Plan, explicit_lines: bool) -> Self {
-        Self { plan, quick: Quick::of(plan), iso: time::IsoCache::default(), explicit_lines }
+    pub fn new(plan: &'p Plan) -> Self {
+        Self { plan, quick: Quick::of(plan), iso: time::IsoCache::new() }
     }
 
     /// Whether `quick` can take rows of this plan at all.
@@ -49,7 +47,7 @@ impl<'p> Evaluator<'p> {
             faults = self.cell_faults(fetched);
         }
         if !faults.is_empty() {
-            self.refuse(faults, place, batch);
+            self.refuse(faults, place, fetched.input, batch);
             return;
         }
         let mut reasons = Reasons::NONE;
@@ -67,10 +65,10 @@ impl<'p> Evaluator<'p> {
     }
 
     /// Takes a row that cannot be read; no value of it is looked at.
-    pub fn refuse(&mut self, reasons: Reasons, place: Place, batch: &mut Batch) {
+    pub fn refuse(&self, reasons: Reasons, place: Place, input: &[u8], batch: &mut Batch) {
         if batch.details.len() < REJECTS_LISTED_MAX {
             let span = place.span.0 as usize..place.span.1 as usize;
-            let shown = shown(batch.input.get(span).unwrap_or_default());
+            let shown = shown(input.get(span).unwrap_or_default());
             batch.details.push(Detail { values: reasons.iter().map(|reason| (reason, shown.clone())).collect() });
         }
         push_reject(reasons, place, batch);
@@ -168,15 +166,13 @@ impl<'p> Evaluator<'p> {
                 columns.amount.push(WIDE);
             }
         }
-        columns.group.push(currency.index() << 2 | status as u16);
+        columns.group.push((currency.index() as u16) << 2 | status as u16);
         columns.day.push(time::day_of(transaction.time));
         columns.merchant.push_owned(&transaction.merchant);
         columns.merchant_hash.push(names::hash(&transaction.merchant));
         columns.row.push(row);
         columns.span.push(place.span);
-        if self.explicit_lines {
-            columns.line.push(place.line);
-        }
+        columns.line.push(place.line);
     }
 
     /// Keeps what a report shows of a refused row, for as many as it lists.

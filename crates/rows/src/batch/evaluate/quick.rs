@@ -89,6 +89,7 @@ impl Evaluator<'_> {
         &'a mut self,
         field: impl Fn(usize) -> Option<&'a [u8]>,
         span: (u32, u32),
+        line: u64,
         batch: &mut Batch,
     ) -> bool {
         if (span.1 - span.0) as usize > FIELD_BYTES_MAX {
@@ -96,7 +97,7 @@ impl Evaluator<'_> {
         }
         match self.quick {
             Some(Quick::Trades { .. }) => self.quick_trade(field, batch).is_some(),
-            Some(Quick::Transactions { .. }) => self.quick_transaction(field, span, batch).is_some(),
+            Some(Quick::Transactions { .. }) => self.quick_transaction(field, span, line, batch).is_some(),
             None => false,
         }
     }
@@ -120,6 +121,10 @@ impl Evaluator<'_> {
             Some(slot) => row::whole(field(*slot)?)?,
             None => 0,
         };
+        let trade_id = match trade_id {
+            Some(slot) => Some(field(*slot)?),
+            None => None,
+        };
         let TradeColumns { name: names, time: times, price: prices, volume: volumes, .. } = &mut batch.trades;
         names.push(batch.names.number(symbol));
         times.push(time);
@@ -127,10 +132,6 @@ impl Evaluator<'_> {
         volumes.push(volume);
         batch.counts.zero_volume += u64::from(volume == 0);
         batch.rows += 1;
-        let trade_id = match trade_id {
-            Some(slot) => field(*slot),
-            None => None,
-        };
         if let Some(id) = trade_id {
             batch.trades.trade_ids.push(trade_id_hash(symbol, id));
         }
@@ -147,15 +148,13 @@ impl Evaluator<'_> {
         &'a mut self,
         field: impl Fn(usize) -> Option<&'a [u8]>,
         span: (u32, u32),
+        line: u64,
         batch: &mut Batch,
     ) -> Option<()> {
         let Some(Quick::Transactions { id, amount, currency, time, merchant, status }) = &self.quick else {
             return None;
         };
         let Checks::Transactions(checks) = &self.plan.checks else { return None };
-        if self.explicit_lines {
-            return None;
-        }
         let id = field(*id)?;
         let amount = number(field(*amount)?, &checks.amount.notation)?;
         let currency = currency::check(currency.text(&field)?).ok()?;
@@ -174,12 +173,13 @@ impl Evaluator<'_> {
         columns.id_text.push_owned(id);
         columns.id_owner.push(columns.amount.len() as u32);
         columns.amount.push(amount);
-        columns.group.push(currency.index() << 2 | status as u16);
+        columns.group.push((currency.index() as u16) << 2 | status as u16);
         columns.day.push(crate::time::day_of(time));
         columns.merchant.push_owned(merchant);
         columns.merchant_hash.push(names::hash(merchant));
         columns.row.push(batch.rows);
         columns.span.push(span);
+        columns.line.push(line);
         batch.counts.negative_amount += u64::from(amount < 0);
         batch.counts.zero_amount += u64::from(amount == 0);
         batch.rows += 1;

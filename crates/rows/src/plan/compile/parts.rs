@@ -3,6 +3,7 @@
 use super::super::source::Place;
 use super::*;
 use crate::contract::{Check, Column, From};
+use crate::decimal::Scale;
 use crate::time::{self, Format, Pattern, Unit};
 
 const TEXT_OPTIONS: &[&str] = &["strip_prefix", "upper", "map"];
@@ -119,11 +120,11 @@ impl Compiler<'_> {
     fn notation(&mut self, name: &str, column: &Column, exponent: bool) -> Option<Notation> {
         let general = &self.contract.number;
         let scale = column.scale.as_ref().or(general.scale.as_ref());
-        let scale = match scale.map(|text| (text, Notation::default().parse(text.as_bytes()))) {
+        let scale = match scale.map(|text| Scale::parse(text)) {
             None => None,
-            Some((_, Ok(scale))) => Some(scale),
-            Some((text, Err(_))) => {
-                self.faults.push(format!("columns.{name}: scale `{text}` is not a number"));
+            Some(Ok(scale)) => Some(scale),
+            Some(Err(why)) => {
+                self.faults.push(format!("columns.{name}: {why}"));
                 return None;
             }
         };
