@@ -8,5 +8,6 @@ pub mod decimal;
 mod error;
 pub mod limits;
 pub mod source;
+pub mod time;
 
 pub use error::{Error, Refusal, Result};
