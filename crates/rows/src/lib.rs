@@ -28,6 +28,7 @@ pub mod table;
 pub mod time;
 pub mod unique;
 pub mod unpack;
+pub mod time;
 
 pub use choose::unknown_contract;
 pub use error::{Error, Refusal, Result};
