@@ -6,6 +6,7 @@ pub mod cells;
 mod error;
 pub mod limits;
 pub mod source;
+pub mod text;
 pub mod unpack;
 
 pub use error::{Error, Refusal, Result};
