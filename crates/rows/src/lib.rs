@@ -27,6 +27,7 @@ pub mod source;
 pub mod table;
 pub mod time;
 pub mod unique;
+pub mod text;
 pub mod unpack;
 pub mod time;
 

@@ -50,12 +50,13 @@ impl Inflate {
             let shown = packed.fill()?;
             let at_end = shown.is_empty();
             let (taken_before, made_before) = (self.state.total_in(), self.state.total_out());
-            let Ok(status) = self.state.decompress(shown, into, FlushDecompress::None) else {
-                return Ok(Inflated::Corrupt);
-            };
+            let result = self.state.decompress(shown, into, FlushDecompress::None);
             let taken = (self.state.total_in() - taken_before) as usize;
             let made = (self.state.total_out() - made_before) as usize;
             packed.consume(taken);
+            let Ok(status) = result else {
+                return Ok(Inflated::Corrupt);
+            };
             self.made.update(&into[..made]);
             if status == Status::StreamEnd {
                 return Ok(Inflated::End(made));

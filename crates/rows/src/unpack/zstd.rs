@@ -26,7 +26,7 @@ impl Zstd {
     pub(super) fn read(&mut self, packed: &mut Packed, into: &mut [u8]) -> Result<usize> {
         loop {
             let shown = packed.fill()?;
-            let at_end = shown.is_empty();
+            let (at_end, shown_bytes) = (shown.is_empty(), shown.len() as u64);
             if at_end && !self.in_frame {
                 return Ok(0);
             }
@@ -38,7 +38,7 @@ impl Zstd {
             match result {
                 // 0 says that the frame is complete and all of it was handed out.
                 Ok(hint) => self.in_frame = hint != 0,
-                Err(code) => return Err(fault(packed, get_error_name(code))),
+                Err(code) => return Err(fault(packed.offset(), shown_bytes, get_error_name(code))),
             }
             if made > 0 {
                 return Ok(made);
@@ -52,32 +52,34 @@ impl Zstd {
     }
 }
 
-/// The library tells its errors apart by name only.
-fn fault(packed: &Packed, name: &str) -> Error {
-    let offset = packed.offset();
+/// The library tells its errors apart by name only, and does not say where in the `shown_bytes` from `offset` on.
+fn fault(offset: u64, shown_bytes: u64, name: &str) -> Error {
+    let end = offset.saturating_add(shown_bytes);
     match name {
         "Allocation error : not enough memory" => Error::Io(out_of_memory()),
         "Frame requires too much memory for decoding" => Refusal::new(
             "unsupported_compression",
-            format!("a zstd frame near byte {offset} needs a window of more than {} MiB", window_mib()),
+            format!("a zstd frame between bytes {offset} and {end} needs a window of more than {} MiB", window_mib()),
             format!("pack it with a smaller window: zstd --long={ZSTD_WINDOW_LOG_MAX} or less"),
         )
         .into(),
         "Dictionary mismatch" => Refusal::new(
             "unsupported_compression",
-            format!("a zstd frame near byte {offset} was packed with a dictionary, which only its sender has"),
+            format!(
+                "a zstd frame between bytes {offset} and {end} was packed with a dictionary, which only its sender has"
+            ),
             "pack it without a dictionary",
         )
         .into(),
         "Unknown frame descriptor" => Refusal::new(
             "corrupt_zstd",
-            format!("something that is not a zstd frame begins near byte {offset}"),
+            format!("something that is not a zstd frame begins between bytes {offset} and {end}"),
             "send the packed data alone, or pack what follows it too",
         )
         .into(),
         _ => Refusal::new(
             "corrupt_zstd",
-            format!("the zstd data is damaged at or before byte {offset}: {}", lowercase_first(name)),
+            format!("the zstd data is damaged between bytes {offset} and {end}: {}", lowercase_first(name)),
             "send the file again",
         )
         .into(),
