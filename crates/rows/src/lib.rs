@@ -4,6 +4,7 @@
 
 pub mod cells;
 mod error;
+pub mod json;
 pub mod limits;
 pub mod source;
 
