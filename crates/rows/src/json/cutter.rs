@@ -206,7 +206,7 @@ impl Cutter {
         Refusal::new(
             "invalid_json",
             format!("expected {expected} but found {found:?} on line {line}, byte offset {offset}"),
-            format!("{} records before it are valid; send the file again from there", self.items),
+            format!("the {} records before it were taken; mend the file there and send it whole", self.items),
         )
     }
 
@@ -228,7 +228,7 @@ impl Cutter {
         Err(Refusal::new(
             "truncated_json",
             format!("the file ends on line {line}, byte offset {offset}: {open}"),
-            format!("{} records before the end are complete; send the whole file again", self.items),
+            format!("the {} records before it were taken; send the whole file again", self.items),
         )
         .into())
     }

@@ -1,4 +1,4 @@
-//! The shape of the last good record, so that the next one with the same keys needs no look at its keys but a comparison.
+//! The shape of the last good record: one with the same keys is read by comparing, without looking at its keys.
 
 use super::path::NodeId;
 use crate::limits::COLUMNS_MAX;

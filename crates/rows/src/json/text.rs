@@ -221,7 +221,8 @@ mod tests {
     proptest! {
         #[test]
         fn plain_end_agrees_with_a_plain_loop(bytes in prop::collection::vec(prop_oneof![
-            8 => any::<u8>(), 1 => Just(b'"'), 1 => Just(b'\\'), 1 => Just(0x1f), 8 => 0x20..=0xffu8], 0..80), at in 0..90usize) {
+            8 => any::<u8>(), 1 => Just(b'"'), 1 => Just(b'\\'), 1 => Just(0x1f), 8 => 0x20..=0xffu8], 0..80),
+            at in 0..90usize) {
             let plain = |&byte: &u8| byte >= 0x20 && byte != b'"' && byte != b'\\';
             let expected = (at..bytes.len()).find(|&position| !plain(&bytes[position])).unwrap_or(bytes.len().max(at));
             prop_assert_eq!(plain_end(&bytes, at), expected);

@@ -1,6 +1,6 @@
 //! Where values end in text that is not cut into lines: brackets are counted outside strings, nothing is checked.
 
-use memchr::memchr2;
+use super::text;
 
 /// A value whose end is not seen yet.
 #[derive(Debug, Clone, Copy)]
@@ -44,9 +44,6 @@ static CLASSES: [u8; 256] = {
     classes[b']' as usize] = CLOSE;
     classes
 };
-
-/// In strings shorter than this a call to memchr costs more than it saves.
-const SHORT: usize = 16;
 
 impl Inside {
     /// Whether a value can begin with `byte`. Words are let in whole: the reader says what is wrong with them.
@@ -121,14 +118,14 @@ impl Inside {
 }
 
 #[inline]
-fn quote_or_backslash(bytes: &[u8], at: usize) -> Option<usize> {
-    let rest = bytes.get(at..)?;
-    let near = rest.iter().take(SHORT).position(|&byte| byte == b'"' || byte == b'\\');
-    if let Some(found) = near {
-        return Some(at + found);
+fn quote_or_backslash(bytes: &[u8], mut at: usize) -> Option<usize> {
+    loop {
+        at = text::plain_end(bytes, at);
+        match *bytes.get(at)? {
+            b'"' | b'\\' => return Some(at),
+            _ => at += 1, // a control character: the reader will say so
+        }
     }
-    let far = memchr2(b'"', b'\\', rest.get(SHORT..)?)?;
-    Some(at + SHORT + far)
 }
 
 fn is_bare(byte: u8) -> bool {

@@ -1,5 +1,7 @@
 //! The cutter: what it finds, what it refuses, and that the size of the buffers does not matter.
 
+#![expect(clippy::unwrap_used, reason = "what is missing fails the test")]
+
 use proptest::prelude::*;
 
 use super::*;
@@ -162,8 +164,8 @@ fn small_buffers_do_not_cost_the_square() {
 /// Texts made of what matters to a cutter.
 fn pieces_of_json() -> impl Strategy<Value = Vec<u8>> {
     let piece = prop_oneof![
-        4 => prop::sample::select(vec!["{", "}", "[", "]", ",", ":", "\"", "\\", "\n", "\r", "\r\n", " ", "a", "1", "é"]),
-        3 => prop::sample::select(vec!["{\"a\":1}", "[1,2]", "\"x\\\"\"", "{\"a\":\"}\"},", "{},", "\n{}", "\"\\\\\","]),
+        4 => prop::sample::select(vec!["{", "}", "[", "]", ",", ":", "\"", "\\", "\n", "\r", "\r\n", " ", "a", "é"]),
+        3 => prop::sample::select(vec!["{\"a\":1}", "[1,2]", "\"x\\\"\"", "{\"a\":\"}\"},", "{},", "\"\\\\\","]),
         1 => Just("\"a string that is longer than sixteen bytes \\\\ [\""),
     ];
     let opening = prop::sample::select(vec!["[", "", "[{}", " \n["]);
