@@ -6,5 +6,6 @@ pub mod cells;
 mod error;
 pub mod limits;
 pub mod source;
+pub mod table;
 
 pub use error::{Error, Refusal, Result};
