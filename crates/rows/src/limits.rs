@@ -24,6 +24,14 @@ pub const ZSTD_WINDOW_LOG_MAX: u32 = 27;
 pub const PARQUET_PAGE_BYTES_MAX: u64 = 64 * 1024 * 1024;
 /// Bytes of a Parquet footer. Larger: the file is refused.
 pub const PARQUET_FOOTER_BYTES_MAX: u64 = 16 * 1024 * 1024;
+/// Unpacked pages, dictionaries and buffers of a Parquet or Arrow file held at once. More: the file is refused.
+pub const TABLE_HELD_BYTES_MAX: u64 = 128 * 1024 * 1024;
+/// Text of one batch of rows after which it ends early.
+pub const TABLE_BATCH_BYTES: usize = 8 * 1024 * 1024;
+/// Rows of one batch.
+pub const TABLE_BATCH_ROWS: usize = 8192;
+/// Nesting of a Parquet or Arrow schema. Deeper: the file is refused.
+pub const TABLE_DEPTH_MAX: usize = 32;
 /// Rejected rows listed one by one in a report; totals stay exact.
 pub const REJECTS_LISTED_MAX: usize = 100;
 /// Memory for groups and ids when nothing else is said.
