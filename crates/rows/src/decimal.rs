@@ -54,6 +54,16 @@ impl Decimal {
         Decimal(nano as i128 * NANO)
     }
 
+    /// The same with the other sign; the ranges are symmetrical.
+    pub const fn negated(self) -> Self {
+        Decimal(-self.0)
+    }
+
+    /// Whether nothing stands behind the point.
+    pub const fn is_whole(self) -> bool {
+        self.0 % (NANO * NANO) == 0
+    }
+
     /// The number in units of 1e-9, if it is a whole number of them and fits.
     #[inline]
     pub fn nano(self) -> Option<i64> {

@@ -19,7 +19,7 @@ pub use bars::BarLine;
 pub(crate) use rejects::{REPORT_COLUMNS, RejectForm, Rejects, write_field};
 pub use rejects::{ListedReject, ListedValue};
 pub(crate) use totals::TotalFold;
-pub use totals::TotalLine;
+pub use totals::{TotalKey, TotalLine};
 
 /// What to work out beyond the counts, and with what.
 pub(crate) struct Settings {

@@ -9,8 +9,8 @@ use crate::runs::Runs;
 use crate::source::Scratch;
 use crate::{Error, Refusal, Result};
 
-pub use bar::BarGroup;
-pub use total::TotalGroup;
+pub use bar::{Bar, BarGroup};
+pub use total::{Total, TotalGroup};
 
 /// What a group adds up. Merging is done oldest first, because position decides between rows of equal time.
 pub(crate) trait Partial: Default {

@@ -24,12 +24,12 @@ mod row;
 pub mod runs;
 pub mod scan;
 pub mod source;
+mod spill;
 pub mod table;
+pub mod text;
 pub mod time;
 pub mod unique;
-pub mod text;
 pub mod unpack;
-pub mod time;
 
 pub use choose::unknown_contract;
 pub use error::{Error, Refusal, Result};

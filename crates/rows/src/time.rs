@@ -81,6 +81,12 @@ pub enum TimeFault {
 }
 
 impl Reading {
+    /// Whether times are written as ISO 8601, so that [`IsoCache::quick`] may be asked first.
+    #[inline]
+    pub fn is_iso(&self) -> bool {
+        matches!(self.format, Format::Iso { .. })
+    }
+
     /// The instant that `text` stands for.
     pub fn parse(&self, text: &[u8]) -> Result<i64, TimeFault> {
         if text.is_empty() {

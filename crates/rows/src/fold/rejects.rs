@@ -285,7 +285,7 @@ fn write_json(plan: &Plan, raw: &[u8], reasons: Reasons, line: u64, into: &mut V
             into.extend_from_slice(format!("{comma}{line},[{names}],{hint}]").as_bytes());
         }
         _ => {
-            let record = json_text(raw);
+            let record = json_text(&raw);
             let text = format!("{{\"record\":{record},\"line\":{line},\"reasons\":[{names}],\"hint\":{hint}}}");
             into.extend_from_slice(text.as_bytes());
         }

@@ -102,8 +102,8 @@ impl CsvParser<'_> {
         if kind == Kind::Irregular {
             csv::parse_record(buffer, record.start(), &self.dialect, &mut self.fields);
             match self.fields.fault() {
-                Some(QuoteFault::BadQuote) => faults.add(structure::BAD_QUOTE),
-                Some(QuoteFault::UnterminatedQuote) => faults.add(structure::UNTERMINATED_QUOTE),
+                Some(QuoteFault::Bad) => faults.add(structure::BAD_QUOTE),
+                Some(QuoteFault::Unterminated) => faults.add(structure::UNTERMINATED_QUOTE),
                 None => {}
             }
         }
