@@ -1,9 +1,9 @@
 //! The structural scan of CSV: one pass that finds every separator and line end outside quotes.
 //!
 //! Bytes are looked at 64 at a time and turned into bit masks; everything after that is shared, safe code
-//! ([`Index::fill`]). There are two ways to make the masks, one with AVX2 and carry-less multiplication and a plain one
+//! (`Index::fill`). There are two ways to make the masks, one with AVX2 and carry-less multiplication and a plain one
 //! for other machines; they give identical masks. This is the only file of the workspace that may hold `unsafe`: one
-//! call into code compiled for a CPU that was asked first, and the loads of a block.
+//! call into code compiled for a CPU that was asked first, the loads of a block, and a store.
 #![cfg_attr(
     target_arch = "x86_64",
     expect(unsafe_code, reason = "SIMD loads and a call chosen by the CPU at run time")
