@@ -4,10 +4,7 @@
 //! (`Index::fill`). There are two ways to make the masks, one with AVX2 and carry-less multiplication and a plain one
 //! for other machines; they give identical masks. This is the only file of the workspace that may hold `unsafe`: one
 //! call into code compiled for a CPU that was asked first, the loads of a block, and a store.
-#![cfg_attr(
-    target_arch = "x86_64",
-    expect(unsafe_code, reason = "SIMD loads and a call chosen by the CPU at run time")
-)]
+#![expect(unsafe_code, reason = "SIMD loads, plain stores, and a call chosen by the CPU at run time")]
 
 use crate::csv::{Dialect, Index};
 

@@ -261,6 +261,17 @@ fn a_comment_hides_its_quotes() {
 }
 
 #[test]
+fn what_only_the_grammar_read_is_noticed_too() {
+    let flags_of = |strange: &[u8]| {
+        let text = [b"5\" ", &[b'x'; 200][..], strange, &[b'x'; 200], b"\n1,2\n"].concat();
+        parts(&scan_all(&text, &Scanner::new(Dialect::default()))).3
+    };
+    assert_eq!(flags_of(b""), [true, false, false]);
+    assert_eq!(flags_of(b"\0"), [true, true, false]);
+    assert_eq!(flags_of("é".as_bytes()), [true, false, true]);
+}
+
+#[test]
 fn lists_grow_past_their_first_room() {
     let text = b",\n".repeat(100_000);
     let index = scan_all(&text, &Scanner::new(Dialect::default()));
