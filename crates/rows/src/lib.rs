@@ -5,6 +5,9 @@
 pub mod cells;
 mod error;
 pub mod limits;
+pub mod runs;
 pub mod source;
+mod spill;
+pub mod unique;
 
 pub use error::{Error, Refusal, Result};

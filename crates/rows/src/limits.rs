@@ -30,3 +30,5 @@ pub const VALUE_SHOWN_CHARS_MAX: usize = 80;
 pub const DECIMAL_SCALE_MAX: u32 = 18;
 /// Most significant digits of a number.
 pub const DECIMAL_DIGITS_MAX: u32 = 38;
+/// Bytes of one group's key and totals put aside in scratch space. More: the file is refused.
+pub const RUN_ENTRY_BYTES_MAX: usize = 4 * 1024 * 1024;
