@@ -56,6 +56,12 @@ impl Cells {
         self.spans[slot] = self.keep(value);
     }
 
+    /// Whether the value of `slot` stands in the input as it is.
+    #[inline]
+    pub fn is_span(&self, slot: usize) -> bool {
+        self.spans[slot].0 & OWNED == 0
+    }
+
     /// The value of `slot`, given the same input that the spans were made for.
     #[inline]
     pub fn get<'a>(&'a self, slot: usize, input: &'a [u8]) -> &'a [u8] {

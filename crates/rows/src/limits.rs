@@ -16,17 +16,35 @@ pub const UNPACKED_BYTES_FREE: u64 = 64 * 1024 * 1024;
 pub const UNPACKED_BYTES_MAX: u64 = 1024 * 1024 * 1024 * 1024;
 /// Members of a zip file that are looked at. More: the file is refused.
 pub const ZIP_MEMBERS_MAX: usize = 1000;
+/// Bytes of the name of one zip member. More: the file is refused.
+pub const ZIP_NAME_BYTES_MAX: usize = 4096;
 /// Largest window a zstd frame may ask for, as a power of two (128 MiB).
 pub const ZSTD_WINDOW_LOG_MAX: u32 = 27;
 /// Unpacked bytes of one Parquet page. Larger: the file is refused.
 pub const PARQUET_PAGE_BYTES_MAX: u64 = 64 * 1024 * 1024;
 /// Bytes of a Parquet footer. Larger: the file is refused.
 pub const PARQUET_FOOTER_BYTES_MAX: u64 = 16 * 1024 * 1024;
+/// Unpacked pages, dictionaries and buffers of a Parquet or Arrow file held at once. More: the file is refused.
+pub const TABLE_HELD_BYTES_MAX: u64 = 128 * 1024 * 1024;
+/// Text of one batch of rows after which it ends early.
+pub const TABLE_BATCH_BYTES: usize = 8 * 1024 * 1024;
+/// Rows of one batch.
+pub const TABLE_BATCH_ROWS: usize = 8192;
+/// Nesting of a Parquet or Arrow schema. Deeper: the file is refused.
+pub const TABLE_DEPTH_MAX: usize = 32;
 /// Rejected rows listed one by one in a report; totals stay exact.
 pub const REJECTS_LISTED_MAX: usize = 100;
+/// Memory for groups and ids when nothing else is said.
+pub const MEMORY_BYTES_DEFAULT: usize = 512 * 1024 * 1024;
+/// Rows among which repeats are looked for; they are no fault, only counted.
+pub const REPEATS_ROWS_MAX: usize = 1 << 20;
 /// Characters of a value shown in a report.
 pub const VALUE_SHOWN_CHARS_MAX: usize = 80;
 /// Most fractional digits of a number, after trailing zeros are dropped.
 pub const DECIMAL_SCALE_MAX: u32 = 18;
 /// Most significant digits of a number.
 pub const DECIMAL_DIGITS_MAX: u32 = 38;
+/// Largest exponent of a number written with one, either way.
+pub const DECIMAL_EXPONENT_MAX: i64 = 60;
+/// Longest pattern that describes how a time is written, in bytes.
+pub const TIME_PATTERN_BYTES_MAX: usize = 256;

@@ -1,0 +1,218 @@
+//! From the values of a row to an entry in a batch. The quick path takes rows with nothing odd about them; whatever
+//! it does not take goes to `row`, which explains.
+
+mod quick;
+
+use super::{Batch, BarRow, Detail, REFUSED, Reject, WIDE, names};
+use crate::decimal::Decimal;
+use crate::limits::{FIELD_BYTES_MAX, REJECTS_LISTED_MAX, VALUE_SHOWN_CHARS_MAX};
+use crate::plan::{Checks, Fetched, Plan, RowOrder};
+use crate::reason::{Reasons, structure};
+use crate::row;
+use crate::time;
+
+use quick::Quick;
+
+/// Evaluates rows against one plan. Holds nothing that outlives a row but caches.
+pub(crate) struct Evaluator<'p> {
+    pub plan: &'p Plan,
+    quick: Option<Quick>,
+    iso: time::IsoCache,
+}
+
+/// Where a row stands.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Place {
+    pub span: (u32, u32),
+    pub line: u64,
+    pub whole: bool,
+    pub padding: u32,
+}
+
+impl<'p> Evaluator<'p> {
+    pub fn new(plan: &'p Plan) -> Self {
+        Self { plan, quick: Quick::of(plan), iso: time::IsoCache::new() }
+    }
+
+    /// Whether `quick` can take rows of this plan at all.
+    pub fn has_quick(&self) -> bool {
+        self.quick.is_some()
+    }
+
+    /// Takes a row whose structure was sound, with every reason that speaks against it. `faults` are structural
+    /// reasons the reader found.
+    pub fn row(&mut self, fetched: Fetched<'_>, faults: Reasons, place: Place, batch: &mut Batch) {
+        let mut faults = faults;
+        if faults.is_empty() {
+            faults = self.cell_faults(fetched);
+        }
+        if !faults.is_empty() {
+            self.refuse(faults, place, fetched.input, batch);
+            return;
+        }
+        let mut reasons = Reasons::NONE;
+        match &self.plan.checks {
+            Checks::Trades(_) => self.trade(fetched, &mut reasons, batch),
+            Checks::Bars(_) => self.bar(fetched, &mut reasons, batch),
+            Checks::Transactions(_) => self.transaction(fetched, &mut reasons, place, batch),
+        }
+        if reasons.is_empty() {
+            batch.rows += 1;
+        } else {
+            self.explain(fetched, reasons, batch);
+            push_reject(reasons, place, batch);
+        }
+    }
+
+    /// Takes a row that cannot be read; no value of it is looked at.
+    pub fn refuse(&self, reasons: Reasons, place: Place, input: &[u8], batch: &mut Batch) {
+        if batch.details.len() < REJECTS_LISTED_MAX {
+            let span = place.span.0 as usize..place.span.1 as usize;
+            let shown = shown(input.get(span).unwrap_or_default());
+            batch.details.push(Detail { values: reasons.iter().map(|reason| (reason, shown.clone())).collect() });
+        }
+        push_reject(reasons, place, batch);
+    }
+
+    fn cell_faults(&self, fetched: Fetched<'_>) -> Reasons {
+        let mut faults = Reasons::NONE;
+        for slot in 0..fetched.cells.len() {
+            let value = fetched.slot(slot);
+            if value.len() > FIELD_BYTES_MAX {
+                faults.add(structure::FIELD_TOO_LONG);
+            }
+            if memchr::memchr(0, value).is_some() {
+                faults.add(structure::NUL_BYTE);
+            }
+            if std::str::from_utf8(value).is_err() {
+                faults.add(structure::INVALID_UTF8);
+            }
+        }
+        faults
+    }
+
+    fn trade(&mut self, fetched: Fetched<'_>, reasons: &mut Reasons, batch: &mut Batch) {
+        let Checks::Trades(checks) = &self.plan.checks else { return };
+        let trade = row::trade(checks, fetched, reasons);
+        row::extras(&self.plan.extras, fetched, reasons);
+        let volume = trade.volume.unwrap_or_default();
+        batch.counts.zero_volume += u64::from(trade.volume == Some(Decimal::ZERO));
+        let columns = &mut batch.trades;
+        if let Some(id) = &trade.trade_id {
+            columns.trade_ids.push(trade_id_hash(&trade.symbol, id));
+        }
+        if !reasons.is_empty() {
+            return;
+        }
+        match (trade.price.nano(), volume.nano()) {
+            (Some(price), Some(volume)) if price != WIDE => {
+                columns.price.push(price);
+                columns.volume.push(volume);
+            }
+            _ => {
+                columns.wide.push((columns.price.len() as u32, [trade.price, volume]));
+                columns.price.push(WIDE);
+                columns.volume.push(0);
+            }
+        }
+        columns.name.push(batch.names.number(&trade.symbol));
+        columns.time.push(trade.time);
+        match self.plan.order {
+            RowOrder::Position => {}
+            RowOrder::Sequence => columns.sequence.push(trade.sequence),
+            RowOrder::TradeId => {
+                let number = trade.trade_id.as_deref().and_then(row::whole).unwrap_or(0);
+                columns.sequence.push(number);
+            }
+        }
+    }
+
+    fn bar(&mut self, fetched: Fetched<'_>, reasons: &mut Reasons, batch: &mut Batch) {
+        let Checks::Bars(checks) = &self.plan.checks else { return };
+        let bar = row::bar(checks, fetched, reasons);
+        row::extras(&self.plan.extras, fetched, reasons);
+        batch.counts.zero_volume += u64::from(bar.volume == Some(Decimal::ZERO));
+        if let (Some(volume), true) = (bar.volume, reasons.is_empty()) {
+            let name = batch.names.number(&bar.symbol);
+            let sequence = if self.plan.order == RowOrder::Sequence { bar.sequence } else { 0 };
+            batch.bars.push(BarRow { name, time: bar.time, sequence, prices: bar.prices, volume });
+        }
+    }
+
+    fn transaction(&mut self, fetched: Fetched<'_>, reasons: &mut Reasons, place: Place, batch: &mut Batch) {
+        let Checks::Transactions(checks) = &self.plan.checks else { return };
+        let transaction = row::transaction(checks, fetched, reasons);
+        row::extras(&self.plan.extras, fetched, reasons);
+        batch.counts.negative_amount += u64::from(transaction.amount.is_some_and(|amount| amount < Decimal::ZERO));
+        batch.counts.zero_amount += u64::from(transaction.amount == Some(Decimal::ZERO));
+        let row = batch.rows;
+        let columns = &mut batch.transactions;
+        if let Some(id) = transaction.id.as_deref().filter(|id| !id.is_empty()) {
+            columns.ids.push(xxhash_rust::xxh3::xxh3_128(id));
+            columns.id_text.push_owned(id);
+            let owner =
+                if reasons.is_empty() { columns.amount.len() as u32 } else { batch.rejects.len() as u32 | REFUSED };
+            columns.id_owner.push(owner);
+        }
+        let (true, Some(amount), Some(currency), Some(status)) =
+            (reasons.is_empty(), transaction.amount, transaction.currency, transaction.status)
+        else {
+            return;
+        };
+        match amount.nano().filter(|nano| *nano != WIDE) {
+            Some(nano) => columns.amount.push(nano),
+            None => {
+                columns.wide.push((columns.amount.len() as u32, amount));
+                columns.amount.push(WIDE);
+            }
+        }
+        columns.group.push((currency.index() as u16) << 2 | status as u16);
+        columns.day.push(time::day_of(transaction.time));
+        columns.merchant.push_owned(&transaction.merchant);
+        columns.merchant_hash.push(names::hash(&transaction.merchant));
+        columns.row.push(row);
+        columns.span.push(place.span);
+        columns.line.push(place.line);
+    }
+
+    /// Keeps what a report shows of a refused row, for as many as it lists.
+    fn explain(&self, fetched: Fetched<'_>, reasons: Reasons, batch: &mut Batch) {
+        if batch.details.len() >= REJECTS_LISTED_MAX {
+            return;
+        }
+        let values = reasons.iter().map(|reason| {
+            let column = self.plan.reasons.get(reason).column.as_deref().unwrap_or_default();
+            (reason, shown(&self.plan.shown_value(column, fetched)))
+        });
+        batch.details.push(Detail { values: values.collect() });
+    }
+}
+
+fn push_reject(reasons: Reasons, place: Place, batch: &mut Batch) {
+    let Place { span, line, whole, padding } = place;
+    batch.rejects.push(Reject { row: batch.rows, span, line, reasons, whole, padding });
+    batch.rows += 1;
+}
+
+/// Instrument and trade id as one hash; the length keeps `("ab", "c")` and `("a", "bc")` apart.
+pub(super) fn trade_id_hash(symbol: &[u8], id: &[u8]) -> u128 {
+    let seed = names::hash(symbol) ^ (symbol.len() as u64).rotate_left(32);
+    xxhash_rust::xxh3::xxh3_128_with_seed(id, seed)
+}
+
+/// A value as reports show it: cut, control characters escaped.
+pub(crate) fn shown(value: &[u8]) -> String {
+    let text = String::from_utf8_lossy(&value[..value.len().min(VALUE_SHOWN_CHARS_MAX * 4 + 4)]);
+    let mut shown = String::new();
+    for (count, character) in text.chars().enumerate() {
+        if count == VALUE_SHOWN_CHARS_MAX {
+            shown.push('…');
+            break;
+        }
+        match character {
+            '\u{20}'.. if !character.is_control() => shown.push(character),
+            _ => shown.extend(character.escape_default()),
+        }
+    }
+    shown
+}

@@ -1,0 +1,195 @@
+//! The quick path: rows whose values are taken as they stand from single columns and pass every check at once.
+//! It answers false for anything else and leaves the batch as it was; then `row` decides and explains.
+
+use super::super::{Batch, TradeColumns, WIDE, names};
+use super::{Evaluator, trade_id_hash};
+use crate::currency;
+use crate::decimal::{self, Decimal, Notation};
+use crate::limits::FIELD_BYTES_MAX;
+use crate::plan::{AmountForm, Checks, Id, Plan, RowOrder, TextSource};
+use crate::row::{self, Status};
+
+/// Which slots the quick path reads; None in `Evaluator` when the plan needs more than it can do.
+#[derive(Debug, Clone)]
+pub(super) enum Quick {
+    Trades { symbol: Fixed, price: usize, volume: usize, time: usize, sequence: Option<usize>, trade_id: Option<usize> },
+    Transactions { id: usize, amount: usize, currency: Fixed, time: usize, merchant: Fixed, status: Fixed },
+}
+
+/// A value that is taken from a slot as it stands, or is the same for every row.
+#[derive(Debug, Clone)]
+pub(super) enum Fixed {
+    Slot(usize),
+    Constant(Vec<u8>),
+}
+
+impl Fixed {
+    fn of(source: &TextSource) -> Option<Fixed> {
+        match (source.plain_slot(), source.plain_constant()) {
+            (Some(slot), _) => Some(Fixed::Slot(slot)),
+            (None, Some(constant)) => Some(Fixed::Constant(constant.to_vec())),
+            (None, None) => None,
+        }
+    }
+
+    #[inline(always)]
+    fn text<'a>(&'a self, field: &impl Fn(usize) -> Option<&'a [u8]>) -> Option<&'a [u8]> {
+        match self {
+            Fixed::Slot(slot) => field(*slot),
+            Fixed::Constant(value) => Some(value),
+        }
+    }
+}
+
+impl Quick {
+    pub fn of(plan: &Plan) -> Option<Quick> {
+        if !plan.extras.is_empty() {
+            return None;
+        }
+        match &plan.checks {
+            Checks::Trades(checks) => Some(Quick::Trades {
+                symbol: Fixed::of(&checks.symbol.source)?,
+                price: checks.price.source.plain_slot()?,
+                volume: checks.volume.source.plain_slot()?,
+                time: checks.time.source.plain_slot()?,
+                sequence: match &checks.sequence {
+                    Some(sequence) => Some(sequence.source.plain_slot()?),
+                    None => None,
+                },
+                trade_id: match &checks.trade_id {
+                    Some(source) => Some(source.plain_slot()?),
+                    None => None,
+                },
+            }),
+            Checks::Transactions(checks) => {
+                let (Id::Text(id), AmountForm::One(amount), None) =
+                    (&checks.id, &checks.amount.form, &checks.amount.negative_when)
+                else {
+                    return None;
+                };
+                Some(Quick::Transactions {
+                    id: id.source.plain_slot()?,
+                    amount: amount.plain_slot()?,
+                    currency: Fixed::of(&checks.currency.source)?,
+                    time: checks.time.source.plain_slot()?,
+                    merchant: Fixed::of(&checks.merchant.source)?,
+                    status: Fixed::of(&checks.status.source)?,
+                })
+            }
+            Checks::Bars(_) => None,
+        }
+    }
+}
+
+impl Evaluator<'_> {
+    /// Takes the row if all its values are in order. `field` answers None for a value that is not in the input as it
+    /// stands. Every field must be valid UTF-8 without NUL, which callers know for whole pieces at once.
+    #[inline(always)]
+    pub fn quick<'a>(
+        &'a mut self,
+        field: impl Fn(usize) -> Option<&'a [u8]>,
+        span: (u32, u32),
+        line: u64,
+        batch: &mut Batch,
+    ) -> bool {
+        if (span.1 - span.0) as usize > FIELD_BYTES_MAX {
+            return false;
+        }
+        match self.quick {
+            Some(Quick::Trades { .. }) => self.quick_trade(field, batch).is_some(),
+            Some(Quick::Transactions { .. }) => self.quick_transaction(field, span, line, batch).is_some(),
+            None => false,
+        }
+    }
+
+    #[inline(always)]
+    fn quick_trade<'a>(&'a mut self, field: impl Fn(usize) -> Option<&'a [u8]>, batch: &mut Batch) -> Option<()> {
+        let Some(Quick::Trades { symbol, price, volume, time, sequence, trade_id }) = &self.quick else { return None };
+        let Checks::Trades(checks) = &self.plan.checks else { return None };
+        let symbol = symbol.text(&field)?;
+        let price = number(field(*price)?, &checks.price.notation).filter(|price| *price > 0)?;
+        let volume = number(field(*volume)?, &checks.volume.notation).filter(|volume| *volume >= 0)?;
+        let time_text = field(*time)?;
+        let time = match self.iso.quick(time_text) {
+            Some(time) if checks.time.reading.is_iso() => time,
+            _ => checks.time.reading.parse(time_text).ok()?,
+        };
+        if symbol.is_empty() {
+            return None;
+        }
+        let sequence = match sequence {
+            Some(slot) => row::whole(field(*slot)?)?,
+            None => 0,
+        };
+        let trade_id = match trade_id {
+            Some(slot) => Some(field(*slot)?),
+            None => None,
+        };
+        let TradeColumns { name: names, time: times, price: prices, volume: volumes, .. } = &mut batch.trades;
+        names.push(batch.names.number(symbol));
+        times.push(time);
+        prices.push(price);
+        volumes.push(volume);
+        batch.counts.zero_volume += u64::from(volume == 0);
+        batch.rows += 1;
+        if let Some(id) = trade_id {
+            batch.trades.trade_ids.push(trade_id_hash(symbol, id));
+        }
+        match self.plan.order {
+            RowOrder::Position => {}
+            RowOrder::Sequence => batch.trades.sequence.push(sequence),
+            RowOrder::TradeId => batch.trades.sequence.push(trade_id.and_then(row::whole).unwrap_or(0)),
+        }
+        Some(())
+    }
+
+    #[inline(always)]
+    fn quick_transaction<'a>(
+        &'a mut self,
+        field: impl Fn(usize) -> Option<&'a [u8]>,
+        span: (u32, u32),
+        line: u64,
+        batch: &mut Batch,
+    ) -> Option<()> {
+        let Some(Quick::Transactions { id, amount, currency, time, merchant, status }) = &self.quick else {
+            return None;
+        };
+        let Checks::Transactions(checks) = &self.plan.checks else { return None };
+        let id = field(*id)?;
+        let amount = number(field(*amount)?, &checks.amount.notation)?;
+        let currency = currency::check(currency.text(&field)?).ok()?;
+        let time_text = field(*time)?;
+        let time = match self.iso.quick(time_text) {
+            Some(time) if checks.time.reading.is_iso() => time,
+            _ => checks.time.reading.parse(time_text).ok()?,
+        };
+        let merchant = merchant.text(&field)?;
+        let status = Status::read(status.text(&field)?)?;
+        if id.is_empty() || row::is_blank(merchant) {
+            return None;
+        }
+        let columns = &mut batch.transactions;
+        columns.ids.push(xxhash_rust::xxh3::xxh3_128(id));
+        columns.id_text.push_owned(id);
+        columns.id_owner.push(columns.amount.len() as u32);
+        columns.amount.push(amount);
+        columns.group.push((currency.index() as u16) << 2 | status as u16);
+        columns.day.push(crate::time::day_of(time));
+        columns.merchant.push_owned(merchant);
+        columns.merchant_hash.push(names::hash(merchant));
+        columns.row.push(batch.rows);
+        columns.span.push(span);
+        columns.line.push(line);
+        batch.counts.negative_amount += u64::from(amount < 0);
+        batch.counts.zero_amount += u64::from(amount == 0);
+        batch.rows += 1;
+        Some(())
+    }
+}
+
+/// In units of 1e-9, if it fits.
+#[inline(always)]
+fn number(text: &[u8], notation: &Notation) -> Option<i64> {
+    let quick = if notation.is_plain() { decimal::quick(text) } else { None };
+    quick.or_else(|| notation.parse(text).ok().and_then(Decimal::nano)).filter(|nano| *nano != WIDE)
+}

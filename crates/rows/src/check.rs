@@ -1,0 +1,281 @@
+//! Checking one file from its first byte to its last: what it is packed with and written in, which contract it is
+//! under, what became of every row, and what its good rows add up to.
+
+mod csv_part;
+mod json_part;
+mod piece;
+mod table_part;
+
+use std::borrow::Cow;
+use std::io::Write;
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+
+use crate::choose;
+use crate::contract::{At, Contract, Syntax};
+use crate::drift::Drift;
+use crate::fold::{BarLine, Fold, Rejects, Settings, TotalKey, TotalLine};
+use crate::plan::Plan;
+use crate::report::{Described, Report};
+use crate::source::{Input, Source};
+use crate::table;
+use crate::text::{Encoding, ToUtf8};
+use crate::time::Interval;
+use crate::unpack::{self, Compression};
+use crate::{Error, Refusal, Result};
+
+pub use crate::fold::MakeScratch;
+pub(crate) use piece::{Cut, Parse, Piece};
+
+/// What to check a file against, and what to make of it.
+pub struct Options<'a> {
+    /// The contract; without one the header decides between the built-in ones.
+    pub contract: Option<&'a Contract>,
+    /// Make bars of this length.
+    pub interval: Option<Interval>,
+    /// Make totals.
+    pub totals: bool,
+    /// Threads that parse; the result is the same for any number.
+    pub threads: usize,
+    /// Bytes that groups and ids may take before they go to scratch space.
+    pub memory: usize,
+    /// Where refused rows are written.
+    pub rejects: Option<Box<dyn Write + Send>>,
+    /// Told once: a counter of the bytes consumed, and how many there are.
+    pub on_open: Option<&'a mut dyn FnMut(Arc<AtomicU64>, u64)>,
+}
+
+impl Default for Options<'_> {
+    fn default() -> Self {
+        let memory = crate::limits::MEMORY_BYTES_DEFAULT;
+        Self { contract: None, interval: None, totals: false, threads: 1, memory, rejects: None, on_open: None }
+    }
+}
+
+/// A checked file.
+pub struct Checked {
+    /// What became of it.
+    pub report: Report,
+    fold: Option<Fold>,
+}
+
+impl Checked {
+    /// Gives the bars, sorted by instrument and start; none when the file was refused or no interval was asked for.
+    pub fn bars(&mut self, each: impl FnMut(&[u8], i64, &BarLine) -> Result<()>) -> Result<()> {
+        match self.fold.as_mut().and_then(|fold| fold.bars.take()) {
+            Some(bars) => bars.finish(each),
+            None => Ok(()),
+        }
+    }
+
+    /// Gives the totals, sorted by currency, status, merchant and day.
+    pub fn totals(&mut self, each: impl FnMut(TotalKey<'_>, &TotalLine) -> Result<()>) -> Result<()> {
+        match self.fold.as_mut().and_then(|fold| fold.totals.take()) {
+            Some(totals) => totals.finish(each),
+            None => Ok(()),
+        }
+    }
+}
+
+/// Checks a file. An error means that its bytes or the scratch space could not be had; whatever is wrong with the
+/// file itself stands in the report.
+pub fn check(
+    input: Box<dyn Input>,
+    mut options: Options<'_>,
+    scratch: &mut MakeScratch<'_>,
+) -> std::io::Result<Checked> {
+    let rejects = Rejects::new(options.rejects.take());
+    let mut session = Session { options, scratch, described: Described::default(), rejects: Some(rejects), state: None };
+    let result = session.file(input);
+    let refusal = match result.and_then(|()| session.close()) {
+        Ok(()) => None,
+        Err(Error::Refused(refusal)) => Some(refusal),
+        Err(Error::Io(error)) => return Err(error),
+    };
+    let report = Report::new(session.described, session.state.as_ref(), refusal);
+    let fold = session.state.map(|state| state.fold).filter(|_| report.error.is_none());
+    Ok(Checked { report, fold })
+}
+
+/// Plan and result so far; made when the first header or record has told what the file is.
+pub(crate) struct State {
+    pub plan: Plan,
+    pub fold: Fold,
+}
+
+/// One file being checked.
+struct Session<'a, 's> {
+    options: Options<'a>,
+    scratch: &'s mut MakeScratch<'s>,
+    described: Described,
+    rejects: Option<Rejects>,
+    state: Option<State>,
+}
+
+/// The beginning of a text part, and whether that is all of it.
+struct Head {
+    bytes: Vec<u8>,
+    ended: bool,
+}
+
+impl<'a> Session<'a, '_> {
+    fn file(&mut self, input: Box<dyn Input>) -> Result<()> {
+        let format = self.options.contract.map(|contract| &contract.format);
+        let declared = match format.and_then(|format| format.encoding.as_deref()) {
+            None => None,
+            Some(label) => Some(named_encoding(label)?),
+        };
+        let member = format.and_then(|format| format.member.as_deref());
+        let mut parts = unpack::open(input, member)?;
+        self.described.compression = parts.compression();
+        self.described.bytes = parts.input_bytes();
+        if let Some(on_open) = &mut self.options.on_open {
+            on_open(parts.progress(), parts.input_bytes());
+        }
+        let mut empty = true;
+        loop {
+            let Some(mut part) = parts.next()? else { break };
+            let head = read_head(&mut part.bytes)?;
+            if let Some(kind) = table::is_table(&head) {
+                if self.described.compression != Compression::None {
+                    return Err(packed_table(kind.name(), self.described.compression).into());
+                }
+                drop(part);
+                return self.table(parts.into_plain()?);
+            }
+            let name = part.name.take();
+            let mut source = ToUtf8::new(Chained { head, at: 0, rest: part.bytes }, declared);
+            empty &= !self.text(&mut source, name)?;
+        }
+        if empty {
+            return Err(Refusal::new("empty_file", "the file is empty", "send it again once it has rows").into());
+        }
+        Ok(())
+    }
+
+    /// Reads one part that is text; false when there is nothing in it.
+    fn text<S: Source>(&mut self, source: &mut ToUtf8<S>, member: Option<String>) -> Result<bool> {
+        let head = fill(source, piece::PIECE_BYTES)?;
+        if head.bytes.iter().all(u8::is_ascii_whitespace) && head.ended {
+            return Ok(false);
+        }
+        let encoding = source.encoding().unwrap_or(Encoding::Utf8);
+        self.described.encoding = encoding.name();
+        if let Some(rejects) = self.rejects_mut() {
+            rejects.member = member;
+        }
+        let declared = self.options.contract.and_then(|contract| contract.format.kind);
+        let first = head.bytes.iter().find(|byte| !byte.is_ascii_whitespace());
+        let prefixed = self.options.contract.is_some_and(|contract| contract.format.line_prefix.is_some());
+        match (declared, first) {
+            (Some(Syntax::Table), _) => Err(Refusal::new(
+                "wrong_format",
+                "the contract wants a Parquet or Arrow file, and this is text",
+                "send the file the contract names, or change its format.type",
+            )
+            .into()),
+            (Some(Syntax::Json), _) => self.json(source, head),
+            (None, Some(b'{' | b'[')) => self.json(source, head),
+            (None, _) if prefixed => self.json(source, head),
+            _ => self.csv(source, head, encoding),
+        }
+        .map(|()| true)
+    }
+
+    fn rejects_mut(&mut self) -> Option<&mut Rejects> {
+        match &mut self.state {
+            Some(state) => Some(&mut state.fold.rejects),
+            None => self.rejects.as_mut(),
+        }
+    }
+
+    /// The contract that the columns of this file are under.
+    fn contract(&self, columns: &[String]) -> Result<Cow<'a, Contract>> {
+        match (self.options.contract, &self.state) {
+            (Some(contract), _) => Ok(Cow::Borrowed(contract)),
+            (None, Some(state)) => choose::by_name(&state.plan.contract),
+            (None, None) => choose::by_columns(columns),
+        }
+    }
+
+    /// Makes plan and fold for the first part; later parts are held against the same plan.
+    fn begin(&mut self, contract: &Contract, has: impl Fn(&At) -> bool) -> Result<&mut State> {
+        if self.state.is_none() {
+            let plan = Plan::new(contract, has)?;
+            self.described.contract = Some(plan.contract.clone());
+            self.described.version = Some(plan.version);
+            let settings = Settings {
+                interval: self.options.interval,
+                totals: self.options.totals,
+                memory: self.options.memory,
+            };
+            let rejects = self.rejects.take().unwrap_or_else(|| Rejects::new(None));
+            let fold = Fold::new(&plan, &settings, rejects, self.scratch)?;
+            self.state = Some(State { plan, fold });
+        }
+        self.state.as_mut().ok_or_else(|| unreachable!("made just above"))
+    }
+
+    fn drifted(&mut self, drift: Drift) {
+        self.described.drift.merge(drift);
+    }
+
+    fn close(&mut self) -> Result<()> {
+        match self.rejects_mut() {
+            Some(rejects) => rejects.finish(),
+            None => Ok(()),
+        }
+    }
+}
+
+fn named_encoding(label: &str) -> Result<Encoding> {
+    Encoding::named(label).ok_or_else(|| {
+        let hint = "name one such as utf-8, latin-1, windows-1252, utf-16 or shift_jis";
+        Refusal::new("invalid_contract", format!("format.encoding `{label}` is not an encoding"), hint).into()
+    })
+}
+
+fn packed_table(kind: &str, compression: Compression) -> Refusal {
+    let message = format!("a {kind} file inside {} is not read", compression.name());
+    Refusal::new("unsupported_compression", message, "send it as it is; it is compressed within")
+}
+
+/// Enough bytes to tell a table from text.
+fn read_head(source: &mut dyn Source) -> Result<Vec<u8>> {
+    let mut head = vec![0; 4096];
+    let mut filled = 0;
+    while filled < 16 {
+        match source.read(&mut head[filled..])? {
+            0 => break,
+            read => filled += read,
+        }
+    }
+    head.truncate(filled);
+    Ok(head)
+}
+
+fn fill(source: &mut dyn Source, size: usize) -> Result<Head> {
+    let mut head = Head { bytes: Vec::new(), ended: false };
+    piece::extend(source, &mut head.bytes, size, &mut head.ended)?;
+    Ok(head)
+}
+
+/// Bytes that were looked at already, then the rest.
+struct Chained<S> {
+    head: Vec<u8>,
+    at: usize,
+    rest: S,
+}
+
+impl<S: Source> Source for Chained<S> {
+    fn read(&mut self, into: &mut [u8]) -> Result<usize> {
+        let left = &self.head[self.at..];
+        if left.is_empty() {
+            return self.rest.read(into);
+        }
+        let taken = left.len().min(into.len());
+        into[..taken].copy_from_slice(&left[..taken]);
+        self.at += taken;
+        Ok(taken)
+    }
+}

@@ -1,0 +1,63 @@
+//! Pieces of a file: cut in order, parsed anywhere, folded in order.
+
+use crate::batch::Batch;
+use crate::csv::Index;
+use crate::source::Source;
+use crate::{Result, json, table};
+
+/// Bytes of text in one piece, more or less: enough to make the overhead of a piece small, little enough to stay in
+/// the cache of a core while it is parsed.
+pub(crate) const PIECE_BYTES: usize = 1024 * 1024;
+
+/// One piece, cut at the end of a record.
+#[derive(Default)]
+pub(crate) struct Piece {
+    /// Whole records.
+    pub buffer: Vec<u8>,
+    /// Physical lines of the part before this piece.
+    pub lines_before: u64,
+    /// CSV: where records and fields end, and how many records at the front are no rows.
+    pub index: Index,
+    pub header_records: usize,
+    /// JSON: where records stand.
+    pub records: Vec<json::Record>,
+    /// JSON: lines in this piece, and those of them that are blank.
+    pub lines: u64,
+    pub blank_lines: u64,
+    /// Tables: the cells, and the index of the first row.
+    pub cells: table::Batch,
+    pub first_row: u64,
+}
+
+/// Cuts a part into pieces, one after the other.
+pub(crate) trait Cut: Send {
+    /// Fills `piece` with the next records; false at the end.
+    fn next(&mut self, piece: &mut Piece) -> Result<bool>;
+}
+
+/// Turns pieces into batches; every thread has its own.
+pub(crate) trait Parse {
+    /// Replaces `batch` by the rows of `piece`. A refusal ends the file after the rows before it.
+    fn parse(&mut self, piece: &mut Piece, batch: &mut Batch) -> Result<()>;
+}
+
+/// Reads until `buffer` holds `size` bytes or the source ends.
+pub(crate) fn extend(source: &mut dyn Source, buffer: &mut Vec<u8>, size: usize, ended: &mut bool) -> Result<()> {
+    let mut filled = buffer.len();
+    buffer.resize(size.max(filled), 0);
+    while filled < size {
+        match source.read(&mut buffer[filled..]) {
+            Ok(0) => {
+                *ended = true;
+                break;
+            }
+            Ok(read) => filled += read,
+            Err(error) => {
+                buffer.truncate(filled);
+                return Err(error);
+            }
+        }
+    }
+    buffer.truncate(filled);
+    Ok(())
+}

@@ -1,0 +1,165 @@
+//! Transactions become totals by currency, status, merchant and day; ids that came before are refused.
+
+use super::{MakeScratch, Settings, scratch_now};
+use crate::batch::{Batch, Detail, Names, REFUSED, Reject, WIDE, shown};
+use crate::currency::Currency;
+use crate::groups::{self, Groups, Key, TotalGroup, sum_out_of_range};
+use crate::limits::REJECTS_LISTED_MAX;
+use crate::plan::Plan;
+use crate::reason::{ReasonId, Reasons};
+use crate::row::Status;
+use crate::unique::IdSet;
+use crate::Result;
+
+/// A finished total, as it is given out.
+pub type TotalLine = groups::Total;
+
+/// What a total is of.
+#[derive(Debug, Clone, Copy)]
+pub struct TotalKey<'a> {
+    /// ISO 4217 code.
+    pub currency: &'static str,
+    /// completed, failed or pending.
+    pub status: &'static str,
+    /// As the sender writes it.
+    pub merchant: &'a [u8],
+    /// Days since 1970-01-01.
+    pub day: i32,
+}
+
+/// Totals in the making.
+pub(crate) struct TotalFold {
+    ids: IdSet,
+    repeated: ReasonId,
+    fresh: Vec<bool>,
+    /// Good rows of the batch that turned out to be repeats.
+    repeats: Vec<u32>,
+    merchants: Names,
+    table: Option<Groups<TotalGroup>>,
+    memory: usize,
+}
+
+impl TotalFold {
+    pub fn new(plan: &Plan, settings: &Settings, scratch: &mut MakeScratch<'_>) -> Result<Self> {
+        let memory = settings.memory / 10 * 3;
+        let table = match settings.totals {
+            true => Some(Groups::new(memory, Some(scratch_now(scratch)?))),
+            false => None,
+        };
+        Ok(Self {
+            ids: IdSet::new(settings.memory / 5 * 2, Some(scratch_now(scratch)?)),
+            repeated: plan.repeated().and_then(Reasons::first).expect("every transactions plan refuses repeats"),
+            fresh: Vec::new(),
+            repeats: Vec::new(),
+            merchants: Names::default(),
+            table,
+            memory,
+        })
+    }
+
+    /// Turns good rows whose id came before into refused ones, and tells refused ones that their id did.
+    pub fn refuse_repeats(&mut self, batch: &mut Batch) -> Result<()> {
+        self.repeats.clear();
+        self.ids.insert_all(&batch.transactions.ids, &mut self.fresh)?;
+        let mut added = Vec::new();
+        for (id, fresh) in self.fresh.iter().enumerate() {
+            if *fresh {
+                continue;
+            }
+            let owner = batch.transactions.id_owner[id];
+            if owner & REFUSED != 0 {
+                self.tell_refused(batch, (owner ^ REFUSED) as usize, id);
+            } else {
+                self.repeats.push(owner);
+                added.push((self.refused(batch, owner as usize), id));
+            }
+        }
+        if !added.is_empty() {
+            insert_in_order(batch, added, self.repeated);
+        }
+        Ok(())
+    }
+
+    fn tell_refused(&self, batch: &mut Batch, reject: usize, id: usize) {
+        batch.rejects[reject].reasons.add(self.repeated);
+        if let Some(detail) = batch.details.get_mut(reject) {
+            let text = shown(batch.transactions.id_text.get(id, &batch.input));
+            detail.values.push((self.repeated, text));
+        }
+    }
+
+    fn refused(&self, batch: &Batch, good: usize) -> Reject {
+        let transactions = &batch.transactions;
+        let span = transactions.span[good];
+        let mut reasons = Reasons::NONE;
+        reasons.add(self.repeated);
+        Reject { row: transactions.row[good], span, line: transactions.line[good], reasons, whole: true, padding: 0 }
+    }
+
+    pub fn add(&mut self, batch: &Batch) -> Result<()> {
+        let Some(table) = &mut self.table else { return Ok(()) };
+        let transactions = &batch.transactions;
+        let mut repeats = self.repeats.iter().copied().peekable();
+        let mut wide = transactions.wide.iter();
+        for row in 0..transactions.amount.len() {
+            let full = if transactions.amount[row] == WIDE { wide.next().map(|(_, amount)| *amount) } else { None };
+            if repeats.next_if_eq(&(row as u32)).is_some() {
+                continue;
+            }
+            let merchant = transactions.merchant.get(row, &batch.input);
+            let name = self.merchants.number_hashed(merchant, transactions.merchant_hash[row]);
+            let key = Key { bucket: i64::from(transactions.day[row]), name, prefix: transactions.group[row] };
+            let position = table.position(key);
+            let group = table.at(position);
+            let fits = match full {
+                None => group.add(transactions.amount[row]),
+                Some(amount) => group.add_wide(amount),
+            };
+            if !fits {
+                return Err(sum_out_of_range());
+            }
+        }
+        if table.keep_within_budget(&self.merchants)? {
+            self.merchants.clear();
+        }
+        Ok(())
+    }
+
+    /// Gives every total, sorted by currency, status, merchant and day.
+    pub fn finish(self, mut each: impl FnMut(TotalKey<'_>, &TotalLine) -> Result<()>) -> Result<()> {
+        let Some(table) = self.table else { return Ok(()) };
+        drop(self.ids);
+        table.finish(&self.merchants, self.memory, |prefix, merchant, day, group| {
+            let currency = Currency::by_index(usize::from(prefix >> 2)).map_or("", Currency::code);
+            let status = Status::ALL[usize::from(prefix & 3).min(2)].name();
+            each(TotalKey { currency, status, merchant, day: day as i32 }, &group.total())
+        })
+    }
+}
+
+/// Refused rows stay in file order; so do the details of the first of them.
+fn insert_in_order(batch: &mut Batch, added: Vec<(Reject, usize)>, repeated: ReasonId) {
+    let mut details = std::mem::take(&mut batch.details).into_iter();
+    let mut old = std::mem::take(&mut batch.rejects).into_iter().peekable();
+    let mut new = added.into_iter().peekable();
+    loop {
+        let take_new = match (old.peek(), new.peek()) {
+            (None, None) => break,
+            (Some(old), Some((new, _))) => new.row < old.row,
+            (None, Some(_)) => true,
+            (Some(_), None) => false,
+        };
+        let detail = if take_new {
+            let Some((reject, id)) = new.next() else { break };
+            batch.rejects.push(reject);
+            let text = shown(batch.transactions.id_text.get(id, &batch.input));
+            Some(Detail { values: vec![(repeated, text)] })
+        } else {
+            batch.rejects.extend(old.next());
+            details.next()
+        };
+        if batch.details.len() < REJECTS_LISTED_MAX {
+            batch.details.extend(detail);
+        }
+    }
+}

@@ -1,0 +1,233 @@
+//! Groups of rows by name and time, for bars and totals: a table in memory that goes to scratch as a sorted run when
+//! it reaches its budget, and is merged with its runs at the end. However many groups there are, memory stays bounded.
+
+mod bar;
+mod total;
+
+use crate::batch::Names;
+use crate::runs::Runs;
+use crate::source::Scratch;
+use crate::{Error, Refusal, Result};
+
+pub use bar::{Bar, BarGroup};
+pub use total::{Total, TotalGroup};
+
+/// What a group adds up. Merging is done oldest first, because position decides between rows of equal time.
+pub(crate) trait Partial: Default {
+    /// Appends the group's bytes.
+    fn encode(&self, into: &mut Vec<u8>);
+    /// Reads them back; None when they are not what `encode` wrote.
+    fn decode(bytes: &[u8]) -> Option<Self>;
+    /// Adds a group of later rows; false when a sum leaves its range.
+    fn merge(&mut self, later: &Self) -> bool;
+}
+
+/// What a group is of: order is by prefix, name, bucket.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Key {
+    pub bucket: i64,
+    pub name: u32,
+    pub prefix: u16,
+}
+
+/// The table.
+pub(crate) struct Groups<P> {
+    index: Vec<u32>,
+    keys: Vec<Key>,
+    groups: Vec<P>,
+    budget: usize,
+    runs: Option<Runs>,
+    scratch: Option<Box<dyn Scratch>>,
+    /// Raised whenever groups move, so that callers drop the positions they kept.
+    pub generation: u32,
+}
+
+const FIRST_SLOTS: usize = 4096;
+
+impl<P: Partial> Groups<P> {
+    pub fn new(budget: usize, scratch: Option<Box<dyn Scratch>>) -> Self {
+        let (index, keys, groups) = (vec![0; FIRST_SLOTS], Vec::new(), Vec::new());
+        Self { index, keys, groups, budget, runs: None, scratch, generation: 0 }
+    }
+
+    pub fn memory(&self) -> usize {
+        self.index.len() * 4 + self.groups.len() * (size_of::<P>() + size_of::<Key>())
+    }
+
+    #[inline]
+    pub fn at(&mut self, position: u32) -> &mut P {
+        &mut self.groups[position as usize]
+    }
+
+    /// The position of the group of `key`, made if it is new.
+    #[inline]
+    pub fn position(&mut self, key: Key) -> u32 {
+        let mask = self.index.len() - 1;
+        let mut slot = hash(key) as usize & mask;
+        loop {
+            let entry = self.index[slot];
+            if entry == 0 {
+                return self.insert(key);
+            }
+            if self.keys[entry as usize - 1] == key {
+                return entry - 1;
+            }
+            slot = (slot + 1) & mask;
+        }
+    }
+
+    /// Looks at the slots of all `keys` first, so that the waits for memory overlap; the answer means nothing.
+    pub fn touch(&self, keys: impl Iterator<Item = Key>) -> u32 {
+        let mask = self.index.len() - 1;
+        keys.fold(0, |sum, key| sum.wrapping_add(self.index[hash(key) as usize & mask]))
+    }
+
+    #[cold]
+    fn insert(&mut self, key: Key) -> u32 {
+        if (self.keys.len() + 1) * 2 > self.index.len() {
+            let slots = self.index.len() * 2;
+            self.index.clear();
+            self.index.resize(slots, 0);
+            for (position, key) in self.keys.iter().enumerate() {
+                place(&mut self.index, *key, position as u32 + 1);
+            }
+        }
+        self.keys.push(key);
+        self.groups.push(P::default());
+        place(&mut self.index, key, self.keys.len() as u32);
+        self.keys.len() as u32 - 1
+    }
+
+    /// Makes room when the table and `names` are over budget. Positions given out before mean nothing afterwards.
+    pub fn keep_within_budget(&mut self, names: &Names) -> Result<bool> {
+        if self.memory() + names.memory() <= self.budget {
+            return Ok(false);
+        }
+        self.flush(names)?;
+        Ok(true)
+    }
+
+    fn flush(&mut self, names: &Names) -> Result<()> {
+        if self.runs.is_none() {
+            let Some(scratch) = self.scratch.take() else {
+                return Err(Refusal::new(
+                    "too_many_groups",
+                    format!("more than {} groups do not fit the memory given", self.groups.len()),
+                    "give more memory or scratch space, or a longer interval",
+                )
+                .into());
+            };
+            self.runs = Some(Runs::new(scratch));
+        }
+        let order = self.order(names);
+        let runs = self.runs.as_mut().expect("made just above");
+        let (mut key, mut value) = (Vec::new(), Vec::new());
+        let mut run = runs.begin();
+        for position in order {
+            key.clear();
+            value.clear();
+            encode_key(self.keys[position as usize], names, &mut key);
+            self.groups[position as usize].encode(&mut value);
+            run.push(&key, &value)?;
+        }
+        run.end()?;
+        self.keys.clear();
+        self.groups.clear();
+        self.index.fill(0);
+        self.generation += 1;
+        Ok(())
+    }
+
+    /// Positions in the order of their keys. Names are ranked once, so that groups are compared by numbers.
+    fn order(&self, names: &Names) -> Vec<u32> {
+        let mut by_name: Vec<u32> = (0..names.len() as u32).collect();
+        by_name.sort_unstable_by(|left, right| names.get(*left).cmp(names.get(*right)));
+        let mut rank = vec![0u32; by_name.len()];
+        for (position, name) in by_name.iter().enumerate() {
+            rank[*name as usize] = position as u32;
+        }
+        let mut order: Vec<u32> = (0..self.keys.len() as u32).collect();
+        order.sort_unstable_by_key(|position| {
+            let key = self.keys[*position as usize];
+            (key.prefix, rank[key.name as usize], key.bucket)
+        });
+        order
+    }
+
+    /// Gives every group once, in the order of prefix, name and bucket.
+    pub fn finish(
+        mut self,
+        names: &Names,
+        memory: usize,
+        mut each: impl FnMut(u16, &[u8], i64, &P) -> Result<()>,
+    ) -> Result<()> {
+        if self.runs.is_none() {
+            for position in self.order(names) {
+                let key = self.keys[position as usize];
+                each(key.prefix, names.get(key.name), key.bucket, &self.groups[position as usize])?;
+            }
+            return Ok(());
+        }
+        self.flush(names)?;
+        let runs = self.runs.take().expect("there is at least the run just written");
+        drop((self.index, self.keys, self.groups));
+        let mut merged = runs.merge(memory, combine::<P>)?;
+        let (mut key, mut value) = (Vec::new(), Vec::new());
+        while merged.next(&mut key, &mut value)? {
+            let (prefix, name, bucket) = decode_key(&key)?;
+            each(prefix, name, bucket, &P::decode(&value).ok_or_else(damaged)?)?;
+        }
+        Ok(())
+    }
+}
+
+fn combine<P: Partial>(sum: &mut Vec<u8>, later: &[u8]) -> Result<()> {
+    let mut group = P::decode(sum).ok_or_else(damaged)?;
+    if !group.merge(&P::decode(later).ok_or_else(damaged)?) {
+        return Err(sum_out_of_range());
+    }
+    sum.clear();
+    group.encode(sum);
+    Ok(())
+}
+
+/// A sum left the 256 bits it is kept in.
+pub(crate) fn sum_out_of_range() -> Error {
+    let hint = "no real market adds up to this: check the unit and the scale of the contract";
+    Refusal::new("sum_out_of_range", "a sum of volumes or amounts is beyond 1e40", hint).into()
+}
+
+fn damaged() -> Error {
+    Error::Io(std::io::Error::new(std::io::ErrorKind::InvalidData, "scratch space gave back other bytes than it took"))
+}
+
+fn encode_key(key: Key, names: &Names, into: &mut Vec<u8>) {
+    into.extend_from_slice(&key.prefix.to_be_bytes());
+    into.extend_from_slice(names.get(key.name));
+    // No name holds a NUL (such rows are refused), so a shorter name sorts before its continuations.
+    into.push(0);
+    into.extend_from_slice(&((key.bucket as u64) ^ (1 << 63)).to_be_bytes());
+}
+
+fn decode_key(key: &[u8]) -> Result<(u16, &[u8], i64)> {
+    let (prefix, rest) = key.split_first_chunk::<2>().ok_or_else(damaged)?;
+    let (name, bucket) = rest.split_last_chunk::<8>().ok_or_else(damaged)?;
+    let (_, name) = name.split_last().ok_or_else(damaged)?;
+    Ok((u16::from_be_bytes(*prefix), name, (u64::from_be_bytes(*bucket) ^ (1 << 63)) as i64))
+}
+
+fn place(index: &mut [u32], key: Key, entry: u32) {
+    let mask = index.len() - 1;
+    let mut slot = hash(key) as usize & mask;
+    while index[slot] != 0 {
+        slot = (slot + 1) & mask;
+    }
+    index[slot] = entry;
+}
+
+#[inline]
+fn hash(key: Key) -> u64 {
+    let name = u64::from(key.name) << 16 | u64::from(key.prefix);
+    let folded = u128::from(name ^ 0x9E37_79B9_7F4A_7C15) * u128::from(key.bucket as u64 ^ 0xD6E8_FEB8_6659_FD93);
+    (folded as u64) ^ (folded >> 64) as u64
+}

@@ -1,0 +1,217 @@
+//! One bar in the making. Numbers are units of 1e-9 in 64 bits as long as they fit; the first that does not turns the
+//! group to full width.
+
+use super::Partial;
+use crate::decimal::{Decimal, Sum18, Sum36, ratio10};
+
+/// A bar of one instrument and one bucket of time.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct BarGroup {
+    open_at: (i64, u64),
+    close_at: (i64, u64),
+    /// Open, high, low, close in units of 1e-9; unused once `wide` is there.
+    prices: [i64; 4],
+    volume: i128,
+    notional: i128,
+    count: u64,
+    wide: Option<Box<Wide>>,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+struct Wide {
+    prices: [Decimal; 4],
+    volume: Sum18,
+    notional: Sum36,
+}
+
+/// A finished bar.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Bar {
+    /// First price.
+    pub open: Decimal,
+    /// Greatest price.
+    pub high: Decimal,
+    /// Least price.
+    pub low: Decimal,
+    /// Last price.
+    pub close: Decimal,
+    /// Sum of volumes.
+    pub volume: Sum18,
+    /// Sum of price times volume; of close times volume when made from bars.
+    pub notional: Sum36,
+    /// Rows in it.
+    pub count: u64,
+}
+
+impl Bar {
+    /// Notional by volume to ten significant digits; None when the volume is 0.
+    pub fn vwap(&self) -> Option<String> {
+        ratio10(self.notional.units(), self.volume.units())
+    }
+}
+
+impl BarGroup {
+    /// Adds a row whose numbers are units of 1e-9. False when a sum leaves its range.
+    #[inline]
+    pub(crate) fn add(&mut self, at: (i64, u64), prices: [i64; 4], volume: i64) -> bool {
+        if self.wide.is_none() {
+            let notional = i128::from(prices[3]) * i128::from(volume);
+            if let Some(sum) = self.notional.checked_add(notional) {
+                self.notional = sum;
+                self.volume += i128::from(volume);
+                self.place(at, prices, |group| &mut group.prices);
+                return true;
+            }
+        }
+        self.add_wide(at, prices.map(Decimal::from_nano), Decimal::from_nano(volume))
+    }
+
+    /// Adds a row of any numbers.
+    pub(crate) fn add_wide(&mut self, at: (i64, u64), prices: [Decimal; 4], volume: Decimal) -> bool {
+        let wide = self.widen();
+        let fits = wide.volume.add(volume) && wide.notional.add_product(prices[3], volume);
+        self.place(at, prices, |group| &mut group.widen().prices);
+        fits
+    }
+
+    /// Rows come in file order: of equal ones the first opens and the last closes.
+    #[inline]
+    fn place<N: Copy + Ord>(
+        &mut self,
+        at: (i64, u64),
+        prices: [N; 4],
+        kept: impl Fn(&mut Self) -> &mut [N; 4],
+    ) {
+        let first = self.count == 0;
+        let (opens, closes) = (first || at < self.open_at, first || at >= self.close_at);
+        self.count += 1;
+        if opens {
+            self.open_at = at;
+        }
+        if closes {
+            self.close_at = at;
+        }
+        let [open, high, low, close] = kept(self);
+        if opens {
+            *open = prices[0];
+        }
+        if closes {
+            *close = prices[3];
+        }
+        if first || prices[1] > *high {
+            *high = prices[1];
+        }
+        if first || prices[2] < *low {
+            *low = prices[2];
+        }
+    }
+
+    fn widen(&mut self) -> &mut Wide {
+        let (prices, volume, notional) = (self.prices, self.volume, self.notional);
+        self.wide.get_or_insert_with(|| Box::new(widened(prices, volume, notional)))
+    }
+
+    /// The bar as it stands.
+    pub fn bar(&self) -> Bar {
+        let wide = match &self.wide {
+            Some(wide) => (**wide).clone(),
+            None => widened(self.prices, self.volume, self.notional),
+        };
+        let [open, high, low, close] = wide.prices;
+        Bar { open, high, low, close, volume: wide.volume, notional: wide.notional, count: self.count }
+    }
+}
+
+/// 64-bit prices, volume in 1e-9 and notional in 1e-18, at full width.
+fn widened(prices: [i64; 4], volume: i128, notional: i128) -> Wide {
+    let scale = |units: i128, factor: u64| ethnum::I256::from(units) * ethnum::I256::from(factor);
+    Wide {
+        prices: prices.map(Decimal::from_nano),
+        volume: Sum18::from_units(scale(volume, 1_000_000_000)),
+        notional: Sum36::from_units(scale(notional, 1_000_000_000_000_000_000)),
+    }
+}
+
+impl Partial for BarGroup {
+    fn encode(&self, into: &mut Vec<u8>) {
+        for (time, sequence) in [self.open_at, self.close_at] {
+            into.extend_from_slice(&time.to_le_bytes());
+            into.extend_from_slice(&sequence.to_le_bytes());
+        }
+        into.extend_from_slice(&self.count.to_le_bytes());
+        match &self.wide {
+            None => {
+                self.prices.iter().for_each(|price| into.extend_from_slice(&price.to_le_bytes()));
+                into.extend_from_slice(&self.volume.to_le_bytes());
+                into.extend_from_slice(&self.notional.to_le_bytes());
+            }
+            Some(wide) => {
+                wide.prices.iter().for_each(|price| into.extend_from_slice(&price.units().to_le_bytes()));
+                into.extend_from_slice(&wide.volume.units().to_le_bytes());
+                into.extend_from_slice(&wide.notional.units().to_le_bytes());
+            }
+        }
+    }
+
+    fn decode(bytes: &[u8]) -> Option<Self> {
+        let mut rest = Bytes(bytes);
+        let open_at = (i64::from_le_bytes(rest.take()?), u64::from_le_bytes(rest.take()?));
+        let close_at = (i64::from_le_bytes(rest.take()?), u64::from_le_bytes(rest.take()?));
+        let count = u64::from_le_bytes(rest.take()?);
+        let mut group = BarGroup { open_at, close_at, count, ..BarGroup::default() };
+        if rest.0.len() == 64 {
+            for price in &mut group.prices {
+                *price = i64::from_le_bytes(rest.take()?);
+            }
+            group.volume = i128::from_le_bytes(rest.take()?);
+            group.notional = i128::from_le_bytes(rest.take()?);
+        } else {
+            let mut prices = [Decimal::ZERO; 4];
+            for price in &mut prices {
+                *price = Decimal::from_units(i128::from_le_bytes(rest.take()?));
+            }
+            let volume = Sum18::from_units(ethnum::I256::from_le_bytes(rest.take()?));
+            let notional = Sum36::from_units(ethnum::I256::from_le_bytes(rest.take()?));
+            group.wide = Some(Box::new(Wide { prices, volume, notional }));
+        }
+        rest.0.is_empty().then_some(group)
+    }
+
+    fn merge(&mut self, later: &Self) -> bool {
+        let theirs = later.bar();
+        let mut fits = true;
+        let count = self.count;
+        let (opens, closes) = (later.open_at < self.open_at, later.close_at >= self.close_at);
+        let wide = self.widen();
+        let [open, high, low, close] = &mut wide.prices;
+        if opens {
+            *open = theirs.open;
+        }
+        if closes {
+            *close = theirs.close;
+        }
+        *high = (*high).max(theirs.high);
+        *low = (*low).min(theirs.low);
+        fits &= wide.volume.merge(&theirs.volume);
+        fits &= wide.notional.merge(&theirs.notional);
+        self.count = count + later.count;
+        if opens {
+            self.open_at = later.open_at;
+        }
+        if closes {
+            self.close_at = later.close_at;
+        }
+        fits
+    }
+}
+
+/// Bytes being taken from the front.
+pub(super) struct Bytes<'a>(pub &'a [u8]);
+
+impl Bytes<'_> {
+    pub fn take<const N: usize>(&mut self) -> Option<[u8; N]> {
+        let (head, rest) = self.0.split_first_chunk::<N>()?;
+        self.0 = rest;
+        Some(*head)
+    }
+}

@@ -1,0 +1,117 @@
+//! One total in the making: transactions of one currency, status, merchant and day.
+
+use super::Partial;
+use super::bar::Bytes;
+use crate::decimal::{Decimal, Sum18};
+
+/// Count, sum, least and greatest amount.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct TotalGroup {
+    count: u64,
+    /// Units of 1e-9; unused once `wide` is there.
+    sum: i128,
+    min: i64,
+    max: i64,
+    wide: Option<Box<Wide>>,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+struct Wide {
+    sum: Sum18,
+    min: Decimal,
+    max: Decimal,
+}
+
+/// A finished total.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Total {
+    /// Transactions in it.
+    pub count: u64,
+    /// Sum of their amounts.
+    pub sum: Sum18,
+    /// Least amount.
+    pub min: Decimal,
+    /// Greatest amount.
+    pub max: Decimal,
+}
+
+impl TotalGroup {
+    /// Adds an amount in units of 1e-9. False when the sum leaves its range.
+    #[inline]
+    pub(crate) fn add(&mut self, amount: i64) -> bool {
+        if self.wide.is_some() {
+            return self.add_wide(Decimal::from_nano(amount));
+        }
+        self.sum += i128::from(amount);
+        if self.count == 0 || amount < self.min {
+            self.min = amount;
+        }
+        if self.count == 0 || amount > self.max {
+            self.max = amount;
+        }
+        self.count += 1;
+        true
+    }
+
+    /// Adds any amount.
+    pub(crate) fn add_wide(&mut self, amount: Decimal) -> bool {
+        let first = self.count == 0;
+        self.count += 1;
+        let wide = self.widen();
+        if first || amount < wide.min {
+            wide.min = amount;
+        }
+        if first || amount > wide.max {
+            wide.max = amount;
+        }
+        wide.sum.add(amount)
+    }
+
+    fn widen(&mut self) -> &mut Wide {
+        let (sum, min, max) = (self.sum, self.min, self.max);
+        self.wide.get_or_insert_with(|| Box::new(widened(sum, min, max)))
+    }
+
+    /// The total as it stands.
+    pub fn total(&self) -> Total {
+        let wide = match &self.wide {
+            Some(wide) => (**wide).clone(),
+            None => widened(self.sum, self.min, self.max),
+        };
+        Total { count: self.count, sum: wide.sum, min: wide.min, max: wide.max }
+    }
+}
+
+fn widened(sum: i128, min: i64, max: i64) -> Wide {
+    let sum = Sum18::from_units(ethnum::I256::from(sum) * ethnum::I256::from(1_000_000_000u64));
+    Wide { sum, min: Decimal::from_nano(min), max: Decimal::from_nano(max) }
+}
+
+impl Partial for TotalGroup {
+    fn encode(&self, into: &mut Vec<u8>) {
+        let total = self.total();
+        into.extend_from_slice(&total.count.to_le_bytes());
+        into.extend_from_slice(&total.sum.units().to_le_bytes());
+        into.extend_from_slice(&total.min.units().to_le_bytes());
+        into.extend_from_slice(&total.max.units().to_le_bytes());
+    }
+
+    fn decode(bytes: &[u8]) -> Option<Self> {
+        let mut rest = Bytes(bytes);
+        let count = u64::from_le_bytes(rest.take()?);
+        let sum = Sum18::from_units(ethnum::I256::from_le_bytes(rest.take()?));
+        let min = Decimal::from_units(i128::from_le_bytes(rest.take()?));
+        let max = Decimal::from_units(i128::from_le_bytes(rest.take()?));
+        let wide = Some(Box::new(Wide { sum, min, max }));
+        rest.0.is_empty().then_some(TotalGroup { count, wide, ..TotalGroup::default() })
+    }
+
+    fn merge(&mut self, later: &Self) -> bool {
+        let theirs = later.total();
+        self.count += theirs.count;
+        let wide = self.widen();
+        wide.min = wide.min.min(theirs.min);
+        wide.max = wide.max.max(theirs.max);
+        wide.sum.merge(&theirs.sum)
+    }
+}

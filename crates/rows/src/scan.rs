@@ -1,0 +1,288 @@
+//! The structural scan of CSV: one pass that finds every separator and line end outside quotes.
+//!
+//! Bytes are looked at 64 at a time and turned into bit masks; everything after that is shared, safe code
+//! ([`Index::fill`]). There are two ways to make the masks, one with AVX2 and carry-less multiplication and a plain one
+//! for other machines; they give identical masks. This is the only file of the workspace that may hold `unsafe`: one
+//! call into code compiled for a CPU that was asked first, and the loads of a block.
+#![cfg_attr(
+    target_arch = "x86_64",
+    expect(unsafe_code, reason = "SIMD loads and a call chosen by the CPU at run time")
+)]
+
+use crate::csv::{Dialect, Index};
+
+/// Bytes looked at in one step, one per bit of a mask.
+pub(crate) const BLOCK: usize = 64;
+
+/// What stands where in one block: bit i speaks of byte i.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Masks {
+    /// Delimiters, quoted or not.
+    pub(crate) delimiter: u64,
+    /// Line feeds.
+    pub(crate) newline: u64,
+    /// Carriage returns.
+    pub(crate) carriage_return: u64,
+    /// Quotes; none when the dialect has no quote.
+    pub(crate) quote: u64,
+    /// Bytes that have an odd number of quotes up to and including themselves.
+    pub(crate) odd: u64,
+    /// Whether a NUL is in the block.
+    pub(crate) has_nul: bool,
+    /// Whether a byte outside ASCII is in the block.
+    pub(crate) has_high: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kernel {
+    #[cfg(target_arch = "x86_64")]
+    Avx2,
+    Plain,
+}
+
+/// Finds the records and fields of CSV text in one dialect. It keeps no state between buffers; share it freely.
+#[derive(Debug, Clone)]
+pub struct Scanner {
+    dialect: Dialect,
+    kernel: Kernel,
+}
+
+impl Scanner {
+    /// A scanner that uses the fastest way this CPU knows.
+    pub fn new(dialect: Dialect) -> Self {
+        Self { dialect, kernel: fastest() }
+    }
+
+    /// A scanner without SIMD: the twin that [`Scanner::new`] is tested against.
+    pub fn plain(dialect: Dialect) -> Self {
+        Self { dialect, kernel: Kernel::Plain }
+    }
+
+    /// The dialect it reads.
+    pub fn dialect(&self) -> &Dialect {
+        &self.dialect
+    }
+
+    /// Replaces `index` by one of the complete records of `buffer`; answers how many bytes they take.
+    ///
+    /// `buffer` begins at a record's start. What is left after the complete records is the front of one that goes on in
+    /// bytes not yet read: the caller puts it before them and scans it again, and gives up on a record that grows past
+    /// its limit (or the work would be quadratic). A carriage return as the last byte is not complete either, as a line
+    /// feed may follow. With `end_of_input` nothing follows: the last record is complete whatever its end, and the
+    /// answer is the length of the buffer. Of a buffer over [`Index::BUFFER_BYTES_MAX`] only the front is read.
+    pub fn scan(&self, buffer: &[u8], end_of_input: bool, index: &mut Index) -> usize {
+        let end_of_input = end_of_input && buffer.len() <= Index::BUFFER_BYTES_MAX;
+        let buffer = &buffer[..buffer.len().min(Index::BUFFER_BYTES_MAX)];
+        if !self.dialect.comment().is_empty() {
+            return index.fill_by_grammar(buffer, end_of_input, &self.dialect);
+        }
+        match self.kernel {
+            // SAFETY: this kernel is only chosen by `fastest`, after the CPU said it has every feature of the function.
+            #[cfg(target_arch = "x86_64")]
+            Kernel::Avx2 => unsafe { avx2::scan(&self.dialect, buffer, end_of_input, index) },
+            Kernel::Plain => index.fill(buffer, end_of_input, &self.dialect, plain::masks(&self.dialect)),
+        }
+    }
+}
+
+#[cfg(target_arch = "x86_64")]
+fn fastest() -> Kernel {
+    let vectors = is_x86_feature_detected!("avx2") && is_x86_feature_detected!("pclmulqdq");
+    let bits = is_x86_feature_detected!("bmi1")
+        && is_x86_feature_detected!("bmi2")
+        && is_x86_feature_detected!("lzcnt")
+        && is_x86_feature_detected!("popcnt");
+    if vectors && bits { Kernel::Avx2 } else { Kernel::Plain }
+}
+
+#[cfg(not(target_arch = "x86_64"))]
+fn fastest() -> Kernel {
+    Kernel::Plain
+}
+
+/// Masks by AVX2. Every function here may only run on a CPU that has the features in its attribute.
+#[cfg(target_arch = "x86_64")]
+mod avx2 {
+    use std::arch::x86_64::*;
+
+    use super::{BLOCK, Masks};
+    use crate::csv::{Dialect, Index};
+
+    /// The whole scan, so that the loop over the blocks is compiled for these features too: a function with features
+    /// does not inline into one without, and a call per block would cost more than the block.
+    #[target_feature(enable = "avx2,pclmulqdq,bmi1,bmi2,lzcnt,popcnt")]
+    pub(super) fn scan(dialect: &Dialect, buffer: &[u8], end_of_input: bool, index: &mut Index) -> usize {
+        index.fill(buffer, end_of_input, dialect, masks(dialect))
+    }
+
+    #[inline]
+    #[target_feature(enable = "avx2,pclmulqdq,bmi1,bmi2,lzcnt,popcnt")]
+    pub(super) fn masks(dialect: &Dialect) -> impl Fn(&[u8; BLOCK]) -> Masks + use<> {
+        let delimiter = _mm256_set1_epi8(dialect.delimiter().cast_signed());
+        let newline = _mm256_set1_epi8(b'\n'.cast_signed());
+        let carriage_return = _mm256_set1_epi8(b'\r'.cast_signed());
+        let quote_byte = _mm256_set1_epi8(dialect.quote().unwrap_or_default().cast_signed());
+        let quote_exists = if dialect.quote().is_some() { u64::MAX } else { 0 };
+        let zero = _mm256_setzero_si256();
+        move |block| {
+            let (first, second) = load(block);
+            let quote = equal(first, second, quote_byte) & quote_exists;
+            let least = _mm256_min_epu8(first, second);
+            Masks {
+                delimiter: equal(first, second, delimiter),
+                newline: equal(first, second, newline),
+                carriage_return: equal(first, second, carriage_return),
+                quote,
+                odd: prefix_xor(quote),
+                has_nul: _mm256_movemask_epi8(_mm256_cmpeq_epi8(least, zero)) != 0,
+                has_high: _mm256_movemask_epi8(_mm256_or_si256(first, second)) != 0,
+            }
+        }
+    }
+
+    #[inline]
+    #[target_feature(enable = "avx2")]
+    fn load(block: &[u8; BLOCK]) -> (__m256i, __m256i) {
+        let (halves, _) = block.as_chunks::<32>();
+        // SAFETY: a half is 32 readable bytes, as many as are loaded, and this load asks for no alignment.
+        unsafe {
+            (_mm256_loadu_si256((&raw const halves[0]).cast()), _mm256_loadu_si256((&raw const halves[1]).cast()))
+        }
+    }
+
+    #[inline]
+    #[target_feature(enable = "avx2")]
+    fn equal(first: __m256i, second: __m256i, byte: __m256i) -> u64 {
+        let low = _mm256_movemask_epi8(_mm256_cmpeq_epi8(first, byte)).cast_unsigned();
+        let high = _mm256_movemask_epi8(_mm256_cmpeq_epi8(second, byte)).cast_unsigned();
+        u64::from(low) | (u64::from(high) << 32)
+    }
+
+    /// Bit i of the answer is the xor of bits 0 to i: a product without carries by all ones.
+    #[inline]
+    #[target_feature(enable = "pclmulqdq")]
+    fn prefix_xor(bits: u64) -> u64 {
+        let product = _mm_clmulepi64_si128::<0>(_mm_set_epi64x(0, bits.cast_signed()), _mm_set1_epi8(-1));
+        _mm_cvtsi128_si64(product).cast_unsigned()
+    }
+}
+
+/// Masks without SIMD: eight bytes at a time in one integer.
+mod plain {
+    use super::{BLOCK, Masks};
+    use crate::csv::Dialect;
+
+    const ONES: u64 = 0x0101_0101_0101_0101;
+    const LOW_SEVEN: u64 = 0x7f7f_7f7f_7f7f_7f7f;
+    const HIGH: u64 = 0x8080_8080_8080_8080;
+
+    #[inline(always)]
+    pub(super) fn masks(dialect: &Dialect) -> impl Fn(&[u8; BLOCK]) -> Masks + use<> {
+        let delimiter = ONES * u64::from(dialect.delimiter());
+        let quote_byte = ONES * u64::from(dialect.quote().unwrap_or_default());
+        let quote_exists = if dialect.quote().is_some() { u64::MAX } else { 0 };
+        move |block| {
+            let (words, _) = block.as_chunks::<8>();
+            let words: [u64; 8] = std::array::from_fn(|word| u64::from_le_bytes(words[word]));
+            let quote = equal(&words, quote_byte) & quote_exists;
+            Masks {
+                delimiter: equal(&words, delimiter),
+                newline: equal(&words, ONES * u64::from(b'\n')),
+                carriage_return: equal(&words, ONES * u64::from(b'\r')),
+                quote,
+                odd: prefix_xor(quote),
+                has_nul: words.iter().fold(0, |found, &word| found | zero_bytes(word)) != 0,
+                has_high: words.iter().fold(0, |found, &word| found | word) & HIGH != 0,
+            }
+        }
+    }
+
+    #[inline(always)]
+    fn equal(words: &[u64; 8], byte_everywhere: u64) -> u64 {
+        // The top bits of the eight bytes, spread eight apart, meet in the product's top byte.
+        const GATHER: u64 = 0x0102_0408_1020_4080;
+        let mut mask = 0;
+        for (place, word) in words.iter().enumerate() {
+            let found = zero_bytes(word ^ byte_everywhere) >> 7;
+            mask |= (found.wrapping_mul(GATHER) >> 56) << (8 * place);
+        }
+        mask
+    }
+
+    /// The top bit of each byte that is zero; no carry leaves a byte, so none is taken for zero wrongly.
+    #[inline(always)]
+    fn zero_bytes(word: u64) -> u64 {
+        !(((word & LOW_SEVEN) + LOW_SEVEN) | word | LOW_SEVEN)
+    }
+
+    #[inline(always)]
+    fn prefix_xor(mut bits: u64) -> u64 {
+        for shift in [1, 2, 4, 8, 16, 32] {
+            bits ^= bits << shift;
+        }
+        bits
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// What a mask means, byte by byte.
+    fn model(block: &[u8; BLOCK], dialect: &Dialect) -> Masks {
+        let bits = |wanted: &dyn Fn(u8) -> bool| {
+            block.iter().rev().fold(0u64, |mask, &byte| (mask << 1) | u64::from(wanted(byte)))
+        };
+        let quote = bits(&|byte| Some(byte) == dialect.quote());
+        let mut odd = 0;
+        for place in 0..BLOCK {
+            odd |= u64::from((quote << (BLOCK - 1 - place)).count_ones() % 2) << place;
+        }
+        Masks {
+            delimiter: bits(&|byte| byte == dialect.delimiter()),
+            newline: bits(&|byte| byte == b'\n'),
+            carriage_return: bits(&|byte| byte == b'\r'),
+            quote,
+            odd,
+            has_nul: block.contains(&0),
+            has_high: !block.is_ascii(),
+        }
+    }
+
+    fn check(block: &[u8; BLOCK], dialect: &Dialect) {
+        let expected = model(block, dialect);
+        assert_eq!(plain::masks(dialect)(block), expected);
+        #[cfg(target_arch = "x86_64")]
+        if fastest() == Kernel::Avx2 {
+            // SAFETY: `fastest` answers this kernel only when the CPU has every feature of the function.
+            assert_eq!(unsafe { avx2::masks(dialect) }(block), expected);
+        }
+    }
+
+    #[test]
+    fn this_machine_runs_the_kernel_the_tests_are_about() {
+        if cfg!(target_arch = "x86_64") {
+            assert_ne!(fastest(), Kernel::Plain, "the SIMD kernel is not tested on this CPU");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn both_kernels_make_the_masks_of_the_model(block: [u8; BLOCK], delimiter in 0u8..128, quote: Option<u8>) {
+            if let Some(dialect) = Dialect::new(delimiter, quote) {
+                check(&block, &dialect);
+            }
+        }
+
+        #[test]
+        fn both_kernels_make_the_masks_of_the_model_when_marks_are_many(
+            block in proptest::collection::vec(prop::sample::select(b"a,\"\n\r\0\xc3".to_vec()), BLOCK),
+            quote in prop::sample::select(vec![None, Some(b'"')]),
+        ) {
+            let block: &[u8; BLOCK] = block.as_slice().try_into().expect("as many as a block holds");
+            check(block, &Dialect::new(b',', quote).expect("a sound dialect"));
+        }
+    }
+}

@@ -1,0 +1,216 @@
+//! Which ids were seen before, in file order, however many there are, within a memory budget.
+//!
+//! Ids are remembered in a hash table. When it would pass the budget, its keys go to scratch space as a sorted run, of
+//! which only a filter stays in memory (12.3 bits per id); an id that passes a run's filter costs one read of 4 KiB.
+//! Runs are never merged: a filter costs a few nanoseconds, and the budget ends before there are more than a few dozen.
+//!
+//! Ids are told apart by the top 80 bits of their hash. With `n` different ids, the probability that any two of them are
+//! taken for one is `n² / 2^81`: 5 in 10^10 for 34 million, 4 in 10^9 for 100 million.
+//!
+//! A budget of 100 MB holds some 50 million ids with scratch space (about 500 thousand per MB; 10 bytes of scratch space
+//! each) and 3 million without.
+
+mod filter;
+mod run;
+mod table;
+#[cfg(test)]
+mod tests;
+
+use std::fmt;
+
+use crate::source::Scratch;
+use crate::spill::BUFFER_BYTES;
+use crate::{Refusal, Result};
+use run::{BLOCK_BYTES, Run};
+use table::{BITS_MIN, Key, STRAY_BYTES, Table, key_of};
+
+/// Ids that are looked up together: enough to overlap cache misses, few enough that what they touch stays in the cache.
+const CHUNK_IDS: usize = 256;
+/// Runs that are asked for every id. More come only from made-up hashes, or from a table too small to go on with.
+const RUNS_MAX: usize = 32;
+/// What the set may use beyond its budget: buffers for input and output, and keys outside of the table.
+pub const SLACK_BYTES: usize = BUFFER_BYTES + BLOCK_BYTES + CHUNK_IDS * (16 + STRAY_BYTES);
+
+/// A set of ids that answers, for each id, whether it is new.
+pub struct IdSet {
+    budget_bytes: usize,
+    scratch: Option<Box<dyn Scratch>>,
+    table: Option<Table>,
+    runs: Vec<Run>,
+    /// Ids in the runs.
+    spilled: u64,
+    runs_bytes: usize,
+    memory_peak: usize,
+    /// For each id of a chunk, whether a run has it.
+    known: Vec<bool>,
+    /// Which ids of a chunk passed a run's filter.
+    suspects: Vec<usize>,
+    block: Vec<u8>,
+}
+
+impl IdSet {
+    /// An empty set that keeps to `budget_bytes` of memory (and `SLACK_BYTES`), and puts aside in `scratch`, which
+    /// nobody else writes to, what does not fit.
+    pub fn new(budget_bytes: usize, scratch: Option<Box<dyn Scratch>>) -> Self {
+        Self {
+            budget_bytes,
+            scratch,
+            table: None,
+            runs: Vec::new(),
+            spilled: 0,
+            runs_bytes: 0,
+            memory_peak: 0,
+            known: Vec::new(),
+            suspects: Vec::new(),
+            block: Vec::new(),
+        }
+    }
+
+    /// Inserts `ids`, which are hashes of all 128 bits, in order, and sets `fresh` to whether each was never inserted
+    /// before, by an earlier call or earlier in `ids`. After an error the set answers nothing any more.
+    ///
+    /// Best called with thousands of ids at a time. If senders could make up ids to slow this down, seed the hash.
+    pub fn insert_all(&mut self, ids: &[u128], fresh: &mut Vec<bool>) -> Result<()> {
+        fresh.clear();
+        fresh.reserve(ids.len());
+        let mut rest = ids;
+        while !rest.is_empty() {
+            let room = self.make_room(rest.len().min(CHUNK_IDS))?;
+            let (chunk, later) = rest.split_at(rest.len().min(room));
+            self.insert_chunk(chunk, fresh)?;
+            rest = later;
+        }
+        Ok(())
+    }
+
+    /// Bytes of memory in use, buffers left out.
+    pub fn memory(&self) -> usize {
+        self.runs_bytes + self.table.as_ref().map_or(0, |table| Table::bytes(table.bits()))
+    }
+
+    /// The most that `memory` ever was, while growing included.
+    pub fn memory_peak(&self) -> usize {
+        self.memory_peak
+    }
+
+    /// How many different ids were inserted.
+    pub fn distinct(&self) -> u64 {
+        self.spilled + self.table.as_ref().map_or(0, |table| table.len() as u64)
+    }
+
+    fn insert_chunk(&mut self, ids: &[u128], fresh: &mut Vec<bool>) -> Result<()> {
+        self.known.clear();
+        self.known.resize(ids.len(), false);
+        if let Some(scratch) = &mut self.scratch {
+            for run in &self.runs {
+                suspects(run, ids, &mut self.suspects);
+                for &index in &self.suspects {
+                    let known = &mut self.known[index];
+                    *known = *known || run.contains(key_of(ids[index]), &mut **scratch, &mut self.block)?;
+                }
+            }
+        }
+        if let Some(table) = &mut self.table {
+            table.insert_all(ids, &self.known, fresh);
+        }
+        Ok(())
+    }
+
+    /// Sees to it that the table takes at least one id, and if possible `wanted`; answers how many, at most `wanted`.
+    fn make_room(&mut self, wanted: usize) -> Result<usize> {
+        while self.room() < wanted && self.grow()? {}
+        if self.room() == 0 {
+            self.flush()?;
+        }
+        Ok(self.room().min(wanted))
+    }
+
+    fn room(&self) -> usize {
+        self.table.as_ref().map_or(0, Table::room)
+    }
+
+    /// Moves to a table of the next size if the budget has room for both of them.
+    fn grow(&mut self) -> Result<bool> {
+        let bits = match &self.table {
+            None => Some(BITS_MIN),
+            Some(table) => Table::larger(table.bits()),
+        };
+        let Some(bits) = bits else { return Ok(false) };
+        let peak = self.memory() + Table::bytes(bits);
+        if peak > self.budget_bytes || (self.scratch.is_some() && !self.affords(bits)) {
+            return Ok(false);
+        }
+        self.table = Some(match &self.table {
+            None => Table::new(bits),
+            Some(table) => table.grown(bits),
+        });
+        self.memory_peak = self.memory_peak.max(peak);
+        Ok(true)
+    }
+
+    /// Whether the budget has room for a table of `2^bits` slots and, when that is full, for the filter of its keys.
+    fn affords(&self, bits: u32) -> bool {
+        self.runs_bytes + Table::bytes(bits) + Run::bytes(Table::keys_max(bits)) <= self.budget_bytes
+    }
+
+    /// Puts the keys of the table aside and starts a new one, as large as the budget then allows.
+    fn flush(&mut self) -> Result<()> {
+        let full = self.too_many_ids();
+        let (Some(table), Some(scratch)) = (&mut self.table, &mut self.scratch) else { return Err(full.into()) };
+        if self.runs.len() == RUNS_MAX {
+            return Err(full.into());
+        }
+        let run = Run::write(table, &mut **scratch)?;
+        self.spilled += table.len() as u64;
+        self.runs_bytes += run.memory();
+        self.runs.push(run);
+        table.clear();
+        let bits = table.bits();
+        self.memory_peak = self.memory_peak.max(self.memory());
+
+        let largest = self.largest_affordable().ok_or(full)?;
+        if largest != bits {
+            self.table = None;
+            self.table = Some(Table::new(largest));
+        }
+        self.memory_peak = self.memory_peak.max(self.memory());
+        Ok(())
+    }
+
+    /// The largest table that the budget has room for, when there is none at the moment.
+    fn largest_affordable(&self) -> Option<u32> {
+        let sizes = std::iter::successors(Some(BITS_MIN), |bits| Table::larger(*bits));
+        sizes.take_while(|bits| self.affords(*bits)).last()
+    }
+
+    fn too_many_ids(&self) -> Refusal {
+        let (count, budget) = (self.distinct(), self.budget_bytes);
+        let hint = match self.scratch {
+            None => "give it scratch space or more memory, or send the file in parts",
+            Some(_) => "give it more memory, or send the file in parts",
+        };
+        let message = format!("more than {count} different ids do not fit the memory budget of {budget} bytes");
+        Refusal::new("too_many_ids", message, hint)
+    }
+}
+
+/// Which of `ids` may be in `run`. Without branches, so that the processor works on several ids at once.
+fn suspects(run: &Run, ids: &[u128], suspects: &mut Vec<usize>) {
+    let keys = || ids.iter().map(|id| -> Key { key_of(*id) });
+    let filter = run.filter();
+    filter.touch(keys());
+    suspects.resize(ids.len(), 0);
+    let mut count = 0;
+    for (index, key) in keys().enumerate() {
+        suspects[count] = index;
+        count += usize::from(filter.may_contain(key));
+    }
+    suspects.truncate(count);
+}
+
+impl fmt::Debug for IdSet {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let runs = self.runs.len();
+        f.debug_struct("IdSet").field("distinct", &self.distinct()).field("runs", &runs).finish_non_exhaustive()
+    }
+}
