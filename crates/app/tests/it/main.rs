@@ -1,0 +1,3 @@
+//! The integration tests of `app`, one binary for all of them.
+
+mod tidy;

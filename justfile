@@ -1,0 +1,83 @@
+# What one does with this project, as recipes. `./just` runs them on a fresh clone.
+
+set shell := ["sh", "-euc"]
+set positional-arguments
+set ignore-comments
+
+target := env("CARGO_TARGET_DIR", justfile_directory() / "target")
+tools := justfile_directory() / "target/tools"
+
+# The list of recipes
+[private]
+default:
+    @{{ quote(just_executable()) }} --justfile {{ quote(justfile()) }} --list --unsorted
+
+# Make sample files, check them and show what became of every row
+run:
+    cargo build --release -p app -p rows --bins --example generate
+    "{{ target }}/release/examples/generate" samples --out target/samples
+    # 3 says that some rows were rejected: the samples hold bad rows on purpose
+    "{{ target }}/release/millrace" check target/samples/* || [ $? -eq 3 ]
+
+# Everything CI runs: format, lints, docs, dependencies, tests
+check: format-check lint docs deny test
+
+# All tests (the tidy rules and doc tests too), or those whose name contains WORD
+test *WORD:
+    #!/bin/sh
+    set -eu
+    if cargo nextest --version >/dev/null 2>&1; then
+        cargo nextest run --workspace "$@"
+        # nextest runs no doc tests
+        [ $# -gt 0 ] || cargo test --workspace --doc
+    else
+        cargo test --workspace -- "$@"
+    fi
+
+# Format all Rust code
+fmt:
+    cargo fmt --all
+
+# Whether all Rust code is formatted
+format-check:
+    cargo fmt --all --check
+
+# Lints, as errors
+lint:
+    cargo clippy --workspace --all-targets -- -D warnings
+
+# The documentation of the code; a broken link is an error
+docs:
+    RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps
+
+# Licences, bans and sources of all dependencies (the first time it compiles cargo-deny)
+deny: (tool "cargo-deny" "0.20.2")
+    "{{ tools }}/bin/cargo-deny" --locked check licenses bans sources
+
+# Measure WHAT against what one would use instead, answers compared: `just bench rows`
+bench WHAT *ARGS:
+    @what=$1; shift; exec python3 "bench/$what.py" "$@"
+
+# Fuzz one TARGET of fuzz/ for so many SECONDS
+fuzz TARGET SECONDS="60": (tool "cargo-fuzz" "0.13.2")
+    #!/bin/sh
+    set -eu
+    # The address sanitizer needs a nightly compiler; without one the fuzzer still finds panics and hangs.
+    if cargo +nightly --version >/dev/null 2>&1; then toolchain=+nightly sanitizer=address; else toolchain= sanitizer=none; fi
+    PATH="{{ tools }}/bin:$PATH" cargo $toolchain fuzz run --sanitizer "$sanitizer" "$1" -- -max_total_time="$2"
+
+# Accept what the tests now produce as the new snapshots; read the diff before committing it
+snap:
+    INSTA_UPDATE=always INSTA_FORCE_PASS=1 cargo test --workspace
+
+# Remove everything that was built, downloaded or generated
+clean:
+    cargo clean
+    rm -rf target bench-data fuzz/target
+
+# Installs the cargo tool NAME at VERSION into target/tools, unless it is there; unoptimised, which compiles in half the
+# time and is quick enough
+[private]
+tool NAME VERSION:
+    @"{{ tools }}/bin/$1" --version 2>/dev/null | grep -qF " $2" || \
+        CARGO_PROFILE_DEV_DEBUG=0 cargo install "$1" --debug --locked --version "$2" --root "{{ tools }}"
