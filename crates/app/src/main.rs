@@ -1,3 +1,49 @@
-//! The `millrace` binary.
+//! The `millrace` binary: the command line around the row engine.
+//!
+//! Data goes to standard output, everything else to standard error. Exit codes: 0 all good, 1 could not, 2 usage,
+//! 3 some rows or files were rejected.
 
-fn main() {}
+mod check;
+mod complain;
+mod scratch;
+mod size;
+
+use std::process::ExitCode;
+
+use clap::{CommandFactory, Parser, Subcommand};
+
+/// Validates the files that partners send, row by row, and adds them up exactly.
+#[derive(Debug, Parser)]
+#[command(name = "millrace", version, after_help = EXIT_CODES)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+const EXIT_CODES: &str = "Exit codes: 0 all good, 1 could not, 2 usage, 3 some rows or files were rejected";
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Check files against a contract and add them up; nothing is stored.
+    Check(check::Arguments),
+    /// Print the completions of a shell.
+    Completions {
+        /// The shell.
+        shell: clap_complete::Shell,
+    },
+}
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let result = match cli.command {
+        Command::Check(arguments) => check::run(arguments),
+        Command::Completions { shell } => {
+            clap_complete::generate(shell, &mut Cli::command(), "millrace", &mut std::io::stdout());
+            Ok(ExitCode::SUCCESS)
+        }
+    };
+    match result {
+        Ok(code) => code,
+        Err(error) => complain::about(&error),
+    }
+}

@@ -12,7 +12,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
 use crate::choose;
-use crate::contract::{At, Contract, Syntax};
+use crate::contract::{At, Contract, Kind, Syntax};
 use crate::drift::Drift;
 use crate::fold::{BarLine, Fold, Rejects, Settings, TotalKey, TotalLine};
 use crate::plan::Plan;
@@ -56,10 +56,16 @@ impl Default for Options<'_> {
 pub struct Checked {
     /// What became of it.
     pub report: Report,
+    kind: Option<Kind>,
     fold: Option<Fold>,
 }
 
 impl Checked {
+    /// What the rows are; None when the file was refused.
+    pub fn kind(&self) -> Option<Kind> {
+        self.kind
+    }
+
     /// Gives the bars, sorted by instrument and start; none when the file was refused or no interval was asked for.
     pub fn bars(&mut self, each: impl FnMut(&[u8], i64, &BarLine) -> Result<()>) -> Result<()> {
         match self.fold.as_mut().and_then(|fold| fold.bars.take()) {
@@ -93,8 +99,11 @@ pub fn check(
         Err(Error::Io(error)) => return Err(error),
     };
     let report = Report::new(session.described, session.state.as_ref(), refusal);
-    let fold = session.state.map(|state| state.fold).filter(|_| report.error.is_none());
-    Ok(Checked { report, fold })
+    let (kind, fold) = match session.state {
+        Some(state) if report.error.is_none() => (Some(state.plan.kind), Some(state.fold)),
+        _ => (None, None),
+    };
+    Ok(Checked { report, kind, fold })
 }
 
 /// Plan and result so far; made when the first header or record has told what the file is.

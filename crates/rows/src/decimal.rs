@@ -87,6 +87,14 @@ impl Decimal {
 
     /// The exact product, if it is itself a legal number.
     pub fn checked_mul(self, other: Decimal) -> Result<Decimal, NumberFault> {
+        if let (Some(left), Some(right)) = (self.nano(), other.nano()) {
+            let units = i128::from(left) * i128::from(right);
+            return if units.unsigned_abs() < BOUND as u128 {
+                Ok(Decimal(units))
+            } else {
+                Err(NumberFault::OutOfRange)
+            };
+        }
         let product = I256::from(self.0) * I256::from(other.0);
         let one = I256::from(ONE);
         if product.unsigned_abs() >= (I256::from(BOUND) * one).as_u256() {

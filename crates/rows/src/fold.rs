@@ -16,7 +16,7 @@ use crate::{Error, Result};
 
 pub(crate) use bars::BarFold;
 pub use bars::BarLine;
-pub(crate) use rejects::{REPORT_COLUMNS, RejectForm, Rejects, write_field};
+pub(crate) use rejects::{REPORT_COLUMNS, RejectForm, Rejects};
 pub use rejects::{ListedReject, ListedValue};
 pub(crate) use totals::TotalFold;
 pub use totals::{TotalKey, TotalLine};

@@ -48,3 +48,5 @@ pub const DECIMAL_DIGITS_MAX: u32 = 38;
 pub const DECIMAL_EXPONENT_MAX: i64 = 60;
 /// Longest pattern that describes how a time is written, in bytes.
 pub const TIME_PATTERN_BYTES_MAX: usize = 256;
+/// Bytes of one group's key and totals put aside in scratch space. More: the file is refused.
+pub const RUN_ENTRY_BYTES_MAX: usize = 4 * 1024 * 1024;

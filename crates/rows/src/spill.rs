@@ -23,6 +23,9 @@ impl Appender {
         if bytes.len() >= BUFFER_BYTES {
             return self.append(bytes, scratch);
         }
+        if self.buffer.capacity() == 0 {
+            self.buffer.reserve_exact(BUFFER_BYTES);
+        }
         self.buffer.extend_from_slice(bytes);
         Ok(())
     }

@@ -4,9 +4,9 @@ use super::{Cut, Parse, Piece, Session};
 use crate::batch::{Batch, Evaluator, Place};
 use crate::cells::Cells;
 use crate::contract::{At, Syntax};
-use crate::csv::Dialect;
+use crate::csv::{Dialect, write_field};
 use crate::drift::Drift;
-use crate::fold::{RejectForm, write_field};
+use crate::fold::RejectForm;
 use crate::parallel;
 use crate::plan::{Fetched, Plan};
 use crate::reason::Reasons;
@@ -77,7 +77,7 @@ fn reject_form(columns: &[String], shown: &[usize], dialect: &Dialect) -> Reject
         if index > 0 {
             header.push(dialect.delimiter());
         }
-        write_field(columns[*column].as_bytes(), dialect, &mut header);
+        write_field(columns[*column].as_bytes(), dialect.delimiter(), &mut header);
     }
     RejectForm::Csv {
         dialect: dialect.clone(),
@@ -154,6 +154,6 @@ fn render(cells: &table::Batch, row: usize, count: usize, dialect: &Dialect, int
         if cell > 0 {
             into.push(dialect.delimiter());
         }
-        write_field(cells.cell(row, cell), dialect, into);
+        write_field(cells.cell(row, cell), dialect.delimiter(), into);
     }
 }

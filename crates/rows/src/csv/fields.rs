@@ -114,6 +114,23 @@ pub fn unquote(field: &[u8], quote: u8, into: &mut Vec<u8>) -> Unquoted {
     Unquoted::Copied
 }
 
+/// Appends `field` as one field of a record, quoted when it must be.
+pub fn write_field(field: &[u8], delimiter: u8, into: &mut Vec<u8>) {
+    let special = |byte: &u8| *byte == delimiter || matches!(*byte, b'"' | b'\n' | b'\r');
+    if !field.iter().any(special) {
+        into.extend_from_slice(field);
+        return;
+    }
+    into.push(b'"');
+    for byte in field {
+        if *byte == b'"' {
+            into.push(b'"');
+        }
+        into.push(*byte);
+    }
+    into.push(b'"');
+}
+
 /// Appends `inner` with every two quotes as one.
 fn unescape(mut inner: &[u8], quote: u8, into: &mut Vec<u8>) {
     while let Some(first) = memchr(quote, inner) {

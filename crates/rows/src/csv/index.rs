@@ -6,7 +6,7 @@ use super::Dialect;
 use super::grammar::{after_line_end, read_field};
 use super::lines::count_lines;
 use super::slots::Slots;
-use crate::scan::{BLOCK, Masks};
+use crate::scan::{BLOCK, Masks, write};
 
 /// Flag of an entry: quotes stand where the fast scan does not understand them.
 pub(super) const IRREGULAR: u32 = 1 << 31;
@@ -105,7 +105,7 @@ impl Index {
         self.clear();
         let mut state = State::RECORD_START;
         let mut last_block;
-        let (mut has_quote, mut has_nul, mut has_high) = (0, false, false);
+        let (mut quotes, mut nuls, mut high) = (0, 0, 0);
         let mut at = 0;
         while at < buffer.len() {
             let rest = &buffer[at..];
@@ -118,9 +118,9 @@ impl Index {
                 }
             };
             let masks = masks(block);
-            has_quote |= masks.quote;
-            has_nul |= masks.has_nul;
-            has_high |= masks.has_high;
+            quotes |= masks.quote;
+            nuls |= masks.nuls;
+            high |= masks.high;
             let found = state.step(&masks, valid);
             self.append(at as u32, &found);
             if found.fault {
@@ -130,9 +130,9 @@ impl Index {
                 at += BLOCK;
             }
         }
-        self.has_quote |= has_quote != 0;
-        self.has_nul |= has_nul;
-        self.has_high |= has_high;
+        self.has_quote |= quotes != 0;
+        self.has_nul |= nuls != 0;
+        self.has_high |= high != 0;
         self.finish(buffer, end_of_input, state.inside != 0)
     }
 
@@ -153,7 +153,7 @@ impl Index {
         self.positions.advance(count);
 
         if found.inner_lines != 0 {
-            self.append_inner_lines(found);
+            self.append_inner_lines(found.inner_lines, found.ends);
         }
 
         let count = found.ends.count_ones() as usize;
@@ -167,10 +167,9 @@ impl Index {
     }
 
     #[inline(never)]
-    fn append_inner_lines(&mut self, found: &Found) {
-        let mut bits = found.inner_lines;
+    fn append_inner_lines(&mut self, mut bits: u64, ends: u64) {
         while bits != 0 {
-            let ended_before = (found.ends & below(bits)).count_ones();
+            let ended_before = (ends & below(bits)).count_ones();
             self.inner_lines.push(self.entries.len() as u32 + ended_before);
             bits &= bits - 1;
         }
@@ -356,7 +355,7 @@ fn write_positions<const FROM: usize, const TO: usize>(room: &mut [u32; BLOCK], 
         if TO == BLOCK && *bits == 0 {
             return;
         }
-        *slot = at.wrapping_add(bits.trailing_zeros());
+        write(slot, at.wrapping_add(bits.trailing_zeros()));
         *bits &= bits.wrapping_sub(1);
     }
 }

@@ -60,46 +60,53 @@ fn gather(text: &[u8]) -> Option<i64> {
 }
 
 /// A field of 1 to 8 bytes, the first in the lowest byte; bytes past the field do not matter.
+///
+/// The field is moved to the high end, so that what is missing before it reads as zeros. Then the point is cut out by
+/// moving what stands before it one byte up.
 #[inline]
 fn short(word: u64, length: u32) -> Option<i64> {
-    let values = (word ^ ZEROS) << (64 - 8 * length);
-    let others = not_digits(values);
-    if others == 0 {
+    let shift = 64 - 8 * length;
+    let values = (word ^ ZEROS) << shift;
+    let other = not_digits(values);
+    if other == 0 {
         return Some(eight_digits(values) as i64 * NANOS[0]);
     }
-    let at = others.trailing_zeros() / 8;
-    let decimals = 7 - at;
-    let only_one = others & (others - 1) == 0;
-    if !only_one || decimals == 0 || decimals + 1 == length || (values >> (8 * at)) as u8 != POINT {
+    // One byte that is no digit, a point, and neither the first nor the last of the field.
+    let (bits, unit) = (other.trailing_zeros() & !7, other >> 7);
+    if other & (other - 1) != 0 || bits == shift || bits == 56 || (values >> bits) as u8 != POINT {
         return None;
     }
-    let before = values & ((1 << (8 * at)) - 1);
-    let after = values & (u64::MAX << (8 * at + 8));
-    Some(eight_digits(before << 8 | after) as i64 * NANOS[decimals as usize])
+    let before = values & (unit - 1);
+    let after = values & (unit << 8).wrapping_neg();
+    Some(eight_digits(before << 8 | after) as i64 * NANOS[7 - bits as usize / 8])
 }
 
 /// A field of 9 to 16 bytes, as `short`.
 #[inline]
 fn medium(words: u128, length: u32) -> Option<i64> {
     let zeros = u128::from(ZEROS) << 64 | u128::from(ZEROS);
-    let values = (words ^ zeros) << (128 - 8 * length);
-    let others = u128::from(not_digits((values >> 64) as u64)) << 64 | u128::from(not_digits(values as u64));
-    let (digits, decimals) = if others == 0 {
-        (values, 0)
-    } else {
-        let at = others.trailing_zeros() / 8;
-        let decimals = 15 - at;
-        let only_one = others & (others - 1) == 0;
-        let misplaced = decimals == 0 || decimals > 9 || decimals + 1 == length;
-        if !only_one || misplaced || (values >> (8 * at)) as u8 != POINT {
+    let shift = 128 - 8 * length;
+    let values = (words ^ zeros) << shift;
+    let (high, low) = (not_digits((values >> 64) as u64), not_digits(values as u64));
+    let (mut digits, mut decimals) = (values, 0);
+    if high | low != 0 {
+        let (bits, word) = match low {
+            0 => (64 + (high.trailing_zeros() & !7), values >> 64),
+            _ => (low.trailing_zeros() & !7, values),
+        };
+        let several = (low != 0 && high != 0) || (low | high) & ((low | high) - 1) != 0;
+        decimals = 15 - bits as usize / 8;
+        let misplaced = bits == shift || decimals == 0 || decimals > 9;
+        if several || misplaced || (word as u64 >> (bits & 63)) as u8 != POINT {
             return None;
         }
-        let before = values & ((1 << (8 * at)) - 1);
-        let after = values & (u128::MAX << (8 * at + 8));
-        (before << 8 | after, decimals)
-    };
+        let unit = u128::from(high) << 57 | u128::from(low >> 7);
+        let before = values & (unit - 1);
+        let after = values & (unit << 8).wrapping_neg();
+        digits = before << 8 | after;
+    }
     let number = eight_digits(digits as u64) * 100_000_000 + eight_digits((digits >> 64) as u64);
-    (number as i64).checked_mul(NANOS[decimals as usize])
+    (number as i64).checked_mul(NANOS[decimals])
 }
 
 /// The high bit of every byte that is not 0 to 9.

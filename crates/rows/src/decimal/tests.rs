@@ -109,7 +109,7 @@ fn marks() {
 
 #[test]
 fn scales() {
-    let scaled = |scale: &str| Notation { scale: Some(Scale::parse(scale).unwrap()), ..price() };
+    let scaled = |scale: &str| Notation { scale: Some(Scale::parse(scale).expect("a scale")), ..price() };
     check(&scaled("0.00001"), "123456", Ok("1.23456"));
     check(&scaled("100"), "0.00000000000000000001", Ok("0.000000000000000001"));
     check(&scaled("100"), "1000000000000000000", Err(OutOfRange));
@@ -280,8 +280,9 @@ proptest! {
 
     #[test]
     fn a_ratio_is_the_nearest(numerator in 1u64.., denominator in 1u64..) {
-        let text = ratio10(I256::from(numerator) * I256::from(10i128.pow(18)), I256::from(denominator)).unwrap();
-        let shown: f64 = text.parse().unwrap();
+        let text = ratio10(I256::from(numerator) * I256::from(10i128.pow(18)), I256::from(denominator))
+            .expect("a denominator");
+        let shown: f64 = text.parse().expect("a number");
         let exact = numerator as f64 / denominator as f64;
         prop_assert!((shown / exact - 1.0).abs() < 5.1e-10, "{} for {}/{}", text, numerator, denominator);
         let digits = text.trim_start_matches(['0', '.']).replace('.', "");

@@ -232,28 +232,10 @@ fn write_fields(fields: &Fields, count: usize, dialect: &Dialect, into: &mut Vec
         if index > 0 {
             into.push(dialect.delimiter());
         }
-        write_field(field, dialect, into);
+        csv::write_field(field, dialect.delimiter(), into);
     }
     let missing = count.saturating_sub(fields.len());
     into.extend(std::iter::repeat_n(dialect.delimiter(), missing));
-}
-
-/// One field, quoted when it must be.
-pub(crate) fn write_field(field: &[u8], dialect: &Dialect, into: &mut Vec<u8>) {
-    let quote = dialect.quote().unwrap_or(b'"');
-    let special = |byte: &u8| *byte == dialect.delimiter() || *byte == quote || *byte == b'\n' || *byte == b'\r';
-    if !field.iter().any(special) {
-        into.extend_from_slice(field);
-        return;
-    }
-    into.push(quote);
-    for byte in field {
-        if *byte == quote {
-            into.push(quote);
-        }
-        into.push(*byte);
-    }
-    into.push(quote);
 }
 
 fn hints(plan: &Plan, reasons: Reasons) -> String {
@@ -264,7 +246,7 @@ fn hints(plan: &Plan, reasons: Reasons) -> String {
 fn write_csv_report(plan: &Plan, reasons: Reasons, line: u64, dialect: &Dialect, into: &mut Vec<u8>) {
     for text in [line.to_string(), plan.reasons.names(reasons).join(" "), hints(plan, reasons)] {
         into.push(dialect.delimiter());
-        write_field(text.as_bytes(), dialect, into);
+        csv::write_field(text.as_bytes(), dialect.delimiter(), into);
     }
     into.push(b'\n');
 }

@@ -99,26 +99,30 @@ fn offset_of(text: &[u8]) -> Option<i64> {
     }
 }
 
-/// The hot path of `YYYY-MM-DDTHH:MM:SS[.f{1,9}](Z|±HH:MM)`: the date is only read when it is not the last one.
+/// The hot path of `YYYY-MM-DDTHH:MM:SS[.f{1,9}][Z|±HH:MM]`: the date is only read when it is not the last one.
 #[derive(Debug, Clone)]
 pub struct IsoCache {
     /// The eleven bytes up to the `T`: the first eight, and the fourth to the eleventh.
     date: (u64, u64),
     /// The start of that date in UTC.
     midnight: i64,
+    /// What to add to the clock on that date where there is no offset; `None` when the rule must be asked.
+    naive: Option<i64>,
+    space: bool,
+    naive_zone: Option<Zone>,
 }
 
 impl Default for IsoCache {
-    /// A cache that remembers nothing: these two words overlap in five bytes but differ in them, as no text's do.
     fn default() -> Self {
-        Self { date: (0, u64::MAX), midnight: 0 }
+        Self::new(false, None)
     }
 }
 
 impl IsoCache {
-    /// A cache that remembers nothing.
-    pub fn new() -> Self {
-        Self::default()
+    /// A cache that remembers nothing, for a reading with this `space` and this `naive_zone`.
+    pub fn new(space: bool, naive_zone: Option<Zone>) -> Self {
+        // The two words of the date overlap in five bytes but differ in them, as those of no text do.
+        Self { date: (0, u64::MAX), midnight: 0, naive: None, space, naive_zone }
     }
 
     /// The instant. `None` only means that the rule must be asked.
@@ -132,29 +136,51 @@ impl IsoCache {
         let time = clock(word(front, 11))?;
         let rest = match *after {
             [b'Z'] => 0,
+            [] => self.naive?,
             [b'.', .., b'Z'] => fraction(text)?,
-            _ => fraction_and_offset(after)?,
+            _ => self.fraction_and_offset(after)?,
         };
         Some(self.midnight + time * SECOND + rest)
+    }
+
+    /// The nanoseconds of `[.f{1,9}][Z|±HH:MM]`, less those of the offset.
+    fn fraction_and_offset(&self, after: &[u8]) -> Option<i64> {
+        let mut fields = Fields { text: after };
+        let fraction = if fields.take(b'.') { fields.fraction()? } else { 0 };
+        if fields.text.is_empty() {
+            return Some(fraction + self.naive?);
+        }
+        Some(fraction - offset_of(fields.text)? * SECOND)
     }
 
     /// Reads another date. Those at the ends of the range are left to the rule, so that no offset leads out of it.
     #[cold]
     fn turn_to(&mut self, front: &[u8; 19], date: (u64, u64)) -> Option<()> {
-        const FIRST: i64 = calendar::days(1900, 1, 2);
-        const LAST: i64 = calendar::days(2099, 12, 30);
+        const FIRST: i64 = calendar::days(1900, 1, 3);
+        const LAST: i64 = calendar::days(2099, 12, 29);
         let mut fields = Fields { text: front.get(..11)? };
         let year = fields.number(4)?;
         let month = fields.take(b'-').then(|| fields.number(2))??;
         let day = fields.take(b'-').then(|| fields.number(2))??;
         let days = calendar::days_checked(year, month, day)?;
-        if fields.text != b"T" || !(FIRST..=LAST).contains(&days) {
+        let separated = fields.text == b"T" || (self.space && fields.text == b" ");
+        if !separated || !(FIRST..=LAST).contains(&days) {
             return None;
         }
         self.date = date;
         self.midnight = days * DAY;
+        self.naive = self.naive_zone.as_ref().and_then(|zone| steady_offset(zone, self.midnight));
         Some(())
     }
+}
+
+/// What to add to the clock of a zone all through the day that begins at `wall` on it, if the clock is not set that day
+/// nor was in the two before, so that no time is skipped or shown twice.
+fn steady_offset(zone: &Zone, wall: i64) -> Option<i64> {
+    let start = zone.to_instant(wall / SECOND)?.checked_mul(SECOND)?;
+    let (_, from, until) = zone.offset_span(start);
+    let steady = from.saturating_add(2 * DAY) <= start && start.saturating_add(DAY) <= until;
+    steady.then_some(start - wall)
 }
 
 /// Eight bytes of the front.
@@ -202,11 +228,4 @@ fn fraction(text: &[u8]) -> Option<i64> {
     let shift = 64 - 8 * length as u32;
     let values = values >> shift << shift;
     (not_digits(values) == 0).then(|| eight_digits(values) as i64 * POWERS[8 - length])
-}
-
-/// The nanoseconds of `[.f{1,9}](Z|±HH:MM)`, less those of the offset.
-fn fraction_and_offset(after: &[u8]) -> Option<i64> {
-    let mut fields = Fields { text: after };
-    let fraction = if fields.take(b'.') { fields.fraction()? } else { 0 };
-    Some(fraction - offset_of(fields.text)? * SECOND)
 }

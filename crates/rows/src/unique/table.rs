@@ -22,8 +22,8 @@ pub(super) const BITS_MIN: u32 = 10;
 const WIDE_BITS_MAX: u32 = 18;
 const PACKED_BITS_MIN: u32 = 21;
 const BITS_MAX: u32 = 36;
-/// Bytes that a key takes in the standard library's set, at worst: it doubles at 7/8 full.
-pub(super) const STRAY_BYTES: usize = 40;
+/// Bytes that a stray takes at worst, which is while the standard library's set of them doubles.
+pub(super) const STRAY_BYTES: usize = 60;
 
 /// What a slot holds: the way from the home line in the top two bits, the rest of the key in the others; 0 if empty.
 trait Entry: Copy + Eq {

@@ -26,7 +26,7 @@ fn check(numbers: impl Iterator<Item = u64>, batch: usize, budget: usize, id: fn
             ids.push(id(number));
             wanted.push(model.insert(number));
         }
-        set.insert_all(&ids, &mut fresh).unwrap();
+        set.insert_all(&ids, &mut fresh).expect("room for all");
         assert!(fresh == wanted, "another answer than the model's");
         assert!(set.memory() <= budget, "{} bytes", set.memory());
     }
@@ -60,11 +60,11 @@ fn packed_tables_spill_what_they_hold() {
     let mut set = IdSet::new(100_000_000, Some(Box::new(MemoryScratch::default())));
     let ids: Vec<u128> = (0..300_000).map(id).collect();
     let mut fresh = Vec::new();
-    set.insert_all(&ids, &mut fresh).unwrap();
+    set.insert_all(&ids, &mut fresh).expect("room for all");
     assert!(fresh.iter().all(|fresh| *fresh));
-    set.flush().unwrap();
+    set.flush().expect("scratch space in memory");
     assert_eq!(set.runs.len(), 1);
-    set.insert_all(&ids, &mut fresh).unwrap();
+    set.insert_all(&ids, &mut fresh).expect("room for all");
     assert!(!fresh.iter().any(|fresh| *fresh));
 }
 

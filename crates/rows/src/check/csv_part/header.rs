@@ -168,7 +168,7 @@ fn own_part(raw: &[u8], dialect: &Dialect, count: usize) -> Vec<u8> {
         if index > 0 {
             own.push(dialect.delimiter());
         }
-        crate::fold::write_field(field, dialect, &mut own);
+        csv::write_field(field, dialect.delimiter(), &mut own);
     }
     own
 }

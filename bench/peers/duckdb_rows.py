@@ -1,0 +1,221 @@
+#!/usr/bin/env python3
+"""The row job in DuckDB: fast, and exact.
+
+    duckdb_rows.py trades|transactions FILE --out CSV --rejects CSV [--threads 2]
+
+How it is made fast: the file is read by all threads into one table of typed columns, with regular expressions and casts
+that DuckDB runs on whole vectors; the text of a row is kept only if the row is bad. `rowid` of that table is the position
+in the file, so that nothing has to number rows on one thread. Aggregates are DECIMAL; arg_min and arg_max get one integer
+made of the time within the minute and the position.
+
+How it is made exact: rows of the wrong width come from `store_rejects`, numbered by record; a record's physical line is
+its number and the line breaks within quotes before it, of which there are few. `vwap` is a quotient to ten significant
+digits, half to even, in 128-bit integers, because dividing DECIMAL gives a DOUBLE.
+"""
+
+import argparse
+import bisect
+import json
+import os
+import sys
+
+import duckdb
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+import rules  # noqa: E402
+
+DAY_US = 86_400_000_000
+UNIT = '\x1f'  # between the values of a bad row
+
+
+def number(column, pattern):
+    return f"CASE WHEN regexp_full_match({column}, '{pattern}') THEN TRY_CAST({column} AS DECIMAL(18,4)) END"
+
+
+def moment(column):
+    """Microseconds since 1970, NULL when it is no moment. Nearly all end in Z and are cheap to tell; a cast takes 24:00."""
+    common = f"{column} LIKE '____-__-__T__:__:__.______Z' OR {column} LIKE '____-__-__T__:__:__Z'"
+    cheap = f'epoch_us(TRY_CAST({column} AS TIMESTAMP))'
+    hour = f"{column}[12:13] <= '23'"
+    return f"""CASE WHEN ({common}) AND {hour} THEN {cheap}
+                    WHEN regexp_full_match({column}, '{rules.PLAIN_MOMENT}') THEN epoch_us(TRY_CAST({column} AS TIMESTAMPTZ))
+               END"""
+
+
+def read_csv(path, columns):
+    names = ', '.join(f"'{name}': 'VARCHAR'" for name in columns)
+    return f"""read_csv('{path}', auto_detect=false, header=true, delim=',', quote='"', escape='"', new_line='\\n',
+               nullstr='\x01', columns={{{names}}}, store_rejects=true)"""
+
+
+def read_json(path, columns):
+    names = ', '.join(f"'{name}': 'VARCHAR'" for name in columns)
+    return f"read_json('{path}', format='newline_delimited', columns={{{names}}})"
+
+
+class Lines:
+    """Physical lines of records, from the records of the wrong width and the line breaks within quotes."""
+
+    def __init__(self, connection, breaks, header):
+        self.header = header
+        # `line` counts records, and the header as the first.
+        self.wrong = sorted({(record, text) for record, text in connection.execute(
+            'SELECT line, csv_line FROM reject_errors').fetchall()}) if header else []
+        self.wrong_before = [record for record, _ in self.wrong]
+        places = sorted([(self.record(row), count) for row, count in breaks]
+                        + [(record, text.strip('\n').count('\n')) for record, text in self.wrong])
+        self.places, self.total = [], [0]
+        for record, count in places:
+            self.places.append(record)
+            self.total.append(self.total[-1] + count)
+
+    def record(self, row):
+        """The number of the record that became row `row` of the table."""
+        record = row + 1 + self.header
+        # Every record of the wrong width before it moves it one on; the list is short and this is a binary search.
+        low, high = 0, len(self.wrong_before)
+        while low < high:
+            middle = (low + high) // 2
+            if self.wrong_before[middle] <= record + middle:
+                low = middle + 1
+            else:
+                high = middle
+        return record + low
+
+    def physical(self, record):
+        return record + self.total[bisect.bisect_left(self.places, record)]
+
+    def of_row(self, row):
+        return self.physical(self.record(row))
+
+    def wrong_width(self):
+        return [(self.physical(record), ['wrong_field_count']) for record, _ in self.wrong]
+
+
+def trades(connection, options):
+    columns = ('symbol', 'price', 'volume', 'timestamp')
+    ndjson = options.file.endswith('ndjson')
+    source = read_json(options.file, columns) if ndjson else read_csv(options.file, columns)
+    connection.execute(f"""
+        CREATE TABLE trades AS
+        WITH typed AS (
+            SELECT symbol, price AS price_text, volume AS volume_text, timestamp AS time_text,
+                   {number('price', rules.PLAIN_PRICE)} AS price, {number('volume', rules.PLAIN_PRICE)} AS volume,
+                   {moment('timestamp')} AS us
+            FROM {source}),
+        judged AS (SELECT *, coalesce(symbol <> '' AND price > 0 AND volume >= 0 AND us >= -2208988800000000
+                                      AND us < 4102444800000000, false) AS good FROM typed)
+        SELECT CASE WHEN good THEN symbol END AS symbol, price, volume, us,
+               CASE WHEN NOT good THEN concat(symbol, '{UNIT}', price_text, '{UNIT}', volume_text, '{UNIT}', time_text) END AS bad
+        FROM judged""")
+    rejected = connection.execute('SELECT rowid, bad FROM trades WHERE bad IS NOT NULL').fetchall()
+    lines = Lines(connection, [], 0 if ndjson else 1)
+    rejects = lines.wrong_width()
+    for row, text in rejected:
+        line = lines.of_row(row)
+        rejects.append(rules.named(line, rules.trade(*text.split(UNIT))))
+    rules.write_rejects(options.rejects, rejects)
+    # The position in the file decides between trades of one microsecond. A minute has less than 2^26 microseconds.
+    key = '((us % 60000000) << 36) + rowid'
+    connection.execute(f"""
+        COPY (
+            WITH bars AS (
+                SELECT symbol, us // 60000000 AS minute, arg_min(price, {key}) AS open, max(price) AS high,
+                       min(price) AS low, arg_max(price, {key}) AS close, sum(volume) AS volume, count(*) AS trades,
+                       sum(CAST(price AS DECIMAL(18,4)) * volume) AS notional
+                FROM trades WHERE bad IS NULL GROUP BY ALL),
+            whole AS (
+                SELECT *, CAST(notional * 100000000 AS HUGEINT) AS n, CAST(volume * 10000 AS HUGEINT) AS v FROM bars),
+            sized AS (
+                -- n / v is vwap * 10^4: with so many digits before the point, so many may follow it.
+                SELECT *, 10 - CASE WHEN n >= v * 10000000000 THEN 7 WHEN n >= v * 1000000000 THEN 6
+                    WHEN n >= v * 100000000 THEN 5 WHEN n >= v * 10000000 THEN 4 WHEN n >= v * 1000000 THEN 3
+                    WHEN n >= v * 100000 THEN 2 WHEN n >= v * 10000 THEN 1 WHEN n >= v * 1000 THEN 0
+                    WHEN n >= v * 100 THEN -1 WHEN n >= v * 10 THEN -2 ELSE -3 END AS decimals FROM whole),
+            scaled AS (
+                SELECT *, n * CAST(10::DECIMAL(38,0) ** decimals AS HUGEINT) AS top, v * 10000 AS bottom FROM sized),
+            cut AS (
+                SELECT *, CASE WHEN v > 0 THEN top // bottom END AS quotient,
+                       CASE WHEN v > 0 THEN 2 * (top % bottom) END AS twice FROM scaled),
+            rounded AS (
+                SELECT *, (quotient + CASE WHEN twice > bottom OR (twice = bottom AND quotient % 2 = 1) THEN 1 ELSE 0 END)
+                       * CAST(10::DECIMAL(38,0) ** (13 - decimals) AS HUGEINT) AS vwap FROM cut)
+            SELECT symbol, strftime(make_timestamp(minute * 60000000), '%Y-%m-%dT%H:%M:%SZ') AS start, open, high, low, close,
+                   volume, trades, notional,
+                   concat(vwap // 10000000000000, '.', lpad((vwap % 10000000000000)::VARCHAR, 13, '0')) AS vwap
+            FROM rounded ORDER BY symbol, start)
+        TO '{options.out}' (HEADER, DELIMITER ',')""")
+    return connection.execute('SELECT count(*) FROM trades WHERE bad IS NULL').fetchone()[0], len(rejects), 0
+
+
+def transactions(connection, options):
+    columns = ('transaction_id', 'amount', 'currency', 'timestamp', 'merchant', 'status')
+    codes = ', '.join(f"'{code}'" for code in sorted(rules.MONEY))
+    connection.execute(f'CREATE TYPE money AS ENUM ({codes})')
+    connection.execute(f'CREATE TYPE state AS ENUM {rules.STATUSES}')
+    text = f", '{UNIT}', ".join(['transaction_id', 'amount_text', 'currency_text', 'time_text', 'merchant', 'status_text'])
+    connection.execute(f"""
+        CREATE TABLE transactions AS
+        WITH typed AS (
+            SELECT transaction_id, amount AS amount_text, currency AS currency_text, timestamp AS time_text, merchant,
+                   status AS status_text, {number('amount', rules.PLAIN_AMOUNT)} AS amount,
+                   TRY_CAST(currency AS money) AS currency, {moment('timestamp')} AS us, TRY_CAST(status AS state) AS status
+            FROM {read_csv(options.file, columns)}),
+        judged AS (SELECT *, coalesce(transaction_id <> '' AND amount IS NOT NULL AND currency IS NOT NULL
+                                      AND us >= -2208988800000000 AND us < 4102444800000000
+                                      AND trim(merchant, ' \t\r\n') <> '' AND status IS NOT NULL, false) AS good FROM typed)
+        SELECT transaction_id, amount, currency, us // {DAY_US} AS day, merchant, status,
+               CASE WHEN NOT good THEN concat({text}) END AS bad
+        FROM judged""")
+    lines = Lines(connection, connection.execute(
+        "SELECT rowid, length(merchant) - length(replace(merchant, chr(10), '')) FROM transactions"
+        ' WHERE contains(merchant, chr(10))').fetchall(), 1)
+    # Sixty-four bits of every id find all that may come twice; only those are compared as text.
+    connection.execute("""
+        CREATE TABLE again AS
+        WITH candidates AS (SELECT rowid AS row, transaction_id AS id FROM transactions WHERE hash(transaction_id) IN (
+            SELECT hash(transaction_id) FROM transactions GROUP BY 1 HAVING count(*) > 1) AND transaction_id <> '')
+        SELECT row FROM (SELECT row, row_number() OVER (PARTITION BY id ORDER BY row) AS occurrence FROM candidates)
+        WHERE occurrence > 1""")
+    again = {row for row, in connection.execute('SELECT row FROM again').fetchall()}
+    rejects = lines.wrong_width()
+    for row, text in connection.execute('SELECT rowid, bad FROM transactions WHERE bad IS NOT NULL').fetchall():
+        line = lines.of_row(row)
+        reasons = rules.named(line, rules.transaction(*text.split(UNIT)))[1]
+        if row in again:
+            reasons = [*reasons, 'duplicate_transaction_id']
+            again.remove(row)
+        rejects.append((line, reasons))
+    rejected = len(rejects)
+    rejects += [(lines.of_row(row), ['duplicate_transaction_id']) for row in again]
+    rules.write_rejects(options.rejects, rejects)
+    connection.execute(f"""
+        CREATE TABLE totals AS
+        SELECT currency, status, merchant, day, count(*) AS count, sum(amount) AS sum, min(amount) AS min, max(amount) AS max
+        FROM transactions t WHERE bad IS NULL AND NOT EXISTS (SELECT 1 FROM again a WHERE a.row = t.rowid) GROUP BY ALL""")
+    connection.execute(f"""
+        COPY (SELECT currency::VARCHAR AS currency, status::VARCHAR AS status, merchant,
+                     strftime(make_timestamp(day * {DAY_US}), '%Y-%m-%d') AS day, count, sum, min, max
+              FROM totals ORDER BY 1, 2, 3, 4)
+        TO '{options.out}' (HEADER, DELIMITER ',')""")
+    good = connection.execute('SELECT sum(count) FROM totals').fetchone()[0]
+    return good, rejected, len(again)
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument('schema', choices=('trades', 'transactions'))
+    parser.add_argument('file')
+    parser.add_argument('--out', required=True)
+    parser.add_argument('--rejects', required=True)
+    parser.add_argument('--threads', type=int, default=2)
+    options = parser.parse_args()
+    connection = duckdb.connect()
+    connection.execute(f"SET threads={options.threads}; SET TimeZone='UTC'")
+    good, rejected, duplicate = (trades if options.schema == 'trades' else transactions)(connection, options)
+    print(json.dumps({'rows': int(good) + rejected + duplicate, 'good': int(good), 'rejected': rejected,
+                      'duplicate': duplicate}))
+
+
+if __name__ == '__main__':
+    main()

@@ -1,0 +1,52 @@
+//! How an error that stops a command is told: what, where, why, and what to do next.
+
+use std::fmt;
+use std::process::ExitCode;
+
+use anstream::eprintln;
+use anstyle::{AnsiColor, Style};
+
+/// An error with a next step for the user.
+#[derive(Debug)]
+pub(crate) struct Hint {
+    message: String,
+    hint: String,
+}
+
+impl Hint {
+    pub(crate) fn new(message: impl Into<String>, hint: impl Into<String>) -> Self {
+        Self { message: message.into(), hint: hint.into() }
+    }
+}
+
+impl From<rows::Refusal> for Hint {
+    fn from(refusal: rows::Refusal) -> Self {
+        Self { message: refusal.message, hint: refusal.hint }
+    }
+}
+
+impl fmt::Display for Hint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl std::error::Error for Hint {}
+
+const RED: Style = AnsiColor::Red.on_default().bold();
+const CYAN: Style = AnsiColor::Cyan.on_default();
+
+/// Tells the error and answers the exit code of a command that could not. A reader of our output that has gone away
+/// is no error.
+pub(crate) fn about(error: &anyhow::Error) -> ExitCode {
+    let gone = |io: &std::io::Error| io.kind() == std::io::ErrorKind::BrokenPipe;
+    if error.chain().filter_map(|cause| cause.downcast_ref()).any(gone) {
+        return ExitCode::SUCCESS;
+    }
+    let causes: Vec<String> = error.chain().map(ToString::to_string).collect();
+    eprintln!("{RED}error{RED:#}: {}", causes.join(": "));
+    if let Some(hint) = error.chain().find_map(|cause| cause.downcast_ref::<Hint>()).filter(|h| !h.hint.is_empty()) {
+        eprintln!("  {CYAN}hint{CYAN:#}: {}", hint.hint);
+    }
+    ExitCode::FAILURE
+}
