@@ -192,7 +192,7 @@ impl Plan {
         if draw < self.threshold {
             return Some(self.choose(row, mix(draw)));
         }
-        if self.repeat_ids && row > 0 && draw % 100 == 0 {
+        if self.repeat_ids && row > 0 && draw.is_multiple_of(100) {
             return Some(Chosen { first: Fault::Duplicate, second: None, draw: mix(draw) });
         }
         None
@@ -206,7 +206,7 @@ impl Plan {
             if fault == Fault::Duplicate && row == 0 { self.kinds[1] } else { fault }
         };
         let first = pick(draw >> 8);
-        let second = (draw % 6 == 0).then(|| pick(mix(draw))).filter(|&second| may_join(first, second));
+        let second = draw.is_multiple_of(6).then(|| pick(mix(draw))).filter(|&second| may_join(first, second));
         Chosen { first, second, draw: mix(draw ^ 1) }
     }
 

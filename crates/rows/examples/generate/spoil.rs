@@ -65,7 +65,7 @@ fn push_csv(out: &mut Vec<u8>, values: &Values, broken: Option<Structure>, draw:
         }
         Some(Structure::TooManyEmpty) => fields.push(Vec::new()),
         Some(Structure::BadQuote) => fields[0] = format!("\"{}\"x", values.fields[0]).into_bytes(),
-        Some(Structure::InvalidUtf8) => fields[0].insert(1, if draw % 2 == 0 { 0xff } else { 0xc3 }),
+        Some(Structure::InvalidUtf8) => fields[0].insert(1, if draw.is_multiple_of(2) { 0xff } else { 0xc3 }),
         Some(Structure::NulByte) => fields[0].insert(1, 0),
     }
     out.extend_from_slice(&fields.join(&b','));
