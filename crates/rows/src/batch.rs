@@ -10,7 +10,7 @@ use crate::cells::Cells;
 use crate::decimal::Decimal;
 use crate::reason::{ReasonId, Reasons};
 
-pub(crate) use evaluate::{Evaluator, Place, shown};
+pub(crate) use evaluate::{Evaluator, Place, QuickFields, shown};
 pub(crate) use names::Names;
 
 /// Rows of one piece of a file.

@@ -3,7 +3,7 @@
 use std::convert::Infallible;
 
 use super::{Cut, Head, Parse, Piece, Session, piece};
-use crate::batch::{Batch, Evaluator, Place};
+use crate::batch::{Batch, Evaluator, Place, QuickFields};
 use crate::cells::Cells;
 use crate::contract::{self, At, Contract};
 use crate::drift::Drift;
@@ -168,8 +168,8 @@ impl Parse for JsonParser<'_> {
             let outcome = self.extractor.read_items(text, &mut cells, |cells| {
                 match cells {
                     Ok(cells) => {
-                        let field = |slot: usize| cells.is_span(slot).then(|| cells.get(slot, text));
-                        if !(quick && evaluator.quick(field, span, record.line, batch)) {
+                        let fields = SpannedCells { cells, record: text };
+                        if !(quick && evaluator.quick(&fields, span, record.line, batch)) {
                             evaluator.row(Fetched { cells, input: text }, Reasons::NONE, place, batch);
                         }
                     }
@@ -192,6 +192,19 @@ impl Parse for JsonParser<'_> {
         self.cells = cells;
         batch.input = buffer;
         Ok(())
+    }
+}
+
+/// The values that stand in the record as they are, for the quick path.
+struct SpannedCells<'a> {
+    cells: &'a Cells,
+    record: &'a [u8],
+}
+
+impl<'a> QuickFields<'a> for SpannedCells<'a> {
+    #[inline(always)]
+    fn text(&self, slot: usize) -> Option<&'a [u8]> {
+        self.cells.is_span(slot).then(|| self.cells.get(slot, self.record))
     }
 }
 

@@ -2,10 +2,11 @@
 
 use super::header::Binding;
 use super::record_too_long;
-use crate::batch::{Batch, Evaluator, Place};
+use crate::batch::{Batch, Evaluator, Place, QuickFields};
 use crate::cells::Cells;
 use crate::check::{Parse, Piece};
 use crate::csv::{self, Dialect, Fields, Kind, QuoteFault, Record, Records, Unquoted};
+use crate::decimal;
 use crate::limits::{FIELD_BYTES_MAX, RECORD_BYTES_MAX};
 use crate::plan::{Fetched, Plan};
 use crate::reason::{Reasons, structure};
@@ -47,21 +48,26 @@ impl Parse for CsvParser<'_> {
             true => 1,
             false => (index.line_ends_before(number + 1) - index.line_ends_before(number)) as u64,
         };
-        for (number, record) in Records::new(&buffer, index).enumerate().skip(piece.header_records) {
-            let plain = self.quick && record.is_plain() && record.fields() == self.binding.fields;
-            if plain && (sound || is_sound(&buffer[record.range()])) {
-                let taken = self.quick(&buffer, &record, line_of(number), batch);
-                if taken {
-                    batch.counts.row_lines += lines_in(number);
-                    continue;
-                }
-            }
-            if record.end() - record.start() > RECORD_BYTES_MAX {
+        let unsound = if sound { Vec::new() } else { unsound_places(&buffer) };
+        let mut unsound = unsound.iter().copied().peekable();
+        let mut records = Records::new(&buffer, index);
+        for _ in 0..piece.header_records {
+            records.next();
+        }
+        let mut number = piece.header_records;
+        while let Some(record) = records.next() {
+            while unsound.next_if(|place| (*place as usize) < record.start()).is_some() {}
+            let is_sound = unsound.peek().is_none_or(|place| *place as usize >= record.end());
+            let plain = self.quick && is_sound && record.is_plain() && record.fields() == self.binding.fields;
+            if plain && self.quick(&buffer, &record, line_of(number), batch) {
+                batch.counts.row_lines += lines_in(number);
+            } else if record.end() - record.start() > RECORD_BYTES_MAX {
                 result = Err(Error::Refused(record_too_long(line_of(number))));
                 break;
+            } else if self.slow(&buffer, &record, line_of(number), batch) {
+                batch.counts.row_lines += lines_in(number);
             }
-            let is_row = self.slow(&buffer, &record, line_of(number), batch);
-            batch.counts.row_lines += if is_row { lines_in(number) } else { 0 };
+            number += 1;
         }
         batch.counts.lines += index.line_ends_before(index.len()) as u64;
         batch.input = buffer;
@@ -72,21 +78,10 @@ impl Parse for CsvParser<'_> {
 impl CsvParser<'_> {
     #[inline(always)]
     fn quick(&mut self, buffer: &[u8], record: &Record<'_>, line: u64, batch: &mut Batch) -> bool {
-        let quote = self.dialect.quote();
-        let slots = &self.binding.slots;
-        let field = |slot: usize| {
-            let (start, end) = record.field_span(slots[slot]);
-            let field = &buffer[start..end];
-            match field {
-                [first, inner @ .., _] if Some(*first) == quote => match memchr::memchr(*first, inner) {
-                    None => Some(inner),
-                    Some(_) => None,
-                },
-                _ => Some(field),
-            }
-        };
+        let (quote, slots) = (self.dialect.quote(), self.binding.slots.as_slice());
+        let fields = RecordFields { buffer, record, slots, quote };
         let span = (record.start() as u32, record.end() as u32);
-        self.evaluator.quick(field, span, line, batch)
+        self.evaluator.quick(&fields, span, line, batch)
     }
 
     /// Any record, told with all that is wrong with it; false when it is no row.
@@ -166,9 +161,48 @@ impl CsvParser<'_> {
     }
 }
 
-/// Valid UTF-8 without NUL; asked of single records when a piece is not.
-fn is_sound(raw: &[u8]) -> bool {
-    memchr::memchr(0, raw).is_none() && std::str::from_utf8(raw).is_ok()
+/// Where NULs and bytes that are not UTF-8 stand, ascending; asked only of pieces that have some.
+fn unsound_places(buffer: &[u8]) -> Vec<u32> {
+    let mut places: Vec<u32> = memchr::memchr_iter(0, buffer).map(|place| place as u32).collect();
+    let mut at = 0;
+    for chunk in buffer.utf8_chunks() {
+        at += chunk.valid().len();
+        if !chunk.invalid().is_empty() {
+            places.push(at as u32);
+        }
+        at += chunk.invalid().len();
+    }
+    places.sort_unstable();
+    places
+}
+
+/// The fields of one record, for the quick path.
+struct RecordFields<'a> {
+    buffer: &'a [u8],
+    record: &'a Record<'a>,
+    slots: &'a [usize],
+    quote: Option<u8>,
+}
+
+impl<'a> QuickFields<'a> for RecordFields<'a> {
+    #[inline(always)]
+    fn text(&self, slot: usize) -> Option<&'a [u8]> {
+        let (start, end) = self.record.field_span(self.slots[slot]);
+        let field = &self.buffer[start..end];
+        match field {
+            [first, inner @ .., _] if Some(*first) == self.quote => match memchr::memchr(*first, inner) {
+                None => Some(inner),
+                Some(_) => None,
+            },
+            _ => Some(field),
+        }
+    }
+
+    #[inline(always)]
+    fn nano(&self, slot: usize) -> Option<i64> {
+        let (start, end) = self.record.field_span(self.slots[slot]);
+        decimal::quick_at(self.buffer, start, end)
+    }
 }
 
 fn width(record: &Record<'_>, field: usize) -> usize {
