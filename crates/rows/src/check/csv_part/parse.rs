@@ -5,6 +5,7 @@ use super::record_too_long;
 use crate::batch::{Batch, Evaluator, Place};
 use crate::cells::Cells;
 use crate::check::{Parse, Piece};
+use crate::fold::{self, REPORT_COLUMNS};
 use crate::csv::{self, Dialect, Fields, Kind, QuoteFault, Record, Records, Unquoted};
 use crate::limits::{FIELD_BYTES_MAX, RECORD_BYTES_MAX};
 use crate::plan::{Fetched, Plan};
@@ -38,6 +39,7 @@ impl Parse for CsvParser<'_> {
         let index = &piece.index;
         let sound = !index.has_nul() && (!index.has_high() || std::str::from_utf8(&buffer).is_ok());
         let quick = self.quick && sound;
+        let fields = self.binding.own_fields + if self.binding.resubmitted { REPORT_COLUMNS.len() } else { 0 };
         let mut result = Ok(());
         let lines_are_records = index.line_ends_before(index.len()) == index.len();
         let line_of = |number: usize| {
@@ -45,7 +47,7 @@ impl Parse for CsvParser<'_> {
             piece.lines_before + before as u64 + 1
         };
         for (number, record) in Records::new(&buffer, index).enumerate().skip(piece.header_records) {
-            if quick && record.is_plain() && record.fields() == self.binding.fields {
+            if quick && record.is_plain() && record.fields() == fields {
                 let taken = self.quick(&buffer, &record, line_of(number), batch);
                 if taken {
                     continue;
@@ -79,8 +81,11 @@ impl CsvParser<'_> {
                 _ => Some(field),
             }
         };
-        let span = (record.start() as u32, record.end() as u32);
-        self.evaluator.quick(field, span, line, batch)
+        let end = match self.binding.resubmitted {
+            true => self.own_end(record, self.binding.own_fields),
+            false => record.end(),
+        };
+        self.evaluator.quick(field, (record.start() as u32, end as u32), line, batch)
     }
 
     /// Any record, told with all that is wrong with it.
@@ -97,18 +102,22 @@ impl CsvParser<'_> {
             }
             Kind::Regular | Kind::Irregular => {}
         }
-        let raw = &buffer[record.range()];
+        let resubmitted = self.binding.resubmitted;
+        if kind == Kind::Irregular || resubmitted {
+            csv::parse_record(buffer, record.start(), &self.dialect, &mut self.fields);
+        }
+        let fields = if resubmitted { self.own_of_resubmitted(record.fields()) } else { record.fields() };
+        let end = self.own_end(record, fields);
+        let raw = &buffer[record.start()..end];
         let mut faults = Reasons::NONE;
         if kind == Kind::Irregular {
-            csv::parse_record(buffer, record.start(), &self.dialect, &mut self.fields);
             match self.fields.fault() {
                 Some(QuoteFault::Bad) => faults.add(structure::BAD_QUOTE),
                 Some(QuoteFault::Unterminated) => faults.add(structure::UNTERMINATED_QUOTE),
                 None => {}
             }
         }
-        let fields = record.fields();
-        if fields != self.binding.fields && fields != self.binding.own_fields {
+        if fields != self.binding.own_fields {
             faults.add(structure::WRONG_FIELD_COUNT);
         }
         if std::str::from_utf8(raw).is_err() {
@@ -120,15 +129,31 @@ impl CsvParser<'_> {
         if raw.len() > FIELD_BYTES_MAX && (0..fields).any(|field| width(record, field) > FIELD_BYTES_MAX) {
             faults.add(structure::FIELD_TOO_LONG);
         }
-        let padding = self.binding.own_fields.saturating_sub(fields) as u32;
-        let place = Place { span: (record.start() as u32, record.end() as u32), line, whole: true, padding };
+        let place = Place { span: (record.start() as u32, end as u32), line };
         if !faults.is_empty() {
-            self.evaluator.refuse(faults, place, buffer, batch);
+            self.evaluator.refuse(faults, place, raw, batch);
             return;
         }
         self.fetch(buffer, record, kind);
         let fetched = Fetched { cells: &self.cells, input: buffer };
-        self.evaluator.row(fetched, Reasons::NONE, place, batch);
+        self.evaluator.row(fetched, raw, place, batch);
+    }
+
+    /// How many of the `count` fields of the record just parsed are the sender's, in a rejects file that came back: not
+    /// the report on it, if it is still there. One that was edited is told by the number of fields.
+    fn own_of_resubmitted(&self, count: usize) -> usize {
+        let own = count.saturating_sub(REPORT_COLUMNS.len());
+        let is_reported = fold::ends_in_report(&self.evaluator.plan.reasons, &self.fields);
+        if is_reported || own == self.binding.own_fields { own } else { count }
+    }
+
+    /// Where the first `own` fields end.
+    #[inline]
+    fn own_end(&self, record: &Record<'_>, own: usize) -> usize {
+        match own.checked_sub(1) {
+            Some(last) if own < record.fields() => record.field_span(last).1,
+            _ => record.end(),
+        }
     }
 
     fn fetch(&mut self, buffer: &[u8], record: &Record<'_>, kind: Kind) {
