@@ -5,7 +5,7 @@ mod parse;
 
 use super::{Chained, Cut, Piece, Session, piece};
 use crate::contract::Contract;
-use crate::csv::{self, Dialect};
+use crate::csv::{self, Dialect, Index};
 use crate::limits::RECORD_BYTES_MAX;
 use crate::parallel;
 use crate::scan::Scanner;
@@ -142,6 +142,14 @@ impl CsvCut<'_> {
             return Ok(());
         }
     }
+}
+
+/// Line ends before record `number` of a buffer. A quote that is open at the end of input takes in the last line end,
+/// which then is not one more than those inside the record.
+fn line_ends_before(number: usize, buffer: &[u8], index: &Index) -> u64 {
+    let last = index.record(buffer, index.len().wrapping_sub(1)).filter(|_| number == index.len());
+    let is_open = last.is_some_and(|last| last.end() == buffer.len() && matches!(buffer.last(), Some(b'\n' | b'\r')));
+    index.line_ends_before(number) as u64 - u64::from(is_open)
 }
 
 /// The refusal of a record that is longer than any row may be.

@@ -57,6 +57,11 @@ impl Exact {
         Self { is_negative: self.is_negative != other.is_negative, digits }.trimmed()
     }
 
+    /// Neither is negative.
+    pub(crate) fn is_greater_than(&self, other: &Self) -> bool {
+        compared(&self.digits, &other.digits) == Ordering::Greater
+    }
+
     fn trimmed(mut self) -> Self {
         while self.digits.last() == Some(&0) {
             self.digits.pop();

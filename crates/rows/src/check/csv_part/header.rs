@@ -1,6 +1,7 @@
 //! The header of a CSV part: what stands before the first row, what the columns are called, and where a plan finds
 //! its values among them.
 
+use super::line_ends_before;
 use crate::check::Piece;
 use crate::contract::{At, Contract, Format};
 use crate::csv::{self, Dialect, Fields, Kind, Record, Records};
@@ -67,7 +68,8 @@ impl Header {
         let index = &piece.index;
         self.records = 0;
         for (number, record) in Records::new(&piece.buffer, index).enumerate() {
-            let lines = (index.line_ends_before(number + 1) - index.line_ends_before(number)) as u64;
+            let before = |number| line_ends_before(number, &piece.buffer, index);
+            let lines = before(number + 1) - before(number);
             match record.kind() {
                 Kind::Blank => self.blank_lines += lines,
                 Kind::Comment => self.comment_lines += lines,
@@ -87,7 +89,7 @@ impl Header {
             }
             self.records = number + 1;
         }
-        self.lines_done += index.line_ends_before(index.len()) as u64;
+        self.lines_done += line_ends_before(index.len(), &piece.buffer, index);
         Ok(false)
     }
 

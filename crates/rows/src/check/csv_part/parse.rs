@@ -1,7 +1,7 @@
 //! The loop over the records of a piece of CSV.
 
 use super::header::Binding;
-use super::record_too_long;
+use super::{line_ends_before, record_too_long};
 use crate::batch::{Batch, Evaluator, Place};
 use crate::cells::Cells;
 use crate::check::{Parse, Piece};
@@ -59,7 +59,7 @@ impl Parse for CsvParser<'_> {
             }
             self.slow(&buffer, &record, line_of(number), batch);
         }
-        batch.counts.lines += index.line_ends_before(index.len()) as u64;
+        batch.counts.lines += line_ends_before(index.len(), &buffer, index);
         batch.input = buffer;
         result
     }
