@@ -60,10 +60,6 @@ pub(crate) struct Reject {
     /// Physical line, or index in a JSON array or a table.
     pub line: u64,
     pub reasons: Reasons,
-    /// The bytes of the span can be copied into a rejects file as they are.
-    pub whole: bool,
-    /// Where the raw span lacks fields: how many to add.
-    pub padding: u32,
 }
 
 /// What a report shows of one refused row.

@@ -9,7 +9,6 @@ use crate::drift::Drift;
 use crate::fold::RejectForm;
 use crate::parallel;
 use crate::plan::Fetched;
-use crate::reason::Reasons;
 use crate::source::Input;
 use crate::table::{self, Table};
 use crate::text::Encoding;
@@ -85,13 +84,7 @@ fn reject_form(columns: &[String], shown: &[usize], dialect: &Dialect) -> Reject
         }
         write_field(columns[*column].as_bytes(), dialect.delimiter(), &mut header);
     }
-    RejectForm::Csv {
-        dialect: dialect.clone(),
-        header: Some(header),
-        resubmitted: false,
-        fields: shown.len(),
-        encoding: Encoding::Utf8,
-    }
+    RejectForm::Csv { dialect: dialect.clone(), head: header, has_header: true, encoding: Encoding::Utf8 }
 }
 
 /// Gives a table's rows batch by batch.
@@ -142,9 +135,9 @@ impl Parse for TableParser<'_> {
             for slot in &self.slots {
                 self.cells.push_owned(piece.cells.cell(row, *slot));
             }
-            let place = Place { span, line, whole: true, padding: 0 };
+            let place = Place { span, line };
             let fetched = Fetched { cells: &self.cells, input: &rendered };
-            self.evaluator.row(fetched, Reasons::NONE, place, batch);
+            self.evaluator.row(fetched, &rendered[start..], place, batch);
         }
         batch.input = rendered;
         Ok(())

@@ -1,12 +1,13 @@
 //! The loop over the records of a piece of CSV.
 
 use super::header::Binding;
-use super::record_too_long;
+use super::{line_ends_before, record_too_long};
 use crate::batch::{Batch, Evaluator, Place, QuickFields};
 use crate::cells::Cells;
 use crate::check::{Parse, Piece};
 use crate::csv::{self, Dialect, Fields, Kind, QuoteFault, Record, Records, Unquoted};
 use crate::decimal;
+use crate::fold::{self, REPORT_COLUMNS};
 use crate::limits::{FIELD_BYTES_MAX, RECORD_BYTES_MAX};
 use crate::plan::{Fetched, Plan};
 use crate::reason::{Reasons, structure};
@@ -38,6 +39,7 @@ impl Parse for CsvParser<'_> {
         let buffer = std::mem::take(&mut piece.buffer);
         let index = &piece.index;
         let sound = !index.has_nul() && (!index.has_high() || std::str::from_utf8(&buffer).is_ok());
+        let fields = self.binding.own_fields + if self.binding.resubmitted { REPORT_COLUMNS.len() } else { 0 };
         let mut result = Ok(());
         let lines_are_records = index.line_ends_before(index.len()) == index.len();
         let line_of = |number: usize| {
@@ -46,7 +48,7 @@ impl Parse for CsvParser<'_> {
         };
         let lines_in = |number: usize| match lines_are_records {
             true => 1,
-            false => (index.line_ends_before(number + 1) - index.line_ends_before(number)) as u64,
+            false => line_ends_before(number + 1, &buffer, index) - line_ends_before(number, &buffer, index),
         };
         let unsound = if sound { Vec::new() } else { unsound_places(&buffer) };
         let mut unsound = unsound.iter().copied().peekable();
@@ -58,7 +60,7 @@ impl Parse for CsvParser<'_> {
         while let Some(record) = records.next() {
             while unsound.next_if(|place| (*place as usize) < record.start()).is_some() {}
             let is_sound = unsound.peek().is_none_or(|place| *place as usize >= record.end());
-            let plain = self.quick && is_sound && record.is_plain() && record.fields() == self.binding.fields;
+            let plain = self.quick && is_sound && record.is_plain() && record.fields() == fields;
             if plain && self.quick(&buffer, &record, line_of(number), batch) {
                 batch.counts.row_lines += lines_in(number);
             } else if record.end() - record.start() > RECORD_BYTES_MAX {
@@ -69,7 +71,7 @@ impl Parse for CsvParser<'_> {
             }
             number += 1;
         }
-        batch.counts.lines += index.line_ends_before(index.len()) as u64;
+        batch.counts.lines += line_ends_before(index.len(), &buffer, index);
         batch.input = buffer;
         result
     }
@@ -80,8 +82,11 @@ impl CsvParser<'_> {
     fn quick(&mut self, buffer: &[u8], record: &Record<'_>, line: u64, batch: &mut Batch) -> bool {
         let (quote, slots) = (self.dialect.quote(), self.binding.slots.as_slice());
         let fields = RecordFields { buffer, record, slots, quote };
-        let span = (record.start() as u32, record.end() as u32);
-        self.evaluator.quick(&fields, span, line, batch)
+        let end = match self.binding.resubmitted {
+            true => self.own_end(record, self.binding.own_fields),
+            false => record.end(),
+        };
+        self.evaluator.quick(&fields, (record.start() as u32, end as u32), line, batch)
     }
 
     /// Any record, told with all that is wrong with it; false when it is no row.
@@ -98,18 +103,22 @@ impl CsvParser<'_> {
             }
             Kind::Regular | Kind::Irregular => {}
         }
-        let raw = &buffer[record.range()];
+        let resubmitted = self.binding.resubmitted;
+        if kind == Kind::Irregular || resubmitted {
+            csv::parse_record(buffer, record.start(), &self.dialect, &mut self.fields);
+        }
+        let fields = if resubmitted { self.own_of_resubmitted(record.fields()) } else { record.fields() };
+        let end = self.own_end(record, fields);
+        let raw = &buffer[record.start()..end];
         let mut faults = Reasons::NONE;
         if kind == Kind::Irregular {
-            csv::parse_record(buffer, record.start(), &self.dialect, &mut self.fields);
             match self.fields.fault() {
                 Some(QuoteFault::Bad) => faults.add(structure::BAD_QUOTE),
                 Some(QuoteFault::Unterminated) => faults.add(structure::UNTERMINATED_QUOTE),
                 None => {}
             }
         }
-        let fields = record.fields();
-        if fields != self.binding.fields && fields != self.binding.own_fields {
+        if fields != self.binding.own_fields {
             faults.add(structure::WRONG_FIELD_COUNT);
         }
         if std::str::from_utf8(raw).is_err() {
@@ -121,16 +130,32 @@ impl CsvParser<'_> {
         if raw.len() > FIELD_BYTES_MAX && (0..fields).any(|field| width(record, field) > FIELD_BYTES_MAX) {
             faults.add(structure::FIELD_TOO_LONG);
         }
-        let padding = self.binding.own_fields.saturating_sub(fields) as u32;
-        let place = Place { span: (record.start() as u32, record.end() as u32), line, whole: true, padding };
+        let place = Place { span: (record.start() as u32, end as u32), line };
         if !faults.is_empty() {
-            self.evaluator.refuse(faults, place, buffer, batch);
+            self.evaluator.refuse(faults, place, raw, batch);
             return true;
         }
         self.fetch(buffer, record, kind);
         let fetched = Fetched { cells: &self.cells, input: buffer };
-        self.evaluator.row(fetched, Reasons::NONE, place, batch);
+        self.evaluator.row(fetched, raw, place, batch);
         true
+    }
+
+    /// How many of the `count` fields of the record just parsed are the sender's, in a rejects file that came back: not
+    /// the report on it, if it is still there. One that was edited is told by the number of fields.
+    fn own_of_resubmitted(&self, count: usize) -> usize {
+        let own = count.saturating_sub(REPORT_COLUMNS.len());
+        let is_reported = fold::ends_in_report(&self.evaluator.plan.reasons, &self.fields);
+        if is_reported || own == self.binding.own_fields { own } else { count }
+    }
+
+    /// Where the first `own` fields end.
+    #[inline]
+    fn own_end(&self, record: &Record<'_>, own: usize) -> usize {
+        match own.checked_sub(1) {
+            Some(last) if own < record.fields() => record.field_span(last).1,
+            _ => record.end(),
+        }
     }
 
     fn fetch(&mut self, buffer: &[u8], record: &Record<'_>, kind: Kind) {
