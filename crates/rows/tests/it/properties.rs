@@ -29,7 +29,7 @@ fn cuts() -> impl Strategy<Value = (usize, Vec<usize>)> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(150))]
+    #![proptest_config(ProptestConfig::with_cases(250))]
 
     #[test]
     fn csv_is_the_same_however_it_is_cut(file in csv_file(), (piece, reads) in cuts()) {
