@@ -16,8 +16,8 @@ use crate::{Error, Result};
 
 pub(crate) use bars::BarFold;
 pub use bars::BarLine;
-pub(crate) use rejects::{REPORT_COLUMNS, RejectForm, Rejects, ends_in_report, unwrapped};
 pub use rejects::{ListedReject, ListedValue};
+pub(crate) use rejects::{REPORT_COLUMNS, RejectForm, Rejects, ends_in_report, unwrapped};
 pub(crate) use totals::TotalFold;
 pub use totals::{TotalKey, TotalLine};
 

@@ -50,13 +50,9 @@ impl Session<'_, '_> {
             lines: 0,
             blank_lines: 0,
         };
-        parallel::run(
-            threads,
-            None,
-            &mut cut,
-            || JsonParser::new(plan, extract.clone()),
-            &mut |batch| fold.add(plan, batch),
-        )
+        parallel::run(threads, None, &mut cut, || JsonParser::new(plan, extract.clone()), &mut |batch| {
+            fold.add(plan, batch)
+        })
     }
 }
 
@@ -193,7 +189,8 @@ impl Parse for JsonParser<'_> {
                 }
                 Ok::<(), Infallible>(())
             });
-            let no_row = matches!(outcome, Ok(json::Outcome::OtherLine | json::Outcome::Ignored | json::Outcome::Rows(0)));
+            let no_row =
+                matches!(outcome, Ok(json::Outcome::OtherLine | json::Outcome::Ignored | json::Outcome::Rows(0)));
             batch.counts.other_lines += u64::from(matches!(outcome, Ok(json::Outcome::OtherLine)));
             batch.counts.ignored += u64::from(no_row && !matches!(outcome, Ok(json::Outcome::OtherLine)));
         }

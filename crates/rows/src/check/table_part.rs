@@ -22,7 +22,8 @@ impl Session<'_, '_> {
         if let Some(contract) = self.options.contract
             && contract.format.kind.is_some_and(|kind| kind != Syntax::Table)
         {
-            let message = format!("contract `{}` wants text, and this is a {} file", contract.name, table.kind().name());
+            let message =
+                format!("contract `{}` wants text, and this is a {} file", contract.name, table.kind().name());
             return Err(Refusal::new("wrong_format", message, "name another contract, or send the file as text").into());
         }
         let columns = table.columns().to_vec();
@@ -63,7 +64,12 @@ impl Session<'_, '_> {
             threads,
             None,
             &mut cut,
-            || TableParser { evaluator: Evaluator::new(plan), slots: cells.clone(), render: render.clone(), cells: Cells::default() },
+            || TableParser {
+                evaluator: Evaluator::new(plan),
+                slots: cells.clone(),
+                render: render.clone(),
+                cells: Cells::default(),
+            },
             &mut |batch| fold.add(plan, batch),
         )
     }
@@ -78,12 +84,7 @@ fn reject_form(columns: &[String], shown: &[usize], dialect: &Dialect) -> Reject
         }
         write_field(columns[*column].as_bytes(), dialect.delimiter(), &mut header);
     }
-    RejectForm::Csv {
-        dialect: dialect.clone(),
-        head: header,
-        has_header: true,
-        encoding: Encoding::Utf8,
-    }
+    RejectForm::Csv { dialect: dialect.clone(), head: header, has_header: true, encoding: Encoding::Utf8 }
 }
 
 /// Gives a table's rows batch by batch.

@@ -131,7 +131,8 @@ impl Rejects {
             })
         };
         let names: Vec<String> = plan.reasons.names(reasons).into_iter().map(str::to_owned).collect();
-        let values: Vec<ListedValue> = if names.len() > 1 { (0..names.len()).map_while(told).collect() } else { vec![] };
+        let values: Vec<ListedValue> =
+            if names.len() > 1 { (0..names.len()).map_while(told).collect() } else { vec![] };
         let first = told(0);
         self.listed.push(ListedReject {
             line,

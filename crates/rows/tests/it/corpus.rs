@@ -8,7 +8,7 @@ use std::path::Path;
 
 use serde_json::Value;
 
-use crate::support::{contract, corpus, told, Told, Way};
+use crate::support::{Told, Way, contract, corpus, told};
 use rows::contract::{Contract, Order, builtin};
 use rows::time::Interval;
 

@@ -33,7 +33,8 @@ impl Exact {
             let digits = added(&self.digits, &other.digits);
             return Self { is_negative: self.is_negative, digits }.trimmed();
         }
-        let (large, small) = if compared(&self.digits, &other.digits) == Ordering::Less { (other, self) } else { (self, other) };
+        let (large, small) =
+            if compared(&self.digits, &other.digits) == Ordering::Less { (other, self) } else { (self, other) };
         Self { is_negative: large.is_negative, digits: subtracted(&large.digits, &small.digits) }.trimmed()
     }
 

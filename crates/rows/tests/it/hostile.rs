@@ -117,7 +117,10 @@ fn json_that_is_deep_is_a_bad_row() {
         let deep = format!("{{\"symbol\":{}{}}}\n", "[".repeat(depth), "]".repeat(depth));
         one_bad_row(format!("{good}{deep}{good}").as_bytes(), "json_too_deep");
         let open = format!("{{\"symbol\":{}\n", "{\"a\":".repeat(depth / 5));
-        one_bad_row(format!("{good}{open}{good}").as_bytes(), if depth / 5 > 64 { "json_too_deep" } else { "invalid_json" });
+        one_bad_row(
+            format!("{good}{open}{good}").as_bytes(),
+            if depth / 5 > 64 { "json_too_deep" } else { "invalid_json" },
+        );
     }
     refused("[".repeat(900_000).as_bytes(), "truncated_json", "send the whole file again");
 }

@@ -22,8 +22,12 @@ fn without_lines(told: &Told, encoding: Encoding) -> String {
     let mut text = decoded(&told.rejects, encoding);
     let mut cut = text.len();
     for reject in told.report.rejects.iter().rev() {
-        let marks = [format!(",{},{}", reject.line, reject.reasons[0]), format!(";{};{}", reject.line, reject.reasons[0]),
-            format!("\"line\":{},", reject.line), format!(",{},[\"{}", reject.line, reject.reasons[0])];
+        let marks = [
+            format!(",{},{}", reject.line, reject.reasons[0]),
+            format!(";{};{}", reject.line, reject.reasons[0]),
+            format!("\"line\":{},", reject.line),
+            format!(",{},[\"{}", reject.line, reject.reasons[0]),
+        ];
         let found = marks.iter().filter_map(|mark| Some((text[..cut].rfind(mark.as_str())?, mark.as_str()))).max();
         // A record that is torn at the end has no report on it.
         let Some((start, mark)) = found else { continue };
@@ -100,16 +104,21 @@ const FIXES: [(&str, &str); 8] = [
 fn csv_with_a_header() {
     let csv = format!("symbol,price,volume,timestamp\n{GOOD}{BAD}{GOOD}");
     round_trip(csv.as_bytes(), None, Encoding::Utf8, &FIXES);
-    round_trip(csv.replace('\n', "\r\n").as_bytes(), None, Encoding::Utf8, &[
-        ("one", "1"),
-        ("C,1,2,", "C,1,2,2026-01-31T14:30:00Z,"),
-        (",more", ""),
-        (",much,much", ""),
-        ("-1,-2,yesterday", "1,2,2026-01-31T14:30:00Z"),
-        ("\"G\"g", "Gg"),
-        ("\nH,", "\nH,1,2,2026-01-31T14:30:00Z,"),
-        ("lines\",1,,", "lines\",1,2,"),
-    ]);
+    round_trip(
+        csv.replace('\n', "\r\n").as_bytes(),
+        None,
+        Encoding::Utf8,
+        &[
+            ("one", "1"),
+            ("C,1,2,", "C,1,2,2026-01-31T14:30:00Z,"),
+            (",more", ""),
+            (",much,much", ""),
+            ("-1,-2,yesterday", "1,2,2026-01-31T14:30:00Z"),
+            ("\"G\"g", "Gg"),
+            ("\nH,", "\nH,1,2,2026-01-31T14:30:00Z,"),
+            ("lines\",1,,", "lines\",1,2,"),
+        ],
+    );
 }
 
 const HEADERLESS: &str = "name = \"x\"\nextends = \"trades\"\n[format]\nheader = false\nfields = 4\n[columns]\n\
@@ -143,7 +152,8 @@ fn what_stands_before_the_rows_comes_back_too() {
 fn other_delimiters_quotes_and_encodings() {
     let semicolons = |text: &str| text.replace(',', ";");
     let csv = format!("symbol,price,volume,timestamp\n{GOOD}{BAD}");
-    let fixes: Vec<(String, String)> = FIXES.iter().map(|(wrong, right)| (semicolons(wrong), semicolons(right))).collect();
+    let fixes: Vec<(String, String)> =
+        FIXES.iter().map(|(wrong, right)| (semicolons(wrong), semicolons(right))).collect();
     let fixes: Vec<(&str, &str)> = fixes.iter().map(|(wrong, right)| (wrong.as_str(), right.as_str())).collect();
     round_trip(semicolons(&csv).as_bytes(), None, Encoding::Utf8, &fixes);
 
@@ -164,7 +174,9 @@ fn other_delimiters_quotes_and_encodings() {
 
 #[test]
 fn a_quote_that_is_never_closed_comes_last_and_swallows_nothing() {
-    let csv = format!("symbol,price,volume,timestamp\n{GOOD}B,one,2,2026-01-31T14:30:00Z\nC,1,2,\"2026-01-31T14:30:00Z\n{GOOD}");
+    let csv = format!(
+        "symbol,price,volume,timestamp\n{GOOD}B,one,2,2026-01-31T14:30:00Z\nC,1,2,\"2026-01-31T14:30:00Z\n{GOOD}"
+    );
     let fixes = [("one", "1"), ("\"2026-01-31T14:30:00Z\n", "2026-01-31T14:30:00Z\n")];
     let first = check(csv.as_bytes(), None);
     let second = check(&first.rejects, None);
@@ -222,7 +234,8 @@ fn ndjson() {
 #[test]
 fn json_rows_that_are_arrays() {
     let positions = contract(&HEADERLESS.replace("header = false\nfields = 4\n", "type = \"json\"\n"));
-    let rows = ["[\"A\",1,2,\"2026-01-31T14:30:00Z\"]", "[\"B\",\"one\",2,\"2026-01-31T14:30:00Z\"]", "[]", "[\"C\",1,2]"];
+    let rows =
+        ["[\"A\",1,2,\"2026-01-31T14:30:00Z\"]", "[\"B\",\"one\",2,\"2026-01-31T14:30:00Z\"]", "[]", "[\"C\",1,2]"];
     let fixes = [
         ("\"one\"", "1"),
         ("\n[3,", "\n[\"Z\",1,2,\"2026-01-31T14:30:00Z\",3,"),
@@ -247,7 +260,9 @@ fn json_rows_that_are_arrays() {
 #[test]
 fn values_over_many_lines_come_back_on_one() {
     let value = |symbol: &str, price: &str| {
-        format!("{{\n  \"symbol\": \"{symbol}\",\n  \"price\": {price},\n  \"volume\": 2,\n  \"timestamp\": \"2026-01-31T14:30:00Z\"\n}}\n")
+        format!(
+            "{{\n  \"symbol\": \"{symbol}\",\n  \"price\": {price},\n  \"volume\": 2,\n  \"timestamp\": \"2026-01-31T14:30:00Z\"\n}}\n"
+        )
     };
     let text = [value("A", "1"), value("B", "-1"), value("C", "\"x\""), value("D", "nul")].concat();
     round_trip(text.as_bytes(), None, Encoding::Utf8, &[("-1", "1"), ("\"x\"", "1"), ("nul", "null"), ("null", "1")]);

@@ -27,7 +27,9 @@ pub(super) fn write(plan: &Plan, raw: &[u8], reasons: Reasons, line: u64, into: 
         Some((b'}', front)) if !is_torn => {
             write_on_one_line(front, into);
             let comma = if front.trim_ascii_end().ends_with(b"{") { "" } else { "," };
-            into.extend_from_slice(format!("{comma}\"line\":{line},\"reasons\":[{names}],\"hint\":{hint}}}").as_bytes());
+            into.extend_from_slice(
+                format!("{comma}\"line\":{line},\"reasons\":[{names}],\"hint\":{hint}}}").as_bytes(),
+            );
         }
         Some((b']', front)) if !is_torn => {
             write_on_one_line(front, into);

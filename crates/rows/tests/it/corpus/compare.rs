@@ -108,13 +108,7 @@ fn written_rejects(file: &[u8], contract: &Contract) -> Vec<Value> {
 }
 
 /// Bars of every interval, and what the reference sums up from them.
-pub(super) fn bars(
-    intervals: &[Interval],
-    all: &[Told],
-    schema: &str,
-    expected: &Value,
-    problems: &mut Vec<String>,
-) {
+pub(super) fn bars(intervals: &[Interval], all: &[Told], schema: &str, expected: &Value, problems: &mut Vec<String>) {
     let summary = &expected["summary"];
     for (interval, told) in intervals.iter().zip(all) {
         let key = format!("bars_{interval}");
@@ -198,14 +192,20 @@ pub(super) fn totals(totals: &[Total], expected: &Value, problems: &mut Vec<Stri
             assert!(sum.1.merge(&total.sum));
         }
         let row = |(key, (count, sum)): (Vec<&str>, (u64, Sum18))| {
-            let mut row: Map<String, Value> = names.iter().zip(key).map(|(name, part)| ((*name).into(), json!(part))).collect();
+            let mut row: Map<String, Value> =
+                names.iter().zip(key).map(|(name, part)| ((*name).into(), json!(part))).collect();
             row.insert("count".into(), json!(count));
             row.insert("sum".into(), json!(sum.to_string()));
             Value::Object(row)
         };
         sums.into_iter().map(row).take(limit).collect::<Vec<Value>>()
     };
-    same_list("per_currency_status", &by(&["currency", "status"], usize::MAX), &summary["per_currency_status"], problems);
+    same_list(
+        "per_currency_status",
+        &by(&["currency", "status"], usize::MAX),
+        &summary["per_currency_status"],
+        problems,
+    );
     same_list("per_currency", &by(&["currency"], usize::MAX), &summary["per_currency"], problems);
     same_list("per_merchant", &by(&["merchant", "currency"], 3000), &expected["per_merchant"], problems);
     same_list("per_day", &by(&["day", "currency"], usize::MAX), &expected["per_day"], problems);

@@ -118,7 +118,8 @@ fn format(mapping: &Json, file: &[u8]) -> Table {
 /// The name of the first member in the directory of a zip.
 fn first_member(zip: &[u8]) -> String {
     let end = zip.windows(4).rposition(|bytes| bytes == b"PK\x05\x06").expect("a zip has a directory");
-    let number = |at: usize, count: usize| zip[at..at + count].iter().rev().fold(0, |sum, &byte| sum << 8 | usize::from(byte));
+    let number =
+        |at: usize, count: usize| zip[at..at + count].iter().rev().fold(0, |sum, &byte| sum << 8 | usize::from(byte));
     let entry = number(end + 16, 4);
     let length = number(entry + 28, 2);
     String::from_utf8(zip[entry + 46..entry + 46 + length].to_vec()).unwrap()
@@ -160,7 +161,9 @@ fn source(name: &str, mapping: &Json) -> Table {
         let (_, path) = capture.sources.iter().find(|(known, _)| *known == key).expect("an extractor has this field");
         column.insert("from".into(), (*path).into());
         if key == "symbol" {
-            column.extend(format!("x = {{ {} }}", capture.symbol).parse::<Table>().unwrap()["x"].as_table().unwrap().clone());
+            column.extend(
+                format!("x = {{ {} }}", capture.symbol).parse::<Table>().unwrap()["x"].as_table().unwrap().clone(),
+            );
         }
         return column;
     }

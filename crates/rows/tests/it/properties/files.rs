@@ -20,7 +20,8 @@ impl File {
 
     /// The contract as TOML that ends in the table of the columns.
     pub(super) fn contract_text(&self) -> String {
-        let (kind, columns): (&str, &[&str]) = if self.is_trades { ("trades", &TRADE) } else { ("transactions", &TRANSACTION) };
+        let (kind, columns): (&str, &[&str]) =
+            if self.is_trades { ("trades", &TRADE) } else { ("transactions", &TRANSACTION) };
         let read = columns.iter().filter(|column| self.has_sequence || **column != "sequence");
         let columns: String = read.map(|column| format!("{column} = {{ from = \"{column}\" }}\n")).collect();
         format!("name = \"probe\"\nkind = \"{kind}\"\n[columns]\n{columns}")
@@ -35,12 +36,33 @@ fn one_of(values: &[&'static str]) -> BoxedStrategy<String> {
 }
 
 fn number() -> BoxedStrategy<String> {
-    let odd = ["0", "-1", "", "x", "1e3", "1e-19", "100000000000000000000", "00.50", "9223372036.854775807", "1,5", " 1", "0.1234567890123"];
+    let odd = [
+        "0",
+        "-1",
+        "",
+        "x",
+        "1e3",
+        "1e-19",
+        "100000000000000000000",
+        "00.50",
+        "9223372036.854775807",
+        "1,5",
+        " 1",
+        "0.1234567890123",
+    ];
     prop_oneof![4 => "[1-9][0-9]{0,3}(\\.[0-9]{1,3})?", 1 => one_of(&odd)].boxed()
 }
 
 fn time() -> BoxedStrategy<String> {
-    let odd = ["", "x", "2026-01-31", "2026-01-31T14:30:00", "1899-01-01T00:00:00Z", "2026-01-31T14:30:00.5+01:00", "2026-02-30T00:00:00Z"];
+    let odd = [
+        "",
+        "x",
+        "2026-01-31",
+        "2026-01-31T14:30:00",
+        "1899-01-01T00:00:00Z",
+        "2026-01-31T14:30:00.5+01:00",
+        "2026-02-30T00:00:00Z",
+    ];
     prop_oneof![4 => "2026-01-31T14:3[0-9]:[0-5][0-9]Z", 1 => one_of(&odd)].boxed()
 }
 
@@ -71,12 +93,33 @@ fn columns(is_trades: bool) -> &'static [&'static str] {
 
 /// Something that is no row, or not a sound one, in a line of its own.
 fn oddity(of_csv: bool) -> BoxedStrategy<Vec<u8>> {
-    let csv: [&[u8]; 9] = [b"", b" ", b"A", b"\"a\"b,1,2,3,4", b"a\"b,1,1,2026-01-31T14:30:00Z,5", b"A,1,2,3,4,5,6,7", b"\xff\xfe,1", b"\"\"", b",,,,"];
-    let json: [&[u8]; 12] = [
-        b"", b"  ", b"{\"symbol\":", b"42", b"[]", b"{}", b"{\"a\":1,\"a\":2}", b"{\"symbol\":\"\xff\"}", b"hello",
-        b"{\"symbol\":\"\\u0000\",\"price\":1}", b"[1,2,3]", b"{\"symbol\":{\"deep\":[1,{\"er\":null}]}}",
+    let csv: [&[u8]; 9] = [
+        b"",
+        b" ",
+        b"A",
+        b"\"a\"b,1,2,3,4",
+        b"a\"b,1,1,2026-01-31T14:30:00Z,5",
+        b"A,1,2,3,4,5,6,7",
+        b"\xff\xfe,1",
+        b"\"\"",
+        b",,,,",
     ];
-    prop::sample::select(if of_csv { csv.map(<[u8]>::to_vec).to_vec() } else { json.map(<[u8]>::to_vec).to_vec() }).boxed()
+    let json: [&[u8]; 12] = [
+        b"",
+        b"  ",
+        b"{\"symbol\":",
+        b"42",
+        b"[]",
+        b"{}",
+        b"{\"a\":1,\"a\":2}",
+        b"{\"symbol\":\"\xff\"}",
+        b"hello",
+        b"{\"symbol\":\"\\u0000\",\"price\":1}",
+        b"[1,2,3]",
+        b"{\"symbol\":{\"deep\":[1,{\"er\":null}]}}",
+    ];
+    prop::sample::select(if of_csv { csv.map(<[u8]>::to_vec).to_vec() } else { json.map(<[u8]>::to_vec).to_vec() })
+        .boxed()
 }
 
 fn line_end() -> impl Strategy<Value = &'static [u8]> {
@@ -84,7 +127,11 @@ fn line_end() -> impl Strategy<Value = &'static [u8]> {
 }
 
 fn csv_field(value: &str, quoted: bool) -> String {
-    if quoted || value.contains([',', '"', '\n', '\r']) { format!("\"{}\"", value.replace('"', "\"\"")) } else { value.to_owned() }
+    if quoted || value.contains([',', '"', '\n', '\r']) {
+        format!("\"{}\"", value.replace('"', "\"\""))
+    } else {
+        value.to_owned()
+    }
 }
 
 /// The end of a file: as it should be, without its line end, or torn.
@@ -143,10 +190,13 @@ pub(super) fn json_array_file() -> BoxedStrategy<File> {
     let file = |(is_trades, has_sequence)| {
         let between = prop::sample::select(vec![&b","[..], b",\n", b"\r\n,\r\n", b" , "]);
         let records = prop::collection::vec((json_record(is_trades), between), 0..40);
-        let end = prop_oneof![6 => Just(&b"]"[..]), 1 => Just(&b"]\n"[..]), 1 => Just(&b""[..]), 1 => Just(&b"] x"[..])];
+        let end =
+            prop_oneof![6 => Just(&b"]"[..]), 1 => Just(&b"]\n"[..]), 1 => Just(&b""[..]), 1 => Just(&b"] x"[..])];
         (records, end).prop_map(move |(records, end)| {
             let mut bytes = b"[{}".to_vec();
-            records.iter().for_each(|(record, between)| bytes.extend_from_slice(&[between, record.as_slice()].concat()));
+            records
+                .iter()
+                .for_each(|(record, between)| bytes.extend_from_slice(&[between, record.as_slice()].concat()));
             bytes.extend_from_slice(end);
             File { bytes, is_trades, has_sequence }
         })
