@@ -10,7 +10,7 @@ use crate::cells::Cells;
 use crate::decimal::Decimal;
 use crate::reason::{ReasonId, Reasons};
 
-pub(crate) use evaluate::{Evaluator, Place, shown};
+pub(crate) use evaluate::{Evaluator, Place, QuickFields, shown};
 pub(crate) use names::Names;
 
 /// Rows of one piece of a file.
@@ -36,6 +36,8 @@ pub(crate) struct Batch {
 #[derive(Debug, Default, Clone, Copy)]
 pub(crate) struct Counts {
     pub lines: u64,
+    /// Lines that are rows or parts of one.
+    pub row_lines: u64,
     pub header_lines: u64,
     pub blank_lines: u64,
     pub comment_lines: u64,
@@ -119,6 +121,11 @@ pub(crate) struct TransactionColumns {
 pub(crate) const REFUSED: u32 = 1 << 31;
 
 impl Batch {
+    /// Rows kept as good, whichever columns they went to.
+    pub fn good_rows(&self) -> u64 {
+        (self.trades.time.len() + self.bars.len() + self.transactions.amount.len()) as u64
+    }
+
     /// Forgets the rows, keeps the memory.
     pub fn clear(&mut self) {
         self.input.clear();

@@ -12,6 +12,7 @@ use crate::row;
 use crate::time;
 
 use quick::Quick;
+pub(crate) use quick::QuickFields;
 
 /// Evaluates rows against one plan. Holds nothing that outlives a row but caches.
 pub(crate) struct Evaluator<'p> {

@@ -3,7 +3,7 @@
 use std::convert::Infallible;
 
 use super::{Chained, Cut, Parse, Piece, Session, piece};
-use crate::batch::{Batch, Evaluator, Place};
+use crate::batch::{Batch, Evaluator, Place, QuickFields};
 use crate::cells::Cells;
 use crate::contract::{self, At, Contract};
 use crate::drift::Drift;
@@ -170,14 +170,15 @@ impl Parse for JsonParser<'_> {
             let faults = if all_text && unwrapped.is_none() { Reasons::NONE } else { text_faults(text) };
             if !faults.is_empty() {
                 self.evaluator.refuse(faults, place, text, batch);
+                batch.counts.row_lines += 1;
                 continue;
             }
             let evaluator = &mut self.evaluator;
             let outcome = self.extractor.read_items(text, &mut cells, |cells| {
                 match cells {
                     Ok(cells) => {
-                        let field = |slot: usize| cells.is_span(slot).then(|| cells.get(slot, text));
-                        if !(quick && unwrapped.is_none() && evaluator.quick(field, span, record.line, batch)) {
+                        let fields = SpannedCells { cells, record: text };
+                        if !(quick && unwrapped.is_none() && evaluator.quick(&fields, span, record.line, batch)) {
                             evaluator.row(Fetched { cells, input: text }, text, place, batch);
                         }
                     }
@@ -189,16 +190,30 @@ impl Parse for JsonParser<'_> {
                 }
                 Ok::<(), Infallible>(())
             });
-            let no_row =
-                matches!(outcome, Ok(json::Outcome::OtherLine | json::Outcome::Ignored | json::Outcome::Rows(0)));
-            batch.counts.other_lines += u64::from(matches!(outcome, Ok(json::Outcome::OtherLine)));
-            batch.counts.ignored += u64::from(no_row && !matches!(outcome, Ok(json::Outcome::OtherLine)));
+            match outcome {
+                Ok(json::Outcome::OtherLine) => batch.counts.other_lines += 1,
+                Ok(json::Outcome::Ignored | json::Outcome::Rows(0)) => batch.counts.ignored += 1,
+                Ok(json::Outcome::Rows(_)) => batch.counts.row_lines += 1,
+            }
         }
         batch.counts.lines += piece.lines;
         batch.counts.blank_lines += piece.blank_lines;
         self.cells = cells;
         batch.input = buffer;
         Ok(())
+    }
+}
+
+/// The values that stand in the record as they are, for the quick path.
+struct SpannedCells<'a> {
+    cells: &'a Cells,
+    record: &'a [u8],
+}
+
+impl<'a> QuickFields<'a> for SpannedCells<'a> {
+    #[inline(always)]
+    fn text(&self, slot: usize) -> Option<&'a [u8]> {
+        self.cells.is_span(slot).then(|| self.cells.get(slot, self.record))
     }
 }
 

@@ -1,14 +1,14 @@
 //! A Parquet or Arrow file: cells come typed and are checked as the text they print as.
 
 use super::{Cut, Parse, Piece, Session};
-use crate::batch::{Batch, Evaluator, Place};
+use crate::batch::{Batch, Evaluator, Place, QuickFields};
 use crate::cells::Cells;
 use crate::contract::{At, Syntax};
 use crate::csv::{Dialect, write_field};
 use crate::drift::Drift;
 use crate::fold::RejectForm;
 use crate::parallel;
-use crate::plan::{Fetched, Plan};
+use crate::plan::Fetched;
 use crate::source::Input;
 use crate::table::{self, Table};
 use crate::text::Encoding;
@@ -127,12 +127,8 @@ impl Parse for TableParser<'_> {
             let line = piece.first_row + row as u64;
             let cells = &piece.cells;
             let slots = &self.slots;
-            let field = |slot: usize| {
-                let cell: &[u8] = cells.cell(row, slots[slot]);
-                let plain = memchr::memchr(0, cell).is_none() && std::str::from_utf8(cell).is_ok();
-                (plain && cell.len() <= crate::limits::FIELD_BYTES_MAX).then_some(cell)
-            };
-            if self.evaluator.quick(field, span, line, batch) {
+            let fields = RowCells { cells, row, slots };
+            if self.evaluator.quick(&fields, span, line, batch) {
                 continue;
             }
             self.cells.clear();
@@ -145,6 +141,21 @@ impl Parse for TableParser<'_> {
         }
         batch.input = rendered;
         Ok(())
+    }
+}
+
+/// The cells of one row, for the quick path.
+struct RowCells<'a> {
+    cells: &'a table::Batch,
+    row: usize,
+    slots: &'a [usize],
+}
+
+impl<'a> QuickFields<'a> for RowCells<'a> {
+    fn text(&self, slot: usize) -> Option<&'a [u8]> {
+        let cell = self.cells.cell(self.row, self.slots[slot]);
+        let plain = memchr::memchr(0, cell).is_none() && std::str::from_utf8(cell).is_ok();
+        (plain && cell.len() <= crate::limits::FIELD_BYTES_MAX).then_some(cell)
     }
 }
 

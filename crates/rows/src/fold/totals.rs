@@ -12,7 +12,7 @@ use crate::row::Status;
 use crate::unique::IdSet;
 
 /// A finished total, as it is given out.
-pub type TotalLine = groups::Total;
+pub type TotalLine = groups::TotalGroup;
 
 /// What a total is of.
 #[derive(Debug, Clone, Copy)]
@@ -96,6 +96,11 @@ impl TotalFold {
         Reject { row: transactions.row[good], span, line: transactions.line[good], reasons }
     }
 
+    /// Rows of the batch that were good but for their id.
+    pub fn repeats_in_batch(&self) -> u64 {
+        self.repeats.len() as u64
+    }
+
     pub fn add(&mut self, batch: &Batch) -> Result<()> {
         let Some(table) = &mut self.table else { return Ok(()) };
         let transactions = &batch.transactions;
@@ -132,7 +137,7 @@ impl TotalFold {
         table.finish(&self.merchants, self.memory, |prefix, merchant, day, group| {
             let currency = Currency::by_index(usize::from(prefix >> 2)).map_or("", Currency::code);
             let status = Status::ALL[usize::from(prefix & 3).min(2)].name();
-            each(TotalKey { currency, status, merchant, day: day as i32 }, &group.total())
+            each(TotalKey { currency, status, merchant, day: day as i32 }, group)
         })
     }
 }

@@ -129,7 +129,8 @@ pub(crate) fn told_of(input: Box<dyn Input>, way: Way<'_>) -> Told {
     let checked = check(input, options, &mut scratch);
     let mut checked = checked.expect("memory can always be read");
     let (mut bars, mut totals) = (Vec::new(), Vec::new());
-    let given = checked.bars(|symbol, time, bar| {
+    let given = checked.bars(|symbol, time, group| {
+        let bar = group.bar();
         bars.push(Bar {
             symbol: String::from_utf8_lossy(symbol).into_owned(),
             time,
@@ -144,7 +145,8 @@ pub(crate) fn told_of(input: Box<dyn Input>, way: Way<'_>) -> Told {
         Ok(())
     });
     given.expect("scratch space in memory works");
-    let given = checked.totals(|key, total| {
+    let given = checked.totals(|key, group| {
+        let total = group.total();
         let mut day = Vec::new();
         rows::time::write_day(key.day, &mut day);
         totals.push(Total {

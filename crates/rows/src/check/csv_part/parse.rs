@@ -2,10 +2,11 @@
 
 use super::header::Binding;
 use super::{line_ends_before, record_too_long};
-use crate::batch::{Batch, Evaluator, Place};
+use crate::batch::{Batch, Evaluator, Place, QuickFields};
 use crate::cells::Cells;
 use crate::check::{Parse, Piece};
 use crate::csv::{self, Dialect, Fields, Kind, QuoteFault, Record, Records, Unquoted};
+use crate::decimal;
 use crate::fold::{self, REPORT_COLUMNS};
 use crate::limits::{FIELD_BYTES_MAX, RECORD_BYTES_MAX};
 use crate::plan::{Fetched, Plan};
@@ -38,7 +39,6 @@ impl Parse for CsvParser<'_> {
         let buffer = std::mem::take(&mut piece.buffer);
         let index = &piece.index;
         let sound = !index.has_nul() && (!index.has_high() || std::str::from_utf8(&buffer).is_ok());
-        let quick = self.quick && sound;
         let fields = self.binding.own_fields + if self.binding.resubmitted { REPORT_COLUMNS.len() } else { 0 };
         let mut result = Ok(());
         let lines_are_records = index.line_ends_before(index.len()) == index.len();
@@ -46,18 +46,30 @@ impl Parse for CsvParser<'_> {
             let before = if lines_are_records { number } else { index.line_ends_before(number) };
             piece.lines_before + before as u64 + 1
         };
-        for (number, record) in Records::new(&buffer, index).enumerate().skip(piece.header_records) {
-            if quick && record.is_plain() && record.fields() == fields {
-                let taken = self.quick(&buffer, &record, line_of(number), batch);
-                if taken {
-                    continue;
-                }
-            }
-            if record.end() - record.start() > RECORD_BYTES_MAX {
+        let lines_in = |number: usize| match lines_are_records {
+            true => 1,
+            false => line_ends_before(number + 1, &buffer, index) - line_ends_before(number, &buffer, index),
+        };
+        let unsound = if sound { Vec::new() } else { unsound_places(&buffer) };
+        let mut unsound = unsound.iter().copied().peekable();
+        let mut records = Records::new(&buffer, index);
+        for _ in 0..piece.header_records {
+            records.next();
+        }
+        let mut number = piece.header_records;
+        while let Some(record) = records.next() {
+            while unsound.next_if(|place| (*place as usize) < record.start()).is_some() {}
+            let is_sound = unsound.peek().is_none_or(|place| *place as usize >= record.end());
+            let plain = self.quick && is_sound && record.is_plain() && record.fields() == fields;
+            if plain && self.quick(&buffer, &record, line_of(number), batch) {
+                batch.counts.row_lines += lines_in(number);
+            } else if record.end() - record.start() > RECORD_BYTES_MAX {
                 result = Err(Error::Refused(record_too_long(line_of(number))));
                 break;
+            } else if self.slow(&buffer, &record, line_of(number), batch) {
+                batch.counts.row_lines += lines_in(number);
             }
-            self.slow(&buffer, &record, line_of(number), batch);
+            number += 1;
         }
         batch.counts.lines += line_ends_before(index.len(), &buffer, index);
         batch.input = buffer;
@@ -68,37 +80,26 @@ impl Parse for CsvParser<'_> {
 impl CsvParser<'_> {
     #[inline(always)]
     fn quick(&mut self, buffer: &[u8], record: &Record<'_>, line: u64, batch: &mut Batch) -> bool {
-        let quote = self.dialect.quote();
-        let slots = &self.binding.slots;
-        let field = |slot: usize| {
-            let (start, end) = record.field_span(slots[slot]);
-            let field = &buffer[start..end];
-            match field {
-                [first, inner @ .., _] if Some(*first) == quote => match memchr::memchr(*first, inner) {
-                    None => Some(inner),
-                    Some(_) => None,
-                },
-                _ => Some(field),
-            }
-        };
+        let (quote, slots) = (self.dialect.quote(), self.binding.slots.as_slice());
+        let fields = RecordFields { buffer, record, slots, quote };
         let end = match self.binding.resubmitted {
             true => self.own_end(record, self.binding.own_fields),
             false => record.end(),
         };
-        self.evaluator.quick(field, (record.start() as u32, end as u32), line, batch)
+        self.evaluator.quick(&fields, (record.start() as u32, end as u32), line, batch)
     }
 
-    /// Any record, told with all that is wrong with it.
-    fn slow(&mut self, buffer: &[u8], record: &Record<'_>, line: u64, batch: &mut Batch) {
+    /// Any record, told with all that is wrong with it; false when it is no row.
+    fn slow(&mut self, buffer: &[u8], record: &Record<'_>, line: u64, batch: &mut Batch) -> bool {
         let kind = record.kind();
         match kind {
             Kind::Blank => {
                 batch.counts.blank_lines += 1;
-                return;
+                return false;
             }
             Kind::Comment => {
                 batch.counts.comment_lines += 1;
-                return;
+                return false;
             }
             Kind::Regular | Kind::Irregular => {}
         }
@@ -132,11 +133,12 @@ impl CsvParser<'_> {
         let place = Place { span: (record.start() as u32, end as u32), line };
         if !faults.is_empty() {
             self.evaluator.refuse(faults, place, raw, batch);
-            return;
+            return true;
         }
         self.fetch(buffer, record, kind);
         let fetched = Fetched { cells: &self.cells, input: buffer };
         self.evaluator.row(fetched, raw, place, batch);
+        true
     }
 
     /// How many of the `count` fields of the record just parsed are the sender's, in a rejects file that came back: not
@@ -181,6 +183,50 @@ impl CsvParser<'_> {
                 Unquoted::Copied => self.cells.push_owned(&self.unquoted),
             }
         }
+    }
+}
+
+/// Where NULs and bytes that are not UTF-8 stand, ascending; asked only of pieces that have some.
+fn unsound_places(buffer: &[u8]) -> Vec<u32> {
+    let mut places: Vec<u32> = memchr::memchr_iter(0, buffer).map(|place| place as u32).collect();
+    let mut at = 0;
+    for chunk in buffer.utf8_chunks() {
+        at += chunk.valid().len();
+        if !chunk.invalid().is_empty() {
+            places.push(at as u32);
+        }
+        at += chunk.invalid().len();
+    }
+    places.sort_unstable();
+    places
+}
+
+/// The fields of one record, for the quick path.
+struct RecordFields<'a> {
+    buffer: &'a [u8],
+    record: &'a Record<'a>,
+    slots: &'a [usize],
+    quote: Option<u8>,
+}
+
+impl<'a> QuickFields<'a> for RecordFields<'a> {
+    #[inline(always)]
+    fn text(&self, slot: usize) -> Option<&'a [u8]> {
+        let (start, end) = self.record.field_span(self.slots[slot]);
+        let field = &self.buffer[start..end];
+        match field {
+            [first, inner @ .., _] if Some(*first) == self.quote => match memchr::memchr(*first, inner) {
+                None => Some(inner),
+                Some(_) => None,
+            },
+            _ => Some(field),
+        }
+    }
+
+    #[inline(always)]
+    fn nano(&self, slot: usize) -> Option<i64> {
+        let (start, end) = self.record.field_span(self.slots[slot]);
+        decimal::quick_at(self.buffer, start, end)
     }
 }
 
