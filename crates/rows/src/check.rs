@@ -39,6 +39,9 @@ pub struct Options<'a> {
     pub threads: usize,
     /// Bytes that groups and ids may take before they go to scratch space.
     pub memory: usize,
+    /// Bytes of text that are cut off and parsed at once, more or less. The result is the same for any number, as long
+    /// as what stands before the rows and the first of them fits: a file is known by its first piece.
+    pub piece_bytes: usize,
     /// Where refused rows are written.
     pub rejects: Option<Box<dyn Write + Send>>,
     /// Told once: a counter of the bytes consumed, and how many there are.
@@ -48,7 +51,16 @@ pub struct Options<'a> {
 impl Default for Options<'_> {
     fn default() -> Self {
         let memory = crate::limits::MEMORY_BYTES_DEFAULT;
-        Self { contract: None, interval: None, totals: false, threads: 1, memory, rejects: None, on_open: None }
+        Self {
+            contract: None,
+            interval: None,
+            totals: false,
+            threads: 1,
+            memory,
+            piece_bytes: piece::PIECE_BYTES,
+            rejects: None,
+            on_open: None,
+        }
     }
 }
 
@@ -90,6 +102,7 @@ pub fn check(
     mut options: Options<'_>,
     scratch: &mut MakeScratch<'_>,
 ) -> std::io::Result<Checked> {
+    options.piece_bytes = options.piece_bytes.max(piece::PIECE_BYTES_MIN);
     let rejects = Rejects::new(options.rejects.take());
     let mut session = Session { options, scratch, described: Described::default(), rejects: Some(rejects), state: None };
     let result = session.file(input);
@@ -164,7 +177,7 @@ impl<'a> Session<'a, '_> {
 
     /// Reads one part that is text; false when there is nothing in it.
     fn text<S: Source>(&mut self, source: &mut ToUtf8<S>, member: Option<String>) -> Result<bool> {
-        let head = fill(source, piece::PIECE_BYTES)?;
+        let head = fill(source, self.options.piece_bytes)?;
         if head.bytes.iter().all(u8::is_ascii_whitespace) && head.ended {
             return Ok(false);
         }

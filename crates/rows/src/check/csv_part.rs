@@ -26,6 +26,7 @@ impl Session<'_, '_> {
             scanner: Scanner::new(dialect.clone()),
             carry: Vec::new(),
             ended: head.ended,
+            piece_bytes: self.options.piece_bytes,
             lines: 0,
         };
         let mut first = Piece { buffer: head.bytes, ..Piece::default() };
@@ -90,6 +91,7 @@ struct CsvCut<'s> {
     /// The front of a record whose end was not read yet.
     carry: Vec<u8>,
     ended: bool,
+    piece_bytes: usize,
     lines: u64,
 }
 
@@ -102,7 +104,7 @@ impl Cut for CsvCut<'_> {
         if self.ended && piece.buffer.is_empty() {
             return Ok(false);
         }
-        let size = piece.buffer.len().max(piece::PIECE_BYTES / 2) + piece::PIECE_BYTES / 2;
+        let size = piece.buffer.len().max(self.piece_bytes / 2) + self.piece_bytes / 2;
         piece::extend(self.source, &mut piece.buffer, size, &mut self.ended)?;
         self.index(piece)?;
         Ok(!piece.buffer.is_empty())
@@ -116,7 +118,7 @@ impl CsvCut<'_> {
         loop {
             let complete = self.scanner.scan(&piece.buffer, self.ended, &mut piece.index);
             if complete == 0 && !self.ended && piece.buffer.len() <= RECORD_BYTES_MAX {
-                let size = piece.buffer.len() + piece::PIECE_BYTES / 2;
+                let size = piece.buffer.len() + self.piece_bytes / 2;
                 piece::extend(self.source, &mut piece.buffer, size, &mut self.ended)?;
                 continue;
             }

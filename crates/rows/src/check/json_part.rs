@@ -25,6 +25,7 @@ impl Session<'_, '_> {
             cutter: Cutter::new(layout),
             carry: head.bytes,
             ended: head.ended,
+            piece_bytes: self.options.piece_bytes,
             failed: None,
             lines: 0,
             blank_lines: 0,
@@ -89,6 +90,7 @@ struct JsonCut<'s> {
     cutter: Cutter,
     carry: Vec<u8>,
     ended: bool,
+    piece_bytes: usize,
     /// What is wrong behind the records that were given out last.
     failed: Option<Error>,
     lines: u64,
@@ -104,7 +106,7 @@ impl Cut for JsonCut<'_> {
         piece.buffer.clear();
         piece.buffer.append(&mut self.carry);
         loop {
-            let size = piece.buffer.len().max(piece::PIECE_BYTES / 2) + piece::PIECE_BYTES / 2;
+            let size = piece.buffer.len().max(self.piece_bytes / 2) + self.piece_bytes / 2;
             if !self.ended {
                 piece::extend(self.source, &mut piece.buffer, size, &mut self.ended)?;
             }

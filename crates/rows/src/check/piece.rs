@@ -9,6 +9,9 @@ use crate::{Result, json, table};
 /// the cache of a core while it is parsed.
 pub(crate) const PIECE_BYTES: usize = 1024 * 1024;
 
+/// A piece that grows by half of this must grow.
+pub(crate) const PIECE_BYTES_MIN: usize = 64;
+
 /// One piece, cut at the end of a record.
 #[derive(Default)]
 pub(crate) struct Piece {

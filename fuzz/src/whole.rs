@@ -1,0 +1,147 @@
+//! A whole check of one file, as often as it takes to see that nothing hangs on how the file was read.
+
+use std::io::{Cursor, Read, Result, Seek, SeekFrom, Write};
+use std::sync::{Arc, Mutex};
+
+use rows::check::{Options, check};
+use rows::contract::Contract;
+use rows::report::{Outcome, Report};
+use rows::source::MemoryScratch;
+use rows::time::Interval;
+
+/// How a file is read.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Way {
+    /// Most bytes that the reader gives at once; 0 for as many as are asked for.
+    pub(crate) read_bytes: usize,
+    pub(crate) piece_bytes: usize,
+    pub(crate) threads: usize,
+    /// Little enough that groups go to scratch space.
+    pub(crate) is_short_of_memory: bool,
+}
+
+impl Way {
+    /// In one go.
+    pub(crate) const PLAIN: Way = Way { read_bytes: 0, piece_bytes: 1024 * 1024, threads: 1, is_short_of_memory: false };
+}
+
+/// What came of a check, as text that can be compared.
+#[derive(Debug, PartialEq)]
+pub(crate) struct Told {
+    pub(crate) report: String,
+    pub(crate) groups: Vec<String>,
+    pub(crate) rejects: Vec<u8>,
+}
+
+/// Checks `bytes` and asserts what holds for every report.
+pub(crate) fn told(bytes: &[u8], contract: Option<&Contract>, interval: Interval, way: Way) -> Told {
+    let sink = Sink::default();
+    let memory = if way.is_short_of_memory { 32 * 1024 } else { rows::limits::MEMORY_BYTES_DEFAULT };
+    let options = Options {
+        contract,
+        interval: Some(interval),
+        totals: true,
+        threads: way.threads,
+        memory,
+        piece_bytes: way.piece_bytes,
+        rejects: Some(Box::new(sink.clone())),
+        ..Options::default()
+    };
+    let input = Choppy { bytes: Cursor::new(bytes.to_vec()), most: way.read_bytes, turn: 0 };
+    let checked = check(Box::new(input), options, &mut || Ok(Box::new(MemoryScratch::default())));
+    let mut checked = checked.expect("memory can always be read");
+    assert_adds_up(&checked.report);
+    let mut groups = Vec::new();
+    let mut counted = 0;
+    let bars = checked.bars(|name, start, bar| {
+        counted += bar.count;
+        assert!(bar.low <= bar.open.min(bar.close) && bar.high >= bar.open.max(bar.close), "{bar:?}");
+        groups.push(format!("{name:?} {start} {bar:?} {:?}", bar.vwap()));
+        Ok(())
+    });
+    let totals = checked.totals(|key, total| {
+        counted += total.count;
+        assert!(total.min <= total.max, "{total:?}");
+        groups.push(format!("{key:?} {total:?}"));
+        Ok(())
+    });
+    if checked.report.error.is_none() && bars.is_ok() && totals.is_ok() {
+        assert_eq!(counted, checked.report.good, "every good row is in one bar or total");
+    }
+    let report = serde_json::to_string(&checked.report).expect("a report is JSON");
+    Told { report, groups, rejects: sink.taken() }
+}
+
+/// Asserts that `bytes` are told the same in all `ways`.
+pub(crate) fn same_in_all(bytes: &[u8], contract: Option<&Contract>, interval: Interval, ways: &[Way]) -> Told {
+    let plain = told(bytes, contract, interval, Way::PLAIN);
+    for &way in ways {
+        let other = told(bytes, contract, interval, way);
+        if way.is_short_of_memory {
+            // Oddities are watched for as far as memory goes.
+            assert_eq!(other.groups, plain.groups, "{way:?}");
+        } else {
+            assert_eq!(other, plain, "{way:?}");
+        }
+    }
+    plain
+}
+
+fn assert_adds_up(report: &Report) {
+    assert_eq!(report.rows, report.good + report.rejected + report.duplicate, "{report:?}");
+    let first: u64 = report.first_reasons.values().sum();
+    assert_eq!(first, report.rejected + report.duplicate, "{report:?}");
+    let listed = (report.rejected + report.duplicate).min(rows::limits::REJECTS_LISTED_MAX as u64);
+    assert_eq!(report.rejects.len() as u64, listed, "{report:?}");
+    for (reason, count) in &report.first_reasons {
+        assert!(report.reasons.get(reason).is_some_and(|having| having >= count), "{report:?}");
+    }
+    assert_eq!(report.error.is_some(), report.outcome == Outcome::Rejected, "{report:?}");
+    for reject in &report.rejects {
+        assert!(!reject.reasons.is_empty() && !reject.hint.is_empty(), "{reject:?}");
+        assert!(!reject.value.chars().any(char::is_control), "{reject:?}");
+    }
+}
+
+/// A file in memory that gives few bytes at a time.
+struct Choppy {
+    bytes: Cursor<Vec<u8>>,
+    most: usize,
+    turn: usize,
+}
+
+impl Read for Choppy {
+    fn read(&mut self, into: &mut [u8]) -> Result<usize> {
+        self.turn += 1;
+        let most = if self.most == 0 { into.len() } else { self.most + self.turn % 3 };
+        let length = into.len().min(most);
+        self.bytes.read(&mut into[..length])
+    }
+}
+
+impl Seek for Choppy {
+    fn seek(&mut self, position: SeekFrom) -> Result<u64> {
+        self.bytes.seek(position)
+    }
+}
+
+/// Where refused rows go.
+#[derive(Debug, Default, Clone)]
+struct Sink(Arc<Mutex<Vec<u8>>>);
+
+impl Sink {
+    fn taken(&self) -> Vec<u8> {
+        std::mem::take(&mut self.0.lock().expect("nobody panics with the lock"))
+    }
+}
+
+impl Write for Sink {
+    fn write(&mut self, bytes: &[u8]) -> Result<usize> {
+        self.0.lock().expect("nobody panics with the lock").extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> Result<()> {
+        Ok(())
+    }
+}
