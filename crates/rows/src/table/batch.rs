@@ -15,7 +15,7 @@ impl Batch {
         self.rows
     }
 
-    /// The text of one cell, empty for null. `slot` is the place of the column in the selection.
+    /// The text of one cell, empty for null. `slot` is the place of the column in the selection, and must be in it.
     #[inline]
     pub fn cell(&self, row: usize, slot: usize) -> &[u8] {
         self.columns[slot].get(row).unwrap_or_default()

@@ -259,7 +259,7 @@ mod tests {
         assert_eq!(text(Text::Float, &0.1f32.to_le_bytes()), "0.10000000149011612");
         assert_eq!(text(Text::Float, &0x3c01u16.to_le_bytes()), "1.0009765625");
         assert_eq!(text(Text::Float, &0xfbffu16.to_le_bytes()), "-65504");
-        assert_eq!(text(Text::Float, &0x0001u16.to_le_bytes()), "0.000000059604644775390625");
+        assert_eq!(text(Text::Float, &0x0001u16.to_le_bytes()), "0.00000005960464477539063");
     }
 
     #[test]

@@ -114,7 +114,7 @@ impl Buckets {
         self.interval
     }
 
-    /// The start of the bucket that holds `nanoseconds`.
+    /// The start of the bucket that holds `nanoseconds`; right for every instant that a `Reading` answers.
     #[inline]
     pub fn start_of(&mut self, nanoseconds: i64) -> i64 {
         if nanoseconds < self.from || nanoseconds >= self.until {

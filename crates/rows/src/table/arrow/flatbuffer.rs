@@ -151,12 +151,16 @@ mod tests {
         fn any_bytes_are_read_or_refused(bytes in proptest::collection::vec(0u8..40, 0..100)) {
             if let Ok(node) = Node::root(&bytes) {
                 for index in 0..8 {
-                    let read = (node.long(index, 0), node.string(index), node.table(index).map(|inner| inner.is_some()));
+                    if let Ok(string) = node.string(index) {
+                        prop_assert!(string.len() < bytes.len());
+                    }
+                    if let Ok(Some(inner)) = node.table(index) {
+                        prop_assert!(inner.at < bytes.len());
+                    }
                     if let Ok(vector) = node.vector(index, 4) {
                         prop_assert!(vector.count <= 25);
                         prop_assert!(node.item_table(vector, vector.count).is_err());
                     }
-                    drop(read);
                 }
             }
         }

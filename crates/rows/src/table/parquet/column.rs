@@ -20,6 +20,8 @@ pub(super) struct Column {
     /// Where the next page header is, and where the chunk ends.
     at: u64,
     end: u64,
+    /// Where its last page must end.
+    page_end: u64,
     /// Values in pages not yet read.
     unread: u64,
     dictionary: Option<Dictionary>,
@@ -58,6 +60,7 @@ impl Column {
             codec,
             at: chunk.start,
             end: chunk.end,
+            page_end: chunk.page_end,
             unread: chunk.values,
             dictionary: None,
             page: Page::default(),
@@ -104,7 +107,7 @@ impl Column {
                 let message = format!("its pages end {} values too early", self.unread);
                 return Err(file.corrupt(format!("column {}: {message}", self.name)));
             }
-            let header = page::read(file, self.at, self.end, &self.name)?;
+            let header = page::read(file, self.at, self.page_end, &self.name)?;
             self.at = header.body + header.packed;
             match header.content {
                 Content::Other => {}
@@ -173,7 +176,6 @@ impl Column {
     }
 
     /// Where the levels are in a page of the first version, and where the values begin.
-    #[expect(clippy::type_complexity, reason = "a place, if there is one, and a place; a name would not say more")]
     fn first_version_levels(
         &self,
         header: &Header,

@@ -14,6 +14,8 @@ pub(super) struct Footer {
     pub(super) rows: u64,
     pub(super) groups: Vec<Group>,
     bytes: Vec<u8>,
+    /// Where the footer begins.
+    data_end: u64,
 }
 
 /// A row group: how many rows, and where in the footer its column chunks are listed.
@@ -28,6 +30,8 @@ pub(super) struct Group {
 pub(super) struct Chunk {
     pub(super) start: u64,
     pub(super) end: u64,
+    /// Old writers left the dictionary's page header out of the chunk's size, so a last page may stick out by as much.
+    pub(super) page_end: u64,
     pub(super) values: u64,
     codec: i64,
     type_index: i64,
@@ -53,6 +57,8 @@ impl Chunk {
     }
 }
 
+/// What a page may stick out of its column chunk: as much as other readers grant.
+const PAGE_OVERHANG_MAX: u64 = 100;
 /// Two magics and the footer's length.
 const SMALLEST: u64 = 12;
 
@@ -114,7 +120,7 @@ fn parse(file: &File, bytes: Vec<u8>, data_end: u64) -> Result<Footer> {
     if sum != rows {
         return Err(file.corrupt(format!("the parquet file declares {rows} rows, its row groups {sum}")));
     }
-    Ok(Footer { names, leaves, rows, groups, bytes })
+    Ok(Footer { names, leaves, rows, groups, bytes, data_end })
 }
 
 /// Where in the footer things are.
@@ -292,6 +298,7 @@ fn read_metadata(thrift: &mut Thrift<'_>, chunk: &mut Chunk) -> Read<()> {
         let dictionary = dictionary.and_then(|offset| u64::try_from(offset).ok()).filter(|&offset| offset > 0);
         chunk.start = dictionary.map_or(data, |dictionary| dictionary.min(data));
         chunk.end = chunk.start.checked_add(length).ok_or(Fault::Malformed)?;
+        chunk.page_end = chunk.end.saturating_add(PAGE_OVERHANG_MAX);
         chunk.described = true;
     }
     Ok(())
@@ -300,8 +307,9 @@ fn read_metadata(thrift: &mut Thrift<'_>, chunk: &mut Chunk) -> Read<()> {
 impl Footer {
     /// Calls `each` with the column chunks of a row group, in the order of the columns.
     pub(super) fn chunks(&self, group: Group) -> impl Iterator<Item = Chunk> + '_ {
+        let within = |chunk: Chunk| Chunk { page_end: chunk.page_end.min(self.data_end), ..chunk };
         let mut thrift = Thrift::new(&self.bytes, group.chunks_at as usize);
         // They were all read when the footer was checked.
-        (0..self.leaves.len()).map_while(move |_| read_chunk(&mut thrift).ok())
+        (0..self.leaves.len()).map_while(move |_| read_chunk(&mut thrift).ok().map(within))
     }
 }

@@ -3,10 +3,13 @@
 use std::io::Cursor;
 use std::time::{Duration, Instant};
 
+use proptest::prelude::*;
+
 use super::{Batch, Table, fixture, open, read, refusal, selectable};
 use crate::limits::{TABLE_BATCH_BYTES, UNPACKED_BYTES_FREE};
 use crate::{Error, Result};
 
+/// Files small enough to damage every byte of.
 const SMALL: [&str; 8] = [
     "small.parquet",
     "small-v2.parquet",
@@ -18,13 +21,28 @@ const SMALL: [&str; 8] = [
     "deltas.arrow",
 ];
 
+/// Files with the encodings, codecs and types that the small ones lack.
+const MORE: [&str; 8] = [
+    "types-v2.parquet",
+    "numbers-gzip.parquet",
+    "numbers-lz4_v2.parquet",
+    "numbers-encodings.parquet",
+    "int96.parquet",
+    "types-lz4.arrow",
+    "numbers-zstd.arrow",
+    "kinds.arrow",
+];
+
 /// Reads all of a file that may be anything, dropping the rows.
 fn drain(bytes: Vec<u8>) -> Result<()> {
     let mut table = Table::open(Box::new(Cursor::new(bytes)))?;
-    table.select(&selectable(&table))?;
+    let columns = selectable(&table);
+    table.select(&columns)?;
     let mut batch = Batch::default();
     while table.next(&mut batch)? {
-        let text: usize = (0..batch.rows()).map(|row| batch.cell(row, 0).len()).sum();
+        let slots = 0..columns.len();
+        let text: usize =
+            slots.map(|slot| (0..batch.rows()).map(|row| batch.cell(row, slot).len()).sum::<usize>()).sum();
         assert!(text <= TABLE_BATCH_BYTES + 32 * 1024 * 1024);
     }
     Ok(())
@@ -71,6 +89,21 @@ fn any_damaged_byte_is_survived() {
             }
         }
         assert!(refused > whole.len() / 4, "{name}: only {refused} damages were noticed");
+    }
+}
+
+proptest! {
+    #[test]
+    fn many_damaged_bytes_are_survived(
+        name in prop::sample::select(&MORE[..]),
+        damages in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..8),
+    ) {
+        let mut bytes = fixture(name);
+        for (place, byte) in &damages {
+            let place = place.index(bytes.len());
+            bytes[place] = *byte;
+        }
+        survives(&format!("{name} with {damages:?}"), bytes, Duration::from_secs(10));
     }
 }
 
