@@ -31,7 +31,7 @@ impl Session<'_, '_> {
         };
         let mut first = Piece { buffer: head.bytes, ..Piece::default() };
         cut.index(&mut first)?;
-        let header = Header::find(named.map(|contract| &contract.format), &first, &dialect)?;
+        let mut header = Header::find(named.map(|contract| &contract.format), &first, &dialect)?;
         let contract = self.contract(&header.names)?;
         let binding = {
             let contract_has = |at: &crate::contract::At| header.position(at).is_some();

@@ -19,6 +19,8 @@ pub(super) struct Header {
     raw: Option<Vec<u8>>,
     /// Fields of every record.
     fields: usize,
+    /// As many of them as a contract can mean.
+    readable: usize,
     /// Records of the first piece that are no rows.
     pub records: usize,
     pub lines: u64,
@@ -49,6 +51,7 @@ impl Header {
             names: Vec::new(),
             raw: None,
             fields: 0,
+            readable: 0,
             records: 0,
             lines: 0,
             blank_lines: 0,
@@ -100,6 +103,7 @@ impl Header {
                 && self.names[self.names.len() - more..].iter().map(String::as_str).eq(REPORT_COLUMNS)
                 && declared.is_none_or(|declared| declared + more == self.names.len());
             self.fields = if self.resubmitted { self.names.len() } else { declared.unwrap_or(self.names.len()) };
+            self.readable = declared.unwrap_or(self.fields);
             return;
         }
         let declared = declared.unwrap_or(first.len());
@@ -112,20 +116,23 @@ impl Header {
             && !reasons.is_empty()
             && reasons.iter().all(is_name);
         self.fields = if self.resubmitted { declared + more } else { declared };
+        self.readable = declared;
         self.names = (0..declared).map(|position| position.to_string()).collect();
     }
 
     /// Where a place of a contract is; of columns with one name the first.
     pub fn position(&self, at: &At) -> Option<usize> {
-        match at {
-            At::Position(position) => (*position < self.fields).then_some(*position),
+        let position = match at {
+            At::Position(position) => Some(*position),
             At::Name(_) if self.raw.is_none() => None,
             At::Name(name) => self.names.iter().position(|known| known == name),
-        }
+        };
+        position.filter(|&position| position < self.readable)
     }
 
-    /// Finds every slot of `plan`, or tells which columns are missing.
-    pub fn bind(&self, contract: &Contract, plan: &Plan) -> Result<Binding> {
+    /// Finds every slot of `plan`, or tells which columns are missing. A plan that reads one of the last three columns
+    /// means the sender's own, whatever they are called.
+    pub fn bind(&mut self, contract: &Contract, plan: &Plan) -> Result<Binding> {
         let mut missing = Vec::new();
         let mut slots = Vec::new();
         for at in &plan.slots {
@@ -137,7 +144,9 @@ impl Header {
         if !missing.is_empty() {
             return Err(choose::missing_columns(&plan.contract, &missing, &self.names, self.fields).into());
         }
-        let own_fields = if self.resubmitted { self.fields - REPORT_COLUMNS.len() } else { self.fields };
+        let sent = self.fields - if self.resubmitted { REPORT_COLUMNS.len() } else { 0 };
+        self.resubmitted &= slots.iter().all(|&field| field < sent);
+        let own_fields = if self.resubmitted { sent } else { self.fields };
         Ok(Binding { slots, fields: self.fields, own_fields, trim: contract.format.trim == Some(true) })
     }
 
