@@ -9,7 +9,7 @@ use super::whole::{Way, same_in_all};
 /// What stands between the contract and the file to check; without it a small file is made up.
 const MARK: &str = "\n=====\n";
 const SAMPLE: &[u8] = b"symbol,price,volume,timestamp\nABC,1.5,2,2021-07-22T22:31:00Z\nABC,,-2,2021-07-22\n";
-const CHOPPED: Way = Way { read_bytes: 7, piece_bytes: 1024 * 1024, threads: 1, is_short_of_memory: false };
+const CHOPPED: Way = Way { read_bytes: 7, ..Way::PLAIN };
 
 /// A contract, and behind the mark the file to hold it against.
 pub fn contracts(data: &[u8]) {

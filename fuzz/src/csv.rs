@@ -138,10 +138,9 @@ fn check_whole(text: &[u8], dialect: &Dialect, choice: u8, cut: u8) {
     contract.format.trim = (choice & 4 != 0).then_some(true);
     let header = header.replace(',', &char::from(dialect.delimiter()).to_string());
     let file = [header.as_bytes(), text].concat();
-    let chopped = Way { read_bytes: 1 + usize::from(cut), piece_bytes: 256, threads: 1, is_short_of_memory: false };
-    let side_by_side = Way { read_bytes: 0, piece_bytes: 512, threads: 2, is_short_of_memory: false };
-    let short = Way { is_short_of_memory: true, ..chopped };
-    let ways = [chopped, short, side_by_side];
+    let chopped = Way { read_bytes: 1 + usize::from(cut), piece_bytes: 256, ..Way::PLAIN };
+    let side_by_side = Way { piece_bytes: 512, threads: 2, ..Way::PLAIN };
+    let ways = [chopped, chopped.short_of_memory(name == "transactions"), side_by_side];
     // Threads cost more than anything else here.
     let count = if choice & 0xf8 == 0xf8 { 3 } else { 2 };
     same_in_all(&file, Some(&contract), interval, &ways[..count]);
