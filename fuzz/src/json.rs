@@ -7,7 +7,7 @@ use rows::contract::builtin;
 use rows::json::{Cutter, JsonFault, Layout, Path, Paths, Reader, Record, detect};
 use rows::time::Interval;
 use rows::{Error, Result};
-use serde_json::value::RawValue;
+use serde_json::value::{RawValue, Value};
 
 use super::whole::{Way, same_in_all};
 
@@ -24,7 +24,10 @@ pub fn json(data: &[u8]) {
     };
     let records = check_cuts(text, layout, usize::from(cut));
     check_records(text, &records);
-    check_whole(text, choice, cut);
+    // Cutter and reader are so much quicker than a whole check that some inputs are for them alone.
+    if choice & 32 == 0 {
+        check_whole(text, choice, cut);
+    }
 }
 
 /// What a cutter made of a text.
@@ -96,7 +99,10 @@ fn check_records(text: &[u8], records: &[(usize, usize, u64)]) {
                 assert!(record.contains(&b':') || keys.iter().enumerate().all(|(at, key)| *key == at.to_string()));
             }
             Err(JsonFault::Invalid { offset }) => {
-                assert!(known.is_err() && *offset <= record.len(), "{record_text:?}");
+                assert!(*offset <= record.len());
+                // Half of a surrogate pair is seen by who reads the text of a string, and not by who passes over it.
+                let is_refused = known.is_err() || serde_json::from_str::<Value>(record_text).is_err();
+                assert!(is_refused, "{record_text:?}");
             }
             Err(JsonFault::NotARecord) => assert!(known.is_ok(), "{record_text:?}"),
             Err(JsonFault::DuplicateKey { .. } | JsonFault::TooDeep) => {}
@@ -147,5 +153,6 @@ fn check_whole(text: &[u8], choice: u8, cut: u8) {
     };
     let file = [first.as_bytes(), b"\n", text].concat();
     let pieces = Way { piece_bytes: 256, ..chopped };
-    same_in_all(&file, builtin(name), Interval::M5, &[pieces, pieces.short_of_memory(name == "transactions")]);
+    let way = if choice & 16 == 0 { pieces } else { pieces.short_of_memory(name == "transactions") };
+    same_in_all(&file, builtin(name), Interval::M5, &[way]);
 }
