@@ -55,10 +55,10 @@ def streamed(members):
 
 def many():
     """rows enough that groups go to scratch space"""
-    trades = ["%s,%d,1,2021-07-22T%02d:%02d:00Z,,\n" % ("ABC"[i % 3], 1 + i % 5, i % 3, i % 60) for i in range(280)]
+    trades = ["%s,%d,1,2021-07-22T%02d:%02d:00Z,,\n" % ("ABC"[i % 3], 1 + i % 5, i % 3, i % 60) for i in range(170)]
     write("csv", "many-trades", b"\0\0\x1f" + "".join(trades).encode())
     row = "%d,%d,EUR,2021-07-22T22:31:00Z,%x,failed\n"
-    totals = [row % (i, i % 3, i * 2654435761 % 4096) for i in range(230)]
+    totals = [row % (i, i % 3, i * 2654435761 % 4096) for i in range(150)]
     write("csv", "many-transactions", b"\0\2\x1f" + "".join(totals).encode())
 
 

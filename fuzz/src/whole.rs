@@ -33,6 +33,9 @@ impl Way {
     }
 }
 
+/// Text that is checked as a whole: pieces are small here, and long texts would only be slow.
+pub(crate) const TEXT_BYTES_MAX: usize = 6 * 1024;
+
 /// What came of a check, as text that can be compared.
 #[derive(Debug, PartialEq)]
 pub(crate) struct Told {
