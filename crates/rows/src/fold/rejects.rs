@@ -159,7 +159,7 @@ impl Rejects {
                     row.extend(std::iter::repeat_n(dialect.delimiter(), reject.padding as usize));
                 } else {
                     csv::parse_record(raw, 0, dialect, &mut self.fields);
-                    write_fields(&self.fields, *fields, dialect, &mut row);
+                    write_fields(&self.fields, *fields, *resubmitted, dialect, &mut row);
                 }
                 write_csv_report(plan, reject.reasons, line, dialect, &mut row);
             }
@@ -227,16 +227,19 @@ fn begin(form: &RejectForm, into: &mut Vec<u8>) {
     }
 }
 
-/// The sender's fields, written anew so that a torn quote does not swallow what follows.
-fn write_fields(fields: &Fields, count: usize, dialect: &Dialect, into: &mut Vec<u8>) {
-    for (index, field) in fields.iter().take(count.max(1)).enumerate() {
+/// The sender's fields, written anew so that a torn quote does not swallow what follows. Those that are too many stay,
+/// or the row would be right when it comes back; only the report of a file that came back is left out.
+fn write_fields(fields: &Fields, count: usize, resubmitted: bool, dialect: &Dialect, into: &mut Vec<u8>) {
+    let with_report = count + REPORT_COLUMNS.len();
+    let kept =
+        if resubmitted && fields.len() >= with_report { fields.len() - REPORT_COLUMNS.len() } else { fields.len() };
+    for (index, field) in fields.iter().take(kept).enumerate() {
         if index > 0 {
             into.push(dialect.delimiter());
         }
-        csv::write_field(field, dialect.delimiter(), into);
+        csv::write_field_as(field, dialect, into);
     }
-    let missing = count.saturating_sub(fields.len());
-    into.extend(std::iter::repeat_n(dialect.delimiter(), missing));
+    into.extend(std::iter::repeat_n(dialect.delimiter(), count.saturating_sub(kept)));
 }
 
 fn hints(plan: &Plan, reasons: Reasons) -> String {
@@ -247,7 +250,7 @@ fn hints(plan: &Plan, reasons: Reasons) -> String {
 fn write_csv_report(plan: &Plan, reasons: Reasons, line: u64, dialect: &Dialect, into: &mut Vec<u8>) {
     for text in [line.to_string(), plan.reasons.names(reasons).join(" "), hints(plan, reasons)] {
         into.push(dialect.delimiter());
-        csv::write_field(text.as_bytes(), dialect.delimiter(), into);
+        csv::write_field_as(text.as_bytes(), dialect, into);
     }
     into.push(b'\n');
 }

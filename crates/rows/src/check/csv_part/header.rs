@@ -177,7 +177,7 @@ fn own_part(raw: &[u8], dialect: &Dialect, count: usize) -> Vec<u8> {
         if index > 0 {
             own.push(dialect.delimiter());
         }
-        csv::write_field(field, dialect.delimiter(), &mut own);
+        csv::write_field_as(field, dialect, &mut own);
     }
     own
 }
