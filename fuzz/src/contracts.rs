@@ -4,7 +4,7 @@ use rows::contract::Contract;
 use rows::plan::Plan;
 use rows::time::Interval;
 
-use super::whole::{Way, same_in_all};
+use super::whole::{Way, comes_back, same_in_all};
 
 /// What stands between the contract and the file to check; without it a small file is made up.
 const MARK: &str = "\n=====\n";
@@ -34,5 +34,6 @@ pub fn contracts(data: &[u8]) {
         let plan = Plan::new(&contract, |_| has);
         assert!(!has || plan.is_ok() == faults.is_empty(), "{faults:?}");
     }
-    same_in_all(file, Some(&contract), Interval::M1, &[CHOPPED]);
+    let told = same_in_all(file, Some(&contract), Interval::M1, &[CHOPPED]);
+    comes_back(&told, &contract, Interval::M1);
 }

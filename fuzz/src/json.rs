@@ -9,7 +9,7 @@ use rows::time::Interval;
 use rows::{Error, Result};
 use serde_json::value::{RawValue, Value};
 
-use super::whole::{TEXT_BYTES_MAX, Way, same_in_all};
+use super::whole::{TEXT_BYTES_MAX, Way, comes_back, same_in_all};
 
 const KEYS: [&str; 5] = ["a", "price", "symbol", "", "é"];
 
@@ -154,5 +154,7 @@ fn check_whole(text: &[u8], choice: u8, cut: u8) {
     let file = [first.as_bytes(), b"\n", text].concat();
     let pieces = Way { piece_bytes: 256, ..chopped };
     let way = if choice & 16 == 0 { pieces } else { pieces.short_of_memory(name == "transactions") };
-    same_in_all(&file, builtin(name), Interval::M5, &[way]);
+    let contract = builtin(name).expect("one of ours");
+    let told = same_in_all(&file, Some(contract), Interval::M5, &[way]);
+    comes_back(&told, contract, Interval::M5);
 }

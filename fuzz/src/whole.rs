@@ -43,6 +43,9 @@ pub(crate) struct Told {
     pub(crate) refusal: Option<&'static str>,
     pub(crate) groups: Vec<String>,
     pub(crate) rejects: Vec<u8>,
+    pub(crate) rows: u64,
+    /// Rows that are in the rejects file.
+    pub(crate) refused: u64,
 }
 
 /// Checks `bytes` and asserts what holds for every report.
@@ -81,7 +84,23 @@ pub(crate) fn told(bytes: &[u8], contract: Option<&Contract>, interval: Interval
     }
     let refusal = checked.report.error.as_ref().map(|error| error.code);
     let report = serde_json::to_string(&checked.report).expect("a report is JSON");
-    Told { report, refusal, groups, rejects: sink.taken() }
+    let refused = checked.report.rejected + checked.report.duplicate;
+    Told { report, refusal, groups, rejects: sink.taken(), rows: checked.report.rows, refused }
+}
+
+/// Asserts that the rejects file is one that the same contract reads: every row in it is a row.
+pub(crate) fn comes_back(told: &Told, contract: &Contract, interval: Interval) {
+    // A message with rows in it comes back whole, the good ones too, and a torn one is no message any more; records to
+    // skip do not come back.
+    let format = &contract.format;
+    let holds_messages = format.each.is_some() || format.line_prefix.is_some() || !format.conditions.is_empty();
+    if told.refusal.is_some() || told.refused == 0 || holds_messages || format.skip_records.is_some() {
+        return;
+    }
+    let shown = || String::from_utf8_lossy(&told.rejects);
+    let back = self::told(&told.rejects, Some(contract), interval, Way::PLAIN);
+    assert_eq!(back.refusal, None, "{}\n{}\nof {}", back.report, shown(), told.report);
+    assert_eq!(back.rows, told.refused, "{}\n{}\nof {}", back.report, shown(), told.report);
 }
 
 /// Asserts that `bytes` are told the same in all `ways`.
