@@ -17,7 +17,7 @@ mod slots;
 mod tests;
 
 pub use dialect::{Dialect, sniff_delimiter};
-pub use fields::{Fields, QuoteFault, Unquoted, parse_record, unquote, write_field, write_field_as};
+pub use fields::{Fields, QuoteFault, Unquoted, parse_record, unquote, write_field};
 pub use index::Index;
 pub use lines::count_lines;
 pub use records::{Kind, Record, Records};

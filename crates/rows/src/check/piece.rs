@@ -44,6 +44,11 @@ pub(crate) trait Parse {
     fn parse(&mut self, piece: &mut Piece, batch: &mut Batch) -> Result<()>;
 }
 
+/// How much a piece whose front is `carried` bytes is filled to.
+pub(crate) fn size_after(carried: usize, piece_bytes: usize) -> usize {
+    carried.max(piece_bytes / 2).saturating_add(piece_bytes / 2)
+}
+
 /// Reads until `buffer` holds `size` bytes or the source ends.
 pub(crate) fn extend(source: &mut dyn Source, buffer: &mut Vec<u8>, size: usize, ended: &mut bool) -> Result<()> {
     let mut filled = buffer.len();

@@ -117,39 +117,18 @@ pub fn unquote(field: &[u8], quote: u8, into: &mut Vec<u8>) -> Unquoted {
 /// Appends `field` as one field of a record, quoted when it must be.
 pub fn write_field(field: &[u8], delimiter: u8, into: &mut Vec<u8>) {
     let special = |byte: &u8| *byte == delimiter || matches!(*byte, b'"' | b'\n' | b'\r');
-    if field.iter().any(special) {
-        write_quoted(field, b'"', into);
-    } else {
+    if !field.iter().any(special) {
         into.extend_from_slice(field);
-    }
-}
-
-/// Appends `field` as one field of a record that `dialect` reads back. Where there are no quotes, a byte that would end
-/// the field becomes one that does not.
-pub fn write_field_as(field: &[u8], dialect: &Dialect, into: &mut Vec<u8>) {
-    let ends = |byte: u8| byte == dialect.delimiter() || matches!(byte, b'\n' | b'\r');
-    let Some(quote) = dialect.quote() else {
-        let instead = if dialect.delimiter() == b' ' { b'_' } else { b' ' };
-        into.extend(field.iter().map(|&byte| if ends(byte) { instead } else { byte }));
         return;
-    };
-    let is_comment = !dialect.comment().is_empty() && field.starts_with(dialect.comment());
-    if is_comment || field.iter().any(|&byte| byte == quote || ends(byte)) {
-        write_quoted(field, quote, into);
-    } else {
-        into.extend_from_slice(field);
     }
-}
-
-fn write_quoted(field: &[u8], quote: u8, into: &mut Vec<u8>) {
-    into.push(quote);
-    for &byte in field {
-        if byte == quote {
-            into.push(quote);
+    into.push(b'"');
+    for byte in field {
+        if *byte == b'"' {
+            into.push(b'"');
         }
-        into.push(byte);
+        into.push(*byte);
     }
-    into.push(quote);
+    into.push(b'"');
 }
 
 /// Appends `inner` with every two quotes as one.

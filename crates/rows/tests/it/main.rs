@@ -1,3 +1,13 @@
-//! The integration tests of the row engine.
+//! The row engine through its front door: whole files in, reports, bars, totals and rejects out.
+#![expect(clippy::unwrap_used, reason = "what is missing fails the test")]
 
+mod corpus;
+mod exact;
+mod hostile;
+mod messages;
+mod properties;
 mod regressions;
+mod rejects;
+mod spill;
+mod support;
+mod torture;
