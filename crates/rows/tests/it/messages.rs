@@ -41,7 +41,8 @@ fn missing_columns() {
     check(
         b"a,b,c\n1,2,3\n",
         under("bars"),
-        "missing_columns: contract `bars` needs columns `symbol`, `open`, `high`, `low`, `close`, `volume`, `timestamp`\n\
+        "missing_columns: contract `bars` needs columns \
+         `symbol`, `open`, `high`, `low`, `close`, `volume`, `timestamp`\n\
          the file has `a`, `b`, `c`",
     );
     let text = include_str!("../../contracts/gct-binance-trades.toml");

@@ -136,7 +136,8 @@ fn csv_field(value: &str, quoted: bool) -> String {
 
 /// The end of a file: as it should be, without its line end, or torn.
 fn ending() -> impl Strategy<Value = &'static [u8]> {
-    prop_oneof![6 => Just(&b""[..]), 1 => Just(&b"A,1"[..]), 1 => Just(&b"A,1,\"never closed\n1,2\n"[..]), 1 => Just(&b"\n\n"[..])]
+    let odd: [&[u8]; 3] = [b"A,1", b"A,1,\"never closed\n1,2\n", b"\n\n"];
+    prop_oneof![2 => Just(&b""[..]), 1 => prop::sample::select(odd.to_vec())]
 }
 
 pub(super) fn csv_file() -> BoxedStrategy<File> {
