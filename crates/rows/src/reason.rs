@@ -19,6 +19,11 @@ impl Reasons {
         self.0 |= 1 << reason.0;
     }
 
+    /// These and those.
+    pub fn with(self, more: Reasons) -> Reasons {
+        Reasons(self.0 | more.0)
+    }
+
     /// Whether there is none.
     #[inline]
     pub fn is_empty(self) -> bool {

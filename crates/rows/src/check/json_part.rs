@@ -141,6 +141,8 @@ struct JsonParser<'p> {
     evaluator: Evaluator<'p>,
     extractor: Extractor,
     cells: Cells,
+    /// Messages with only their refused rows, to stand behind the piece.
+    cut: Vec<u8>,
 }
 
 impl<'p> JsonParser<'p> {
@@ -150,14 +152,16 @@ impl<'p> JsonParser<'p> {
             At::Name(name) => Path::parse(name),
         };
         let paths: Vec<Path> = plan.slots.iter().map(path).collect();
-        Self { evaluator: Evaluator::new(plan), extractor: Extractor::new(&paths, extract), cells: Cells::default() }
+        let (evaluator, extractor) = (Evaluator::new(plan), Extractor::new(&paths, extract));
+        Self { evaluator, extractor, cells: Cells::default(), cut: Vec::new() }
     }
 }
 
 impl Parse for JsonParser<'_> {
     fn parse(&mut self, piece: &mut Piece, batch: &mut Batch) -> Result<()> {
         batch.clear();
-        let buffer = std::mem::take(&mut piece.buffer);
+        let mut buffer = std::mem::take(&mut piece.buffer);
+        self.cut.clear();
         let all_text = memchr::memchr(0, &buffer).is_none() && std::str::from_utf8(&buffer).is_ok();
         let quick = self.evaluator.has_quick() && all_text;
         let mut cells = std::mem::take(&mut self.cells);
@@ -173,6 +177,7 @@ impl Parse for JsonParser<'_> {
                 batch.counts.row_lines += 1;
                 continue;
             }
+            let (first_row, first_reject) = (batch.rows, batch.rejects.len());
             let evaluator = &mut self.evaluator;
             let outcome = self.extractor.read_items(text, &mut cells, |cells| {
                 match cells {
@@ -195,7 +200,21 @@ impl Parse for JsonParser<'_> {
                 Ok(json::Outcome::Ignored | json::Outcome::Rows(0)) => batch.counts.ignored += 1,
                 Ok(json::Outcome::Rows(_)) => batch.counts.row_lines += 1,
             }
+            // The good rows of a message count: only the others go to the rejects file.
+            let refused = &mut batch.rejects[first_reject..];
+            if refused.is_empty() {
+                continue;
+            }
+            let mut places = refused.iter().map(|reject| (reject.row - first_row) as usize).peekable();
+            let is_refused = |place| places.next_if_eq(&place).is_some();
+            if let Some(cut) = self.extractor.with_rows(text, is_refused) {
+                let start = buffer.len() + self.cut.len();
+                self.cut.extend_from_slice(&cut);
+                let span = (start as u32, (start + cut.len()) as u32);
+                refused.iter_mut().for_each(|reject| reject.span = span);
+            }
         }
+        buffer.append(&mut self.cut);
         batch.counts.lines += piece.lines;
         batch.counts.blank_lines += piece.blank_lines;
         self.cells = cells;

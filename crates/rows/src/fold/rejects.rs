@@ -112,9 +112,15 @@ impl Rejects {
             if self.listed.len() < REJECTS_LISTED_MAX {
                 self.list(plan, batch.details.get(index), reject.reasons, reject.line);
             }
-            if self.sink.is_some() {
-                self.write(plan, batch, reject)?;
-            }
+        }
+        if self.sink.is_none() {
+            return Ok(());
+        }
+        // A message may hold several refused rows: it is written once, with the reasons of all of them.
+        let are_together = |left: &Reject, right: &Reject| left.span == right.span && left.span.0 < left.span.1;
+        for rows in batch.rejects.chunk_by(are_together) {
+            let reasons = rows.iter().fold(Reasons::NONE, |all, row| all.with(row.reasons));
+            self.write(plan, batch, &Reject { reasons, ..rows[0] })?;
         }
         Ok(())
     }

@@ -64,6 +64,9 @@ pub struct Extractor {
     record: Reader,
     items: Option<Reader>,
     outer: Cells,
+    /// Where the array of the last record that had one opens and closes, and its elements.
+    array: (usize, usize),
+    elements: Vec<(usize, usize)>,
 }
 
 impl Extractor {
@@ -90,7 +93,32 @@ impl Extractor {
         let slots = paths.len() + extract.conditions.len();
         let record = Reader::new(Paths { slots, tree: of_record });
         let items = has_items.then(|| Reader::new(Paths { slots: paths.len(), tree: of_item }));
-        Self { extract, slots: paths.len(), rooted, record, items, outer: Cells::default() }
+        Self {
+            extract,
+            slots: paths.len(),
+            rooted,
+            record,
+            items,
+            outer: Cells::default(),
+            array: (0, 0),
+            elements: Vec::new(),
+        }
+    }
+
+    /// The record that `read_items` read last, with only some of the rows of its array: `wanted` is asked for each, in
+    /// order, by its place among them. None when there was no array with several rows, or when it was not read to its end.
+    pub fn with_rows(&self, record: &[u8], mut wanted: impl FnMut(usize) -> bool) -> Option<Vec<u8>> {
+        let (open, close) = self.array;
+        if self.elements.len() < 2 || close == 0 {
+            return None;
+        }
+        let mut kept = record[..=open].to_vec();
+        for (_, &(start, end)) in self.elements.iter().enumerate().filter(|(place, _)| wanted(*place)) {
+            kept.extend_from_slice(if kept.len() > open + 1 { b"," } else { b"" });
+            kept.extend_from_slice(&record[start..end]);
+        }
+        kept.extend_from_slice(&record[close..]);
+        Some(kept)
     }
 
     /// Hands every row of `record` to `row`, in `cells`, whose spans refer to `record`; stops when `row` fails.
@@ -103,6 +131,7 @@ impl Extractor {
         cells: &mut Cells,
         mut row: impl FnMut(Result<&Cells, JsonFault>) -> Result<(), E>,
     ) -> Result<Outcome, E> {
+        self.elements.clear();
         let start = match self.extract.prefix {
             None => 0,
             Some(LinePrefix::Epoch) => match epoch_prefix(record) {
@@ -158,6 +187,7 @@ impl Extractor {
         mut row: impl FnMut(Result<&Cells, JsonFault>) -> Result<(), E>,
     ) -> Result<Outcome, E> {
         let Some(items) = &mut self.items else { return Ok(Outcome::Ignored) };
+        self.array = (open, 0);
         let mut rows = 0;
         let mut at = text::skip_space(record, open + 1);
         while record.get(at).is_some_and(|&byte| byte != b']') {
@@ -169,6 +199,7 @@ impl Extractor {
                     break;
                 }
             };
+            self.elements.push((at, end));
             if is_record(record, at) {
                 for &slot in &self.rooted {
                     cells.set_owned(slot, self.outer.get(slot, record));
@@ -181,6 +212,9 @@ impl Extractor {
             if record.get(at) == Some(&b',') {
                 at = text::skip_space(record, at + 1);
             }
+        }
+        if rows == self.elements.len() {
+            self.array.1 = at;
         }
         Ok(Outcome::Rows(rows))
     }

@@ -223,3 +223,14 @@ fn a_contract_cannot_be_hostile_either() {
     assert_eq!(told.refusal().0, "header_too_long");
     assert!(told.refusal().2.contains("skip_records"));
 }
+
+#[test]
+fn a_message_of_nothing_but_bad_rows_is_told_soon() {
+    let feed = rows::contract::builtin("bitmex-websocket");
+    let message = format!("1626993000.5: {{\"table\":\"trade\",\"data\":[{}1]}}\n", "1,".repeat(500_000));
+    let start = Instant::now();
+    let told = told(message.as_bytes(), Way { contract: feed, ..Way::default() });
+    assert!(start.elapsed() < Duration::from_secs(SECONDS_MAX), "{:?}", start.elapsed());
+    assert_eq!((told.report.good, told.report.rejected), (0, 500_001));
+    assert!(told.rejects.len() < message.len() + 1000);
+}

@@ -266,3 +266,30 @@ fn values_over_many_lines_come_back_on_one() {
     let text = [value("A", "1"), value("B", "-1"), value("C", "\"x\""), value("D", "nul")].concat();
     round_trip(text.as_bytes(), None, Encoding::Utf8, &[("-1", "1"), ("\"x\"", "1"), ("nul", "null"), ("null", "1")]);
 }
+
+#[test]
+fn of_a_message_only_the_refused_rows_come_back() {
+    let feed = rows::contract::builtin("bitmex-websocket");
+    let row = |id: u32, price: &str| {
+        let rest = "\"symbol\":\"A\",\"size\":2,\"timestamp\":\"2026-01-31T14:30:00Z\"";
+        format!("{{\"trdMatchID\":\"{id}\",\"price\":{price},{rest}}}")
+    };
+    let message = |rows: &[String]| format!("1626993000.5: {{\"table\":\"trade\",\"data\":[{}]}}\n", rows.join(" , "));
+    let mixed = message(&[row(1, "1"), row(2, "-1"), row(3, "7"), "5".into(), row(4, "\"x\"")]);
+    let text = [mixed, message(&[row(5, "1")]), message(&[row(6, "0")]), message(&[row(7, "0"), row(8, "0")])].concat();
+    let first = check(text.as_bytes(), feed);
+    assert_eq!((first.report.good, first.report.rejected), (3, 6));
+    assert_eq!(first.rejects.iter().filter(|byte| **byte == b'\n').count(), 3, "one line for each message");
+    let second = check(&first.rejects, feed);
+    assert_eq!((second.report.good, second.report.rejected), (0, 6));
+    assert_eq!(reasons(&second.report), reasons(&first.report));
+    assert_eq!(check(&second.rejects, feed).rejects, second.rejects);
+    let mut fixed = String::from_utf8(second.rejects).unwrap();
+    for (wrong, right) in
+        [("\"price\":-1", "\"price\":1"), ("\"price\":0", "\"price\":1"), ("\"x\"", "1"), (",5,", ",")]
+    {
+        fixed = fixed.replace(wrong, right);
+    }
+    let fixed = check(fixed.as_bytes(), feed);
+    assert_eq!((fixed.report.good, fixed.report.rejected), (5, 0), "{:?}", fixed.report.rejects);
+}
