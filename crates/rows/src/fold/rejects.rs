@@ -70,6 +70,9 @@ pub(crate) enum RejectForm {
         encoding: Encoding,
     },
     JsonLines,
+    /// Messages that may hold several rows. They are written as text, for reading: sent back as they were, the good
+    /// rows of a message would count twice.
+    Messages,
     JsonArray,
 }
 
@@ -164,6 +167,10 @@ impl Rejects {
                 row.extend_from_slice(raw);
                 delimited::write_report(plan, reject.reasons, line, dialect, &mut row);
             }
+            RejectForm::Messages => {
+                json::wrap(plan, raw, reject.reasons, reject.line, &mut row);
+                row.push(b'\n');
+            }
             RejectForm::JsonLines => {
                 json::write(plan, raw, reject.reasons, line, &mut row);
                 row.push(b'\n');
@@ -223,7 +230,7 @@ fn begin(form: &RejectForm, into: &mut Vec<u8>) {
             }
         }
         RejectForm::JsonArray => into.extend_from_slice(b"[\n"),
-        RejectForm::JsonLines => {}
+        RejectForm::JsonLines | RejectForm::Messages => {}
     }
 }
 
