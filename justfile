@@ -15,9 +15,11 @@ default:
 # Make sample files, check them and show what became of every row
 run:
     cargo build --release -p app -p rows --bins --example generate
-    "{{ target }}/release/examples/generate" samples --out target/samples
+    @rm -rf target/samples
+    @"{{ target }}/release/examples/generate" samples --out target/samples
+    @echo "millrace check target/samples/*"
     # 3 says that some rows were rejected: the samples hold bad rows on purpose
-    "{{ target }}/release/millrace" check target/samples/* || [ $? -eq 3 ]
+    @"{{ target }}/release/millrace" check target/samples/* || [ $? -eq 3 ]
 
 # Everything CI runs: format, lints, docs, dependencies, tests
 check: format-check lint docs deny test

@@ -2,6 +2,7 @@
 //! it reaches its budget, and is merged with its runs at the end. However many groups there are, memory stays bounded.
 
 mod bar;
+mod digits;
 mod total;
 
 use crate::batch::Names;

@@ -9,7 +9,7 @@ mod source;
 use crate::contract::{At, Contract, Kind};
 use crate::decimal::{Decimal, Notation};
 use crate::reason::{ReasonId, ReasonTable, Reasons};
-use crate::time::{Reading, Zone};
+use crate::time::{Format, IsoCache, Reading, Zone};
 use crate::{Refusal, Result};
 
 pub(crate) use source::{Fetched, TextSource};
@@ -190,6 +190,19 @@ impl Plan {
         let mut reasons = Reasons::NONE;
         reasons.add(checks.duplicate);
         Some(reasons)
+    }
+
+    /// A cache for the hot path of this plan's times; it answers nothing when they are not ISO 8601.
+    pub(crate) fn iso_cache(&self) -> IsoCache {
+        let time = match &self.checks {
+            Checks::Trades(checks) => &checks.time,
+            Checks::Bars(checks) => &checks.time,
+            Checks::Transactions(checks) => &checks.time,
+        };
+        match time.reading.format {
+            Format::Iso { space, .. } => IsoCache::new(space, time.reading.naive_zone.clone()),
+            _ => IsoCache::default(),
+        }
     }
 
     /// Everything that is wrong with `contract`, as `feed lint` tells it.

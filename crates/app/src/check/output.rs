@@ -91,12 +91,10 @@ pub(crate) fn write_bars(checked: &mut Checked, mut output: Output) -> Result<()
             csv::write_field(symbol, b',', &mut line);
             line.push(b',');
             time::write_rfc3339(start, &mut line);
-            write!(line, ",{},{},{},{},{}", bar.open, bar.high, bar.low, bar.close, bar.volume)?;
-            match from_trades {
-                true => writeln!(line, ",{},{},{}", bar.count, bar.notional, bar.vwap().unwrap_or_default())?,
-                // Bars do not say how many trades they were made of, nor at what prices.
-                false => writeln!(line, ",,,")?,
-            }
+            line.push(b',');
+            // Bars do not say how many trades they were made of, nor at what prices.
+            bar.write_csv(from_trades, &mut line);
+            line.push(b'\n');
             sink.write_all(&line).map_err(Error::Io)
         })
         .map_err(stopped)?;
@@ -117,7 +115,9 @@ pub(crate) fn write_totals(checked: &mut Checked, mut output: Output) -> Result<
             csv::write_field(key.merchant, b',', &mut line);
             line.push(b',');
             time::write_day(key.day, &mut line);
-            writeln!(line, ",{},{},{},{}", total.count, total.sum, total.min, total.max)?;
+            line.push(b',');
+            total.write_csv(&mut line);
+            line.push(b'\n');
             sink.write_all(&line).map_err(Error::Io)
         })
         .map_err(stopped)?;

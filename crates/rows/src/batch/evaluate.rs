@@ -31,7 +31,7 @@ pub(crate) struct Place {
 
 impl<'p> Evaluator<'p> {
     pub fn new(plan: &'p Plan) -> Self {
-        Self { plan, quick: Quick::of(plan), iso: time::IsoCache::new() }
+        Self { plan, quick: Quick::of(plan), iso: plan.iso_cache() }
     }
 
     /// Whether `quick` can take rows of this plan at all.

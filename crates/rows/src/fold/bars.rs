@@ -1,6 +1,7 @@
 //! Trades and bars become bars of one interval, and the oddities of their order and repetition are counted.
 
 use std::collections::HashSet;
+use std::hash::{BuildHasherDefault, Hasher};
 
 use super::{MakeScratch, Settings, scratch_now};
 use crate::batch::{BarRow, Batch, Names, WIDE};
@@ -12,7 +13,7 @@ use crate::time::{Buckets, Interval};
 use crate::{Result, groups};
 
 /// A finished bar, as it is given out.
-pub type BarLine = groups::Bar;
+pub type BarLine = groups::BarGroup;
 
 /// Bars in the making.
 pub(crate) struct BarFold {
@@ -45,10 +46,28 @@ pub(crate) struct OrderStats {
 /// Rows seen so far, as hashes, up to a limit.
 #[derive(Default)]
 struct Repeats {
-    rows: HashSet<u64>,
-    trade_ids: HashSet<u128>,
+    rows: HashSet<u64, BuildHasherDefault<AsItIs>>,
+    trade_ids: HashSet<u64, BuildHasherDefault<AsItIs>>,
     looked_at: usize,
     ids_looked_at: usize,
+}
+
+/// What is hashed already needs no hashing.
+#[derive(Default)]
+struct AsItIs(u64);
+
+impl Hasher for AsItIs {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        bytes.iter().for_each(|byte| self.0 = self.0.rotate_left(8) ^ u64::from(*byte));
+    }
+
+    fn write_u64(&mut self, hash: u64) {
+        self.0 = hash;
+    }
 }
 
 /// No bar stands here.
@@ -83,7 +102,7 @@ impl BarFold {
         for id in &batch.trades.trade_ids {
             if self.repeats.ids_looked_at < REPEATS_ROWS_MAX {
                 self.repeats.ids_looked_at += 1;
-                self.stats.repeated_trade_id += u64::from(!self.repeats.trade_ids.insert(*id));
+                self.stats.repeated_trade_id += u64::from(!self.repeats.trade_ids.insert(*id as u64));
             }
         }
         if let Some(table) = &mut self.table
@@ -172,7 +191,7 @@ impl BarFold {
     /// Gives every bar, sorted by instrument and start.
     pub fn finish(self, mut each: impl FnMut(&[u8], i64, &BarLine) -> Result<()>) -> Result<()> {
         let Some(table) = self.table else { return Ok(()) };
-        table.groups.finish(&self.names, table.memory, |_, name, start, group| each(name, start, &group.bar()))
+        table.groups.finish(&self.names, table.memory, |_, name, start, group| each(name, start, group))
     }
 }
 

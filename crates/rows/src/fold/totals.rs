@@ -12,7 +12,7 @@ use crate::unique::IdSet;
 use crate::Result;
 
 /// A finished total, as it is given out.
-pub type TotalLine = groups::Total;
+pub type TotalLine = groups::TotalGroup;
 
 /// What a total is of.
 #[derive(Debug, Clone, Copy)]
@@ -132,7 +132,7 @@ impl TotalFold {
         table.finish(&self.merchants, self.memory, |prefix, merchant, day, group| {
             let currency = Currency::by_index(usize::from(prefix >> 2)).map_or("", Currency::code);
             let status = Status::ALL[usize::from(prefix & 3).min(2)].name();
-            each(TotalKey { currency, status, merchant, day: day as i32 }, &group.total())
+            each(TotalKey { currency, status, merchant, day: day as i32 }, group)
         })
     }
 }

@@ -1,7 +1,7 @@
 //! One bar in the making. Numbers are units of 1e-9 in 64 bits as long as they fit; the first that does not turns the
 //! group to full width.
 
-use super::Partial;
+use super::{Partial, digits};
 use crate::decimal::{Decimal, Sum18, Sum36, ratio10};
 
 /// A bar of one instrument and one bucket of time.
@@ -109,6 +109,49 @@ impl BarGroup {
     fn widen(&mut self) -> &mut Wide {
         let (prices, volume, notional) = (self.prices, self.volume, self.notional);
         self.wide.get_or_insert_with(|| Box::new(widened(prices, volume, notional)))
+    }
+
+    /// Appends `open,high,low,close,volume` and, with `traded`, `,trades,notional,vwap`; otherwise these are empty.
+    pub fn write_csv(&self, traded: bool, into: &mut Vec<u8>) {
+        if self.wide.is_none() && self.write_narrow(traded, into) {
+            return;
+        }
+        let bar = self.bar();
+        let Bar { open, high, low, close, volume, notional, count } = &bar;
+        let text = match traded {
+            false => format!("{open},{high},{low},{close},{volume},,,"),
+            true => {
+                let vwap = bar.vwap().unwrap_or_default();
+                format!("{open},{high},{low},{close},{volume},{count},{notional},{vwap}")
+            }
+        };
+        into.extend_from_slice(text.as_bytes());
+    }
+
+    /// The same by 64- and 128-bit arithmetic; false, and nothing written, when that is too narrow.
+    fn write_narrow(&self, traded: bool, into: &mut Vec<u8>) -> bool {
+        let (Ok(volume), Ok(notional)) = (u128::try_from(self.volume), u128::try_from(self.notional)) else {
+            return false;
+        };
+        let Some(vwap) = digits::quick_ratio10(notional, volume) else { return false };
+        for price in self.prices {
+            digits::write_scaled(price.unsigned_abs().into(), 9, into);
+            into.push(b',');
+        }
+        digits::write_scaled(volume, 9, into);
+        if !traded {
+            into.extend_from_slice(b",,,");
+            return true;
+        }
+        into.push(b',');
+        digits::write_scaled(self.count.into(), 0, into);
+        into.push(b',');
+        digits::write_scaled(notional, 18, into);
+        into.push(b',');
+        if let Some((digits, scale)) = vwap {
+            digits::write_scaled(digits.into(), scale, into);
+        }
+        true
     }
 
     /// The bar as it stands.

@@ -1,6 +1,6 @@
 //! One total in the making: transactions of one currency, status, merchant and day.
 
-use super::Partial;
+use super::{Partial, digits};
 use super::bar::Bytes;
 use crate::decimal::{Decimal, Sum18};
 
@@ -70,6 +70,20 @@ impl TotalGroup {
     fn widen(&mut self) -> &mut Wide {
         let (sum, min, max) = (self.sum, self.min, self.max);
         self.wide.get_or_insert_with(|| Box::new(widened(sum, min, max)))
+    }
+
+    /// Appends `count,sum,min,max`.
+    pub fn write_csv(&self, into: &mut Vec<u8>) {
+        if self.wide.is_some() {
+            let Total { count, sum, min, max } = self.total();
+            into.extend_from_slice(format!("{count},{sum},{min},{max}").as_bytes());
+            return;
+        }
+        digits::write_scaled(self.count.into(), 0, into);
+        for nano in [self.sum, self.min.into(), self.max.into()] {
+            into.extend_from_slice(if nano < 0 { b",-" } else { b"," });
+            digits::write_scaled(nano.unsigned_abs(), 9, into);
+        }
     }
 
     /// The total as it stands.

@@ -37,7 +37,6 @@ impl Parse for CsvParser<'_> {
         let buffer = std::mem::take(&mut piece.buffer);
         let index = &piece.index;
         let sound = !index.has_nul() && (!index.has_high() || std::str::from_utf8(&buffer).is_ok());
-        let quick = self.quick && sound;
         let mut result = Ok(());
         let lines_are_records = index.line_ends_before(index.len()) == index.len();
         let line_of = |number: usize| {
@@ -45,7 +44,8 @@ impl Parse for CsvParser<'_> {
             piece.lines_before + before as u64 + 1
         };
         for (number, record) in Records::new(&buffer, index).enumerate().skip(piece.header_records) {
-            if quick && record.is_plain() && record.fields() == self.binding.fields {
+            let plain = self.quick && record.is_plain() && record.fields() == self.binding.fields;
+            if plain && (sound || is_sound(&buffer[record.range()])) {
                 let taken = self.quick(&buffer, &record, line_of(number), batch);
                 if taken {
                     continue;
@@ -157,6 +157,11 @@ impl CsvParser<'_> {
             }
         }
     }
+}
+
+/// Valid UTF-8 without NUL; asked of single records when a piece is not.
+fn is_sound(raw: &[u8]) -> bool {
+    memchr::memchr(0, raw).is_none() && std::str::from_utf8(raw).is_ok()
 }
 
 fn width(record: &Record<'_>, field: usize) -> usize {
