@@ -60,8 +60,9 @@ pub(super) fn shape(text: &Text) -> Result<Shape> {
         first = before;
     }
     let skip = usize::from(header.is_some());
-    let rows: Vec<Vec<String>> =
-        layout.rows[first + skip..].iter().take(ROWS_MAX).map(|row| trimmed(&row.values)).collect();
+    let after = layout.rows[first + skip..].iter().map(|row| trimmed(&row.values));
+    // A header that comes again, as in files put together from several, tells nothing of the values.
+    let rows: Vec<Vec<String>> = after.filter(|values| header.as_ref() != Some(values)).take(ROWS_MAX).collect();
     let columns = columns(header.as_deref(), layout.width, &rows);
     let format = format(text, &layout, first, header.as_deref(), short_header.is_some(), trim);
     let end = layout.rows.last().map_or(0, |row| row.end);

@@ -72,7 +72,8 @@ fn found_prices(view: &View<'_>) -> Option<[usize; 4]> {
     view.forget();
     let form = view.form(&free);
     let columns: Vec<Vec<Option<f64>>> = free.iter().map(|column| numbers(view, *column, &form)).collect();
-    let found = ohlc::find(&columns)?;
+    let falling = time.and_then(|column| view.profiles[column].time.as_ref()).is_some_and(|form| form.falling);
+    let found = ohlc::find(&columns, falling)?;
     (time.is_some() || free.len() > 4).then_some(found.map(|place| free[place]))
 }
 

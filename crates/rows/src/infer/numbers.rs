@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use crate::currency;
 use crate::decimal::Notation;
 
 /// What the numbers of a column (or several) tell of how they are written.
@@ -140,11 +141,6 @@ impl Evidence {
 }
 
 impl Form {
-    /// Whether it is what a contract means when it says nothing.
-    pub(super) fn is_plain(&self) -> bool {
-        self.decimal == '.' && self.thousands.is_none() && self.strip.is_empty() && !self.plus
-    }
-
     /// The same for the engine.
     pub(super) fn notation(&self, exponent: bool) -> Notation {
         Notation {
@@ -200,7 +196,10 @@ impl Parts {
         parts.symbols.extend(back.chars());
         let number = exponent_off(number);
         parts.take(number)?;
-        let sound = parts.symbols.len() <= SYMBOLS_MAX && parts.symbols.iter().all(|symbol| is_symbol(*symbol));
+        let letters: String = [front, sign, back].concat().chars().filter(char::is_ascii_uppercase).collect();
+        let sound = parts.symbols.len() <= SYMBOLS_MAX
+            && parts.symbols.iter().all(|symbol| is_symbol(*symbol))
+            && (letters.is_empty() || currency::check(letters.as_bytes()).is_ok());
         sound.then_some(parts)
     }
 

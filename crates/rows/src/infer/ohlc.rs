@@ -14,7 +14,7 @@ struct Rank {
     share: f64,
     /// In the order people write them.
     usual: bool,
-    /// How far opens are from the closes before (or after) them.
+    /// How far opens are from the closes before them.
     jump: f64,
 }
 
@@ -30,8 +30,8 @@ impl Rank {
     }
 }
 
-/// The places of open, high, low and close among `columns`.
-pub(super) fn find(columns: &[Vec<Option<f64>>]) -> Option<[usize; 4]> {
+/// The places of open, high, low and close among `columns`; `falling` when the latest bar comes first.
+pub(super) fn find(columns: &[Vec<Option<f64>>], falling: bool) -> Option<[usize; 4]> {
     let count = columns.len().min(COLUMNS_MAX);
     let length = columns.iter().map(Vec::len).min()?.min(ROWS_MAX);
     let whole = |row: &usize| columns[..count].iter().all(|column| column[*row].is_some_and(|number| number > 0.0));
@@ -51,7 +51,7 @@ pub(super) fn find(columns: &[Vec<Option<f64>>]) -> Option<[usize; 4]> {
         if !(near[open][high] && near[open][low] && near[open][close] && near[high][low]) {
             continue;
         }
-        let rank = rank(&rows, places);
+        let rank = rank(&rows, places, falling);
         if rank.share >= SHARE_MIN && best.as_ref().is_none_or(|(_, before)| rank.beats(before)) {
             best = Some((places, rank));
         }
@@ -79,16 +79,19 @@ fn are_near(rows: &[Vec<f64>], left: usize, right: usize) -> bool {
     ratios[ratios.len() / 2] <= RATIO_MAX
 }
 
-fn rank(rows: &[Vec<f64>], places: [usize; 4]) -> Rank {
+fn rank(rows: &[Vec<f64>], places: [usize; 4], falling: bool) -> Rank {
     let [open, high, low, close] = places;
     let holds = |row: &&Vec<f64>| {
         let (most, least) = (row[high], row[low]);
         least <= row[open].min(row[close]) && most >= row[open].max(row[close]) && least <= most
     };
     let share = rows.iter().filter(holds).count() as f64 / rows.len() as f64;
-    let after: f64 = rows.windows(2).map(|pair| (pair[1][open] - pair[0][close]).abs()).sum();
-    let before: f64 = rows.windows(2).map(|pair| (pair[0][open] - pair[1][close]).abs()).sum();
-    Rank { share, usual: places.is_sorted(), jump: after.min(before) }
+    let jump = |pair: &[Vec<f64>]| {
+        let (before, after) = if falling { (&pair[1], &pair[0]) } else { (&pair[0], &pair[1]) };
+        (after[open] - before[close]).abs()
+    };
+    let jump = rows.windows(2).map(jump).sum();
+    Rank { share, usual: places.is_sorted(), jump }
 }
 
 #[cfg(test)]
@@ -103,10 +106,10 @@ mod tests {
     fn the_usual_order_is_found_with_the_volume_anywhere() {
         let after: &[&[f64]] =
             &[&[10.0, 12.0, 9.0, 11.0, 500.0], &[11.0, 13.0, 10.5, 12.5, 20.0], &[12.5, 12.6, 11.0, 11.5, 90.0]];
-        assert_eq!(find(&columns(after)), Some([0, 1, 2, 3]));
+        assert_eq!(find(&columns(after), false), Some([0, 1, 2, 3]));
         let before: &[&[f64]] =
             &[&[500.0, 10.0, 12.0, 9.0, 11.0], &[20.0, 11.0, 13.0, 10.5, 12.5], &[90.0, 12.5, 12.6, 11.0, 11.5]];
-        assert_eq!(find(&columns(before)), Some([1, 2, 3, 4]));
+        assert_eq!(find(&columns(before), false), Some([1, 2, 3, 4]));
     }
 
     #[test]
@@ -114,14 +117,14 @@ mod tests {
         // close, high, low, open
         let rows: &[&[f64]] =
             &[&[11.0, 12.0, 9.0, 10.0], &[12.5, 13.0, 10.5, 11.0], &[11.5, 12.6, 11.0, 12.5], &[10.0, 12.0, 9.5, 11.5]];
-        assert_eq!(find(&columns(rows)), Some([3, 1, 2, 0]));
+        assert_eq!(find(&columns(rows), false), Some([3, 1, 2, 0]));
     }
 
     #[test]
     fn numbers_that_have_nothing_to_do_with_each_other_are_no_bars() {
         let rows: &[&[f64]] = &[&[1.0, 900.0, 3.0, 4.0], &[2.0, 50.0, 70.0, 1.0], &[9.0, 3.0, 2.0, 80.0]];
-        assert_eq!(find(&columns(rows)), None);
-        assert_eq!(find(&columns(&[&[1.0, 2.0, 0.5, 1.5]])), None);
-        assert_eq!(find(&[]), None);
+        assert_eq!(find(&columns(rows), false), None);
+        assert_eq!(find(&columns(&[&[1.0, 2.0, 0.5, 1.5]]), false), None);
+        assert_eq!(find(&[], false), None);
     }
 }

@@ -17,7 +17,8 @@ pub(super) struct TimeForm {
     pub counts: bool,
     /// No value is smaller than the one before, or none is greater.
     pub sorted: bool,
-    reading: Reading,
+    /// The latest comes first.
+    pub falling: bool,
 }
 
 const VALUES_MAX: usize = 400;
@@ -70,7 +71,7 @@ pub(super) fn detect(values: &[&str], month_first: bool) -> Option<TimeForm> {
 }
 
 /// How many of `values` are read, and whether in order.
-fn fit(values: &[&str], reading: &Reading) -> (usize, bool) {
+fn fit(values: &[&str], reading: &Reading) -> (usize, bool, bool) {
     let mut read = 0;
     let (mut rising, mut falling) = (true, true);
     let mut before: Option<i64> = None;
@@ -83,7 +84,7 @@ fn fit(values: &[&str], reading: &Reading) -> (usize, bool) {
         }
         before = Some(instant);
     }
-    (read, rising || falling)
+    (read, rising || falling, falling && !rising)
 }
 
 fn most(read: usize, values: &[&str]) -> bool {
@@ -101,7 +102,7 @@ fn iso(values: &[&str]) -> Option<TimeForm> {
     ] {
         let naive_zone = naive.then(Zone::utc);
         let reading = Reading { format: Format::Iso { space, date_only }, naive_zone };
-        let (read, sorted) = fit(values, &reading);
+        let (read, sorted, falling) = fit(values, &reading);
         if !most(read, values) {
             continue;
         }
@@ -112,7 +113,7 @@ fn iso(values: &[&str]) -> Option<TimeForm> {
         if date_only {
             keys.push(("date_only", "true".to_owned()));
         }
-        return Some(TimeForm { keys, naive, clock: !date_only, rival: None, counts: false, sorted, reading });
+        return Some(TimeForm { keys, naive, clock: !date_only, rival: None, counts: false, sorted, falling });
     }
     None
 }
@@ -126,12 +127,12 @@ fn epoch(values: &[&str]) -> Option<TimeForm> {
         .find(|(_, size)| (6.3e8 * size..4.1e9 * size).contains(&first))
         .map(|(unit, _)| unit)?;
     let reading = Reading { format: Format::Epoch(unit), naive_zone: None };
-    let (read, sorted) = fit(values, &reading);
+    let (read, sorted, falling) = fit(values, &reading);
     if !most(read, values) || values.iter().any(|value| value.starts_with('-')) {
         return None;
     }
     let keys = vec![("format", "\"epoch\"".to_owned()), ("unit", format!("\"{name}\""))];
-    Some(TimeForm { keys, naive: false, clock: true, rival: None, counts: true, sorted, reading })
+    Some(TimeForm { keys, naive: false, clock: true, rival: None, counts: true, sorted, falling })
 }
 
 fn patterns(values: &[&str], month_first: bool) -> Option<TimeForm> {
@@ -184,13 +185,13 @@ fn by_pattern(values: &[&str], source: &str, clock: bool) -> Option<(usize, Time
     if !values.iter().take(3).any(sane) {
         return None;
     }
-    let (read, sorted) = fit(values, &reading);
+    let (read, sorted, falling) = fit(values, &reading);
     if !most(read, values) {
         return None;
     }
     let naive = !source.contains("%z") && !source.ends_with("UTC") && !source.ends_with("GMT");
     let keys = vec![("format", format!("\"{source}\""))];
-    Some((read, TimeForm { keys, naive, clock, rival: None, counts: false, sorted, reading }))
+    Some((read, TimeForm { keys, naive, clock, rival: None, counts: false, sorted, falling }))
 }
 
 /// The pattern with day and month changing places.
@@ -244,13 +245,6 @@ pub(super) fn date_in(name: &str) -> Option<String> {
     let date = format!("{year}-{month}-{day}");
     ("1990".."2100").contains(&year).then_some(())?;
     crate::time::midnight(&date, &Zone::utc()).map(|_| date)
-}
-
-impl TimeForm {
-    /// The instant of `value`, if it is read.
-    pub(super) fn instant(&self, value: &str) -> Option<i64> {
-        self.reading.parse(value.as_bytes()).ok()
-    }
 }
 
 #[cfg(test)]

@@ -176,6 +176,10 @@ fn merchant_column(view: &View<'_>) -> Option<usize> {
     named.or_else(|| free.max_by_key(|column| (wordy(*column), std::cmp::Reverse(*column))))
 }
 
+fn is_wordy(view: &View<'_>, column: usize) -> bool {
+    view.profiles[column].common.iter().any(|(value, _)| value.trim().contains(' '))
+}
+
 fn merchant_entry(view: &View<'_>, column: Option<usize>) -> Entry {
     let Some(column) = column else {
         let entry = Entry::column("merchant", &[("const", "\"unknown\"".to_owned())]);

@@ -4,7 +4,6 @@ use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use crate::contract::At;
 use crate::time::Zone;
 
 use super::draft::{Draft, Entry, place, quoted, shown};
@@ -342,18 +341,10 @@ impl<'a> View<'a> {
         draft
     }
 
-    /// Whether `column` has its place as its only name.
+    /// Whether `column` holds words rather than numbers or times.
     pub(super) fn is_text(&self, column: usize) -> bool {
         let profile = &self.profiles[column];
         profile.filled > 0 && !profile.evidence.is_numeric() && profile.time.is_none()
-    }
-
-    /// The path of `column`, if it has one.
-    pub(super) fn path(&self, column: usize) -> &str {
-        match &self.shape.columns[column].at {
-            At::Name(name) => name,
-            At::Position(_) => "",
-        }
     }
 }
 
