@@ -3,14 +3,14 @@
 
     duckdb_rows.py trades|transactions FILE --out CSV --rejects CSV [--threads 2]
 
-How it is made fast: the file is read by all threads into one table of typed columns, with regular expressions and casts
-that DuckDB runs on whole vectors; the text of a row is kept only if the row is bad. `rowid` of that table is the position
-in the file, so that nothing has to number rows on one thread. Aggregates are DECIMAL; arg_min and arg_max get one integer
-made of the time within the minute and the position.
+How it is made fast: the file is read by all threads into one table of typed columns, with regular expressions and
+casts that DuckDB runs on whole vectors; the text of a row is kept only if the row is bad. `rowid` of that table is
+the position in the file, so that nothing has to number rows on one thread. Aggregates are DECIMAL; arg_min and
+arg_max get one integer made of the time within the minute and the position.
 
-How it is made exact: rows of the wrong width come from `store_rejects`, numbered by record; a record's physical line is
-its number and the line breaks within quotes before it, of which there are few. `vwap` is a quotient to ten significant
-digits, half to even, in 128-bit integers, because dividing DECIMAL gives a DOUBLE.
+How it is made exact: rows of the wrong width come from `store_rejects`, numbered by record; a record's physical line
+is its number and the line breaks within quotes before it, of which there are few. `vwap` is a quotient to ten
+significant digits, half to even, in 128-bit integers, because dividing DECIMAL gives a DOUBLE.
 """
 
 import argparse
@@ -33,13 +33,19 @@ def number(column, pattern):
 
 
 def moment(column):
-    """Microseconds since 1970, NULL when it is no moment. Nearly all end in Z and are cheap to tell; a cast takes 24:00."""
-    common = f"{column} LIKE '____-__-__T__:__:__.______Z' OR {column} LIKE '____-__-__T__:__:__Z'"
-    cheap = f'epoch_us(TRY_CAST({column} AS TIMESTAMP))'
-    hour = f"{column}[12:13] <= '23'"
-    return f"""CASE WHEN ({common}) AND {hour} THEN {cheap}
-                    WHEN regexp_full_match({column}, '{rules.PLAIN_MOMENT}') THEN epoch_us(TRY_CAST({column} AS TIMESTAMPTZ))
-               END"""
+    """Microseconds since 1970, NULL when it is no moment.
+
+    Nearly all end in Z and have their parts in place, which four cheap tests tell; the cast does the rest, but takes
+    24:00. The others, those with an offset among them, go through the regular expression.
+    """
+    in_place = f"""suffix({column}, 'Z') AND instr({column}, 'T') = 11
+                   AND strlen({column}) = CASE instr({column}, '.') WHEN 0 THEN 20 WHEN 20 THEN 27 END"""
+    cast = f'epoch_us(TRY_CAST({column} AS TIMESTAMP))'
+    exact = f"""CASE WHEN regexp_full_match({column}, '{rules.PLAIN_MOMENT}')
+                     THEN epoch_us(TRY_CAST({column} AS TIMESTAMPTZ)) END"""
+    return f"""CASE WHEN {in_place}
+                    THEN CASE WHEN {cast} % {DAY_US} = 0 THEN {exact} ELSE {cast} END
+                    ELSE {exact} END"""
 
 
 def read_csv(path, columns):
@@ -51,6 +57,36 @@ def read_csv(path, columns):
 def read_json(path, columns):
     names = ', '.join(f"'{name}': 'VARCHAR'" for name in columns)
     return f"read_json('{path}', format='newline_delimited', columns={{{names}}})"
+
+
+def choose(value):
+    whens = ' '.join(f'WHEN decimals = {decimals} THEN {value(decimals)}' for decimals in range(1, 14))
+    return f"CASE WHEN decimals IS NULL THEN NULL {whens} ELSE error('vwap out of range') END"
+
+
+# Ten significant digits of a price between 10^-4 and 10^9; any other stops the program.
+POWER = choose(lambda decimals: f'{10 ** decimals}::HUGEINT')
+UNIT_OF_POWER = choose(lambda decimals: f'0.{1:0{decimals}}::DECIMAL(14,13)')
+ROUNDED = f"""
+    -- vwap is n / v in units of 10^-4. A DOUBLE tells its size and its ten digits to within one; whether that
+    -- one is needed is decided by multiplying back, because dividing HUGEINT is slow.
+    whole AS (
+        SELECT *, CAST(notional * 100000000 AS HUGEINT) AS n, CAST(volume * 10000 AS HUGEINT) AS v,
+               CAST(notional AS DOUBLE) / CAST(nullif(volume, 0) AS DOUBLE) AS about FROM bars),
+    sized AS (
+        SELECT *, CAST(9 - floor(log10(about)) AS INTEGER) AS decimals FROM whole),
+    scaled AS (
+        SELECT *, {POWER} AS power FROM sized),
+    near AS (
+        SELECT *, CAST(round(about * CAST(power AS DOUBLE)) AS HUGEINT) AS quotient FROM scaled),
+    rest AS (
+        SELECT *, 2 * (n * power - quotient * v * 10000) AS twice, v * 10000 AS bottom FROM near),
+    rounded AS (
+        SELECT *, CAST(quotient + CASE
+            WHEN twice > bottom OR (twice = bottom AND quotient & 1 = 1) THEN 1
+            WHEN twice < -bottom OR (twice = -bottom AND quotient & 1 = 1) THEN -1
+            ELSE 0 END AS DECIMAL(18,0)) * {UNIT_OF_POWER} AS vwap FROM rest)
+"""
 
 
 class Lines:
@@ -95,6 +131,7 @@ class Lines:
 def trades(connection, options):
     columns = ('symbol', 'price', 'volume', 'timestamp')
     ndjson = options.file.endswith('ndjson')
+    text = f", '{UNIT}', ".join(['symbol', 'price_text', 'volume_text', 'time_text'])
     source = read_json(options.file, columns) if ndjson else read_csv(options.file, columns)
     connection.execute(f"""
         CREATE TABLE trades AS
@@ -106,7 +143,7 @@ def trades(connection, options):
         judged AS (SELECT *, coalesce(symbol <> '' AND price > 0 AND volume >= 0 AND us >= -2208988800000000
                                       AND us < 4102444800000000, false) AS good FROM typed)
         SELECT CASE WHEN good THEN symbol END AS symbol, price, volume, us,
-               CASE WHEN NOT good THEN concat(symbol, '{UNIT}', price_text, '{UNIT}', volume_text, '{UNIT}', time_text) END AS bad
+               CASE WHEN NOT good THEN concat({text}) END AS bad
         FROM judged""")
     rejected = connection.execute('SELECT rowid, bad FROM trades WHERE bad IS NOT NULL').fetchall()
     lines = Lines(connection, [], 0 if ndjson else 1)
@@ -124,26 +161,10 @@ def trades(connection, options):
                        min(price) AS low, arg_max(price, {key}) AS close, sum(volume) AS volume, count(*) AS trades,
                        sum(CAST(price AS DECIMAL(18,4)) * volume) AS notional
                 FROM trades WHERE bad IS NULL GROUP BY ALL),
-            whole AS (
-                SELECT *, CAST(notional * 100000000 AS HUGEINT) AS n, CAST(volume * 10000 AS HUGEINT) AS v FROM bars),
-            sized AS (
-                -- n / v is vwap * 10^4: with so many digits before the point, so many may follow it.
-                SELECT *, 10 - CASE WHEN n >= v * 10000000000 THEN 7 WHEN n >= v * 1000000000 THEN 6
-                    WHEN n >= v * 100000000 THEN 5 WHEN n >= v * 10000000 THEN 4 WHEN n >= v * 1000000 THEN 3
-                    WHEN n >= v * 100000 THEN 2 WHEN n >= v * 10000 THEN 1 WHEN n >= v * 1000 THEN 0
-                    WHEN n >= v * 100 THEN -1 WHEN n >= v * 10 THEN -2 ELSE -3 END AS decimals FROM whole),
-            scaled AS (
-                SELECT *, n * CAST(10::DECIMAL(38,0) ** decimals AS HUGEINT) AS top, v * 10000 AS bottom FROM sized),
-            cut AS (
-                SELECT *, CASE WHEN v > 0 THEN top // bottom END AS quotient,
-                       CASE WHEN v > 0 THEN 2 * (top % bottom) END AS twice FROM scaled),
-            rounded AS (
-                SELECT *, (quotient + CASE WHEN twice > bottom OR (twice = bottom AND quotient % 2 = 1) THEN 1 ELSE 0 END)
-                       * CAST(10::DECIMAL(38,0) ** (13 - decimals) AS HUGEINT) AS vwap FROM cut)
-            SELECT symbol, strftime(make_timestamp(minute * 60000000), '%Y-%m-%dT%H:%M:%SZ') AS start, open, high, low, close,
-                   volume, trades, notional,
-                   concat(vwap // 10000000000000, '.', lpad((vwap % 10000000000000)::VARCHAR, 13, '0')) AS vwap
-            FROM rounded ORDER BY symbol, start)
+            {ROUNDED}
+            SELECT symbol, strftime(make_timestamp(minute * 60000000), '%Y-%m-%dT%H:%M:%SZ') AS start, open, high, low,
+                   close, volume, trades, notional, vwap
+            FROM rounded ORDER BY symbol, minute)
         TO '{options.out}' (HEADER, DELIMITER ',')""")
     return connection.execute('SELECT count(*) FROM trades WHERE bad IS NULL').fetchone()[0], len(rejects), 0
 
@@ -153,17 +174,21 @@ def transactions(connection, options):
     codes = ', '.join(f"'{code}'" for code in sorted(rules.MONEY))
     connection.execute(f'CREATE TYPE money AS ENUM ({codes})')
     connection.execute(f'CREATE TYPE state AS ENUM {rules.STATUSES}')
-    text = f", '{UNIT}', ".join(['transaction_id', 'amount_text', 'currency_text', 'time_text', 'merchant', 'status_text'])
+    texts = ['transaction_id', 'amount_text', 'currency_text', 'time_text', 'merchant', 'status_text']
+    text = f", '{UNIT}', ".join(texts)
     connection.execute(f"""
         CREATE TABLE transactions AS
         WITH typed AS (
-            SELECT transaction_id, amount AS amount_text, currency AS currency_text, timestamp AS time_text, merchant,
-                   status AS status_text, {number('amount', rules.PLAIN_AMOUNT)} AS amount,
-                   TRY_CAST(currency AS money) AS currency, {moment('timestamp')} AS us, TRY_CAST(status AS state) AS status
+            SELECT transaction_id, amount AS amount_text, currency AS currency_text, timestamp AS time_text,
+                   merchant, status AS status_text,
+                   {number('amount', rules.PLAIN_AMOUNT)} AS amount,
+                   TRY_CAST(currency AS money) AS currency, {moment('timestamp')} AS us,
+                   TRY_CAST(status AS state) AS status
             FROM {read_csv(options.file, columns)}),
         judged AS (SELECT *, coalesce(transaction_id <> '' AND amount IS NOT NULL AND currency IS NOT NULL
                                       AND us >= -2208988800000000 AND us < 4102444800000000
-                                      AND trim(merchant, ' \t\r\n') <> '' AND status IS NOT NULL, false) AS good FROM typed)
+                                      AND trim(merchant, ' \t\r\n') <> '' AND status IS NOT NULL, false) AS good
+                   FROM typed)
         SELECT transaction_id, amount, currency, us // {DAY_US} AS day, merchant, status,
                CASE WHEN NOT good THEN concat({text}) END AS bad
         FROM judged""")
@@ -191,8 +216,10 @@ def transactions(connection, options):
     rules.write_rejects(options.rejects, rejects)
     connection.execute(f"""
         CREATE TABLE totals AS
-        SELECT currency, status, merchant, day, count(*) AS count, sum(amount) AS sum, min(amount) AS min, max(amount) AS max
-        FROM transactions t WHERE bad IS NULL AND NOT EXISTS (SELECT 1 FROM again a WHERE a.row = t.rowid) GROUP BY ALL""")
+        SELECT currency, status, merchant, day, count(*) AS count, sum(amount) AS sum, min(amount) AS min,
+               max(amount) AS max
+        FROM transactions t WHERE bad IS NULL AND NOT EXISTS (SELECT 1 FROM again a WHERE a.row = t.rowid)
+        GROUP BY ALL""")
     connection.execute(f"""
         COPY (SELECT currency::VARCHAR AS currency, status::VARCHAR AS status, merchant,
                      strftime(make_timestamp(day * {DAY_US}), '%Y-%m-%d') AS day, count, sum, min, max

@@ -5,8 +5,11 @@ rows that they find are named here, so that all three programs list the same rea
 written a second time.
 """
 
+import bisect
 import csv
-import mmap
+import gzip
+import io
+import itertools
 import re
 from decimal import Decimal
 
@@ -132,27 +135,34 @@ def write_rejects(path, rejects):
             writer.writerow([line, ';'.join(reasons)])
 
 
-def records_at(path, lines, chunk_bytes=1 << 16):
+class BreakLines:
+    """Physical lines of data rows when some rows before have line breaks within quotes."""
+
+    def __init__(self, breaks):
+        """`breaks`: (row from 0, line breaks within it), in order."""
+        self.rows = [row for row, _ in breaks]
+        self.before = [0, *itertools.accumulate(count for _, count in breaks)]
+
+    def of_row(self, row):
+        """The header is line 1, so row 0 is on line 2."""
+        return row + 2 + self.before[bisect.bisect_left(self.rows, row)]
+
+
+def records_at(path, lines, chunk_bytes=1 << 16, record_bytes_max=4096):
     """The fields of the records that start on these physical lines, by line."""
-    wanted = sorted(lines)
+    wanted = sorted(lines, reverse=True)
     records = {}
-    if not wanted:
-        return records
-    with open(path, 'rb') as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
-        line, place, next_wanted = 1, 0, 0
-        while place < len(data) and next_wanted < len(wanted):
-            chunk = data[place:place + chunk_bytes]
-            breaks = chunk.count(b'\n')
-            start = 0
-            # A line that starts in this chunk, or at its very end.
-            while next_wanted < len(wanted) and wanted[next_wanted] <= line + breaks:
-                while line < wanted[next_wanted]:
+    with (gzip.open if path.endswith('.gz') else open)(path, 'rb') as file:
+        line, chunk = 1, file.read(chunk_bytes)
+        while chunk and wanted:
+            following = file.read(chunk_bytes)
+            end, start = line + chunk.count(b'\n'), 0
+            # A record may start right behind the last line break of a chunk, and reach into the next one.
+            while wanted and wanted[-1] <= end:
+                for _ in range(wanted[-1] - line):
                     start = chunk.index(b'\n', start) + 1
-                    line += 1
-                    breaks -= 1
-                tail = data[place + start:place + start + 4096].decode('utf-8', 'replace')
-                records[line] = next(csv.reader(tail.splitlines(keepends=True)))
-                next_wanted += 1
-            line += breaks
-            place += len(chunk)
+                line = wanted.pop()
+                text = (chunk + following)[start:start + record_bytes_max].decode('utf-8', 'replace')
+                records[line] = next(csv.reader(io.StringIO(text, newline='')))
+            line, chunk = end, following
     return records

@@ -36,6 +36,8 @@ pub(crate) struct Batch {
 #[derive(Debug, Default, Clone, Copy)]
 pub(crate) struct Counts {
     pub lines: u64,
+    /// Lines that are rows or parts of one.
+    pub row_lines: u64,
     pub header_lines: u64,
     pub blank_lines: u64,
     pub comment_lines: u64,
@@ -123,6 +125,11 @@ pub(crate) struct TransactionColumns {
 pub(crate) const REFUSED: u32 = 1 << 31;
 
 impl Batch {
+    /// Rows kept as good, whichever columns they went to.
+    pub fn good_rows(&self) -> u64 {
+        (self.trades.time.len() + self.bars.len() + self.transactions.amount.len()) as u64
+    }
+
     /// Forgets the rows, keeps the memory.
     pub fn clear(&mut self) {
         self.input.clear();

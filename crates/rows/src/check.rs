@@ -91,7 +91,8 @@ pub fn check(
     scratch: &mut MakeScratch<'_>,
 ) -> std::io::Result<Checked> {
     let rejects = Rejects::new(options.rejects.take());
-    let mut session = Session { options, scratch, described: Described::default(), rejects: Some(rejects), state: None };
+    let mut session =
+        Session { options, scratch, described: Described::default(), rejects: Some(rejects), state: None };
     let result = session.file(input);
     let refusal = match result.and_then(|()| session.close()) {
         Ok(()) => None,
@@ -213,11 +214,8 @@ impl<'a> Session<'a, '_> {
             let plan = Plan::new(contract, has)?;
             self.described.contract = Some(plan.contract.clone());
             self.described.version = Some(plan.version);
-            let settings = Settings {
-                interval: self.options.interval,
-                totals: self.options.totals,
-                memory: self.options.memory,
-            };
+            let settings =
+                Settings { interval: self.options.interval, totals: self.options.totals, memory: self.options.memory };
             let rejects = self.rejects.take().unwrap_or_else(|| Rejects::new(None));
             let fold = Fold::new(&plan, &settings, rejects, self.scratch)?;
             self.state = Some(State { plan, fold });

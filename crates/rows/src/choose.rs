@@ -67,7 +67,9 @@ pub(crate) fn missing_columns(contract: &str, missing: &[&At], columns: &[String
         At::Position(_) => None,
     });
     let hint = match near {
-        Some((name, column)) => format!("the file has `{column}`: names must match exactly; a contract can say from = \"{column}\" for {name}"),
+        Some((name, column)) => format!(
+            "the file has `{column}`: names must match exactly; a contract can say from = \"{column}\" for {name}"
+        ),
         None if columns.is_empty() => format!("the first record has {fields} fields"),
         None => {
             let shown: Vec<String> = columns.iter().take(20).cloned().collect();
@@ -80,7 +82,8 @@ pub(crate) fn missing_columns(contract: &str, missing: &[&At], columns: &[String
 }
 
 fn looks_like(column: &str, name: &str) -> bool {
-    let plain = |text: &str| text.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase).collect::<String>();
+    let plain =
+        |text: &str| text.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase).collect::<String>();
     plain(column) == plain(name)
 }
 

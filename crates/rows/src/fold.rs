@@ -16,8 +16,8 @@ use crate::{Error, Result};
 
 pub(crate) use bars::BarFold;
 pub use bars::BarLine;
-pub(crate) use rejects::{REPORT_COLUMNS, RejectForm, Rejects};
 pub use rejects::{ListedReject, ListedValue};
+pub(crate) use rejects::{REPORT_COLUMNS, RejectForm, Rejects};
 pub(crate) use totals::TotalFold;
 pub use totals::{TotalKey, TotalLine};
 
@@ -36,6 +36,7 @@ pub(crate) struct Fold {
     pub counts: Counts,
     pub rows: u64,
     pub good: u64,
+    pub rejected: u64,
     pub duplicate: u64,
     /// Rows that have a reason, and rows whose first reason it is, by reason.
     pub having: Vec<u64>,
@@ -60,6 +61,7 @@ impl Fold {
             counts: Counts::default(),
             rows: 0,
             good: 0,
+            rejected: 0,
             duplicate: 0,
             having: vec![0; reasons],
             first: vec![0; reasons],
@@ -71,18 +73,18 @@ impl Fold {
 
     /// Takes the next batch of the file.
     pub fn add(&mut self, plan: &Plan, batch: &mut Batch) -> Result<()> {
+        self.rows += u64::from(batch.rows);
+        self.good += batch.good_rows();
         if let Some(totals) = &mut self.totals {
             totals.refuse_repeats(batch)?;
+            self.good -= totals.repeats_in_batch();
         }
-        let refused = batch.rejects.len() as u64;
-        self.rows += u64::from(batch.rows);
-        self.good += u64::from(batch.rows) - refused;
         for reject in &batch.rejects {
             self.count(plan, reject.reasons);
         }
         self.rejects.add(plan, batch)?;
         if let Some(bars) = &mut self.bars {
-            bars.add(plan, batch)?;
+            bars.add(batch)?;
         }
         if let Some(totals) = &mut self.totals {
             totals.add(batch)?;
@@ -98,13 +100,16 @@ impl Fold {
         if let Some(first) = reasons.first() {
             self.first[usize::from(first.0)] += 1;
         }
-        let only_repeated = plan.repeated().is_some_and(|repeated| reasons == repeated);
-        self.duplicate += u64::from(only_repeated);
+        match plan.repeated() {
+            Some(repeated) if reasons == repeated => self.duplicate += 1,
+            _ => self.rejected += 1,
+        }
     }
 }
 
 fn add_counts(sum: &mut Counts, more: &Counts) {
     sum.lines += more.lines;
+    sum.row_lines += more.row_lines;
     sum.header_lines += more.header_lines;
     sum.blank_lines += more.blank_lines;
     sum.comment_lines += more.comment_lines;

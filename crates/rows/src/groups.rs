@@ -77,12 +77,6 @@ impl<P: Partial> Groups<P> {
         }
     }
 
-    /// Looks at the slots of all `keys` first, so that the waits for memory overlap; the answer means nothing.
-    pub fn touch(&self, keys: impl Iterator<Item = Key>) -> u32 {
-        let mask = self.index.len() - 1;
-        keys.fold(0, |sum, key| sum.wrapping_add(self.index[hash(key) as usize & mask]))
-    }
-
     #[cold]
     fn insert(&mut self, key: Key) -> u32 {
         if (self.keys.len() + 1) * 2 > self.index.len() {

@@ -3,9 +3,9 @@
 
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
+use crate::Result;
 use crate::batch::Batch;
 use crate::check::{Cut, Parse, Piece};
-use crate::Result;
 
 /// Runs a part to its end. On a refusal everything before it has been folded.
 pub(crate) fn run<P: Parse>(
@@ -140,4 +140,3 @@ fn work<P: Parse>(cutting: &Mutex<Cutting<'_>>, folding: &Mutex<Folding<'_>>, tu
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
-

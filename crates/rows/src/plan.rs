@@ -38,7 +38,7 @@ pub struct Plan {
 #[derive(Debug)]
 pub(crate) enum Checks {
     Trades(TradeChecks),
-    Bars(BarChecks),
+    Bars(Box<BarChecks>),
     Transactions(TransactionChecks),
 }
 

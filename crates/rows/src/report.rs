@@ -133,6 +133,9 @@ impl Report {
         if let Some(state) = state {
             report.fill(state);
         }
+        if report.error.is_none() {
+            report.assert_accounted(state.map_or(0, |state| state.fold.counts.row_lines));
+        }
         report.outcome = match (&report.error, report.rejected + report.duplicate) {
             (Some(_), _) => Outcome::Rejected,
             (None, 0) => Outcome::Completed,
@@ -141,13 +144,30 @@ impl Report {
         report
     }
 
+    /// Invariant 1: every row is accounted for, and so is every line. A report that does not add up is a bug of
+    /// ours, and no answer is better than a wrong one.
+    fn assert_accounted(&self, row_lines: u64) {
+        assert_eq!(
+            self.rows,
+            self.good + self.rejected + self.duplicate,
+            "invariant 1: rows are not good, rejected and duplicate together"
+        );
+        let first: u64 = self.first_reasons.values().sum();
+        assert_eq!(first, self.rejected + self.duplicate, "invariant 1: a refused row has no first reason");
+        if matches!(self.format, "csv" | "ndjson") {
+            let told = row_lines + self.header_lines + self.blank_lines + self.comment_lines;
+            let told = told + self.other_lines + self.ignored_messages;
+            assert_eq!(self.lines, told, "invariant 1: a line is neither row, header, comment nor blank");
+        }
+    }
+
     fn fill(&mut self, State { plan, fold }: &State) {
         let counts = &fold.counts;
         self.lines = counts.lines;
         self.rows = fold.rows;
         self.good = fold.good;
         self.duplicate = fold.duplicate;
-        self.rejected = fold.rows - fold.good - fold.duplicate;
+        self.rejected = fold.rejected;
         self.header_lines = counts.header_lines;
         self.blank_lines = counts.blank_lines;
         self.comment_lines = counts.comment_lines;

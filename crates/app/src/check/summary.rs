@@ -125,7 +125,11 @@ fn samples(out: &mut dyn Write, report: &Report) -> Result<()> {
     for reject in shown {
         let (column, value) = (pad(&column(reject), columns), pad(&cut(&reject.value), values));
         let reasons = reject.reasons.join(" ");
-        writeln!(out, "  {CYAN}{:>10}{CYAN:#}  {column}  {value}  {YELLOW}{reasons}{YELLOW:#}", size::count(reject.line))?;
+        writeln!(
+            out,
+            "  {CYAN}{:>10}{CYAN:#}  {column}  {value}  {YELLOW}{reasons}{YELLOW:#}",
+            size::count(reject.line)
+        )?;
     }
     let refused = report.rejected + report.duplicate;
     if refused > shown.len() as u64 {
@@ -143,8 +147,11 @@ fn notes(out: &mut dyn Write, report: &Report) -> Result<()> {
         ("columns in another place", &drift.moved),
         ("columns named twice (the first is read)", &drift.repeated),
     ];
-    let stats: Vec<String> =
-        report.stats.iter().map(|(name, count)| format!("{} {}", size::count(*count), name.replace('_', " "))).collect();
+    let stats: Vec<String> = report
+        .stats
+        .iter()
+        .map(|(name, count)| format!("{} {}", size::count(*count), name.replace('_', " ")))
+        .collect();
     if told.iter().any(|(_, names)| !names.is_empty()) || !stats.is_empty() {
         writeln!(out)?;
     }

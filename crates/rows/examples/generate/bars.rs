@@ -91,7 +91,7 @@ impl Symbol {
         let high = open.max(close) + (draw >> 8) as i64 % 10 * 100;
         let low = (open.min(close) - (draw >> 16) as i64 % 10 * 100).max(100);
         self.close = close;
-        let volume = if (draw >> 24) % 500 == 0 { 0 } else { random.magnitude(1, 100_000) as i64 * 10_000 };
+        let volume = if (draw >> 24).is_multiple_of(500) { 0 } else { random.magnitude(1, 100_000) as i64 * 10_000 };
         Bar { prices: [open, high, low, close], volume }
     }
 

@@ -2,7 +2,8 @@
 //!
 //! Kinds come in two sets. `all` has every reason of the reference rules. `portable` leaves out what other programs
 //! cannot report row by row: bytes that are not UTF-8, NUL bytes and text behind a closing quote make DuckDB and Polars
-//! refuse the file or repair it silently. The benchmark uses `portable`, so that every program can be exact.
+//! refuse the file or repair it silently, and Polars takes a comma at the end of a row for no column at all. The
+//! benchmark uses `portable`, so that every program can be exact.
 
 use crate::random::mix;
 
@@ -22,6 +23,8 @@ pub(crate) enum Fault {
 pub(crate) enum Structure {
     TooFew,
     TooMany,
+    /// One value too many, and that one empty.
+    TooManyEmpty,
     BadQuote,
     InvalidUtf8,
     NulByte,
@@ -37,7 +40,8 @@ const fn structure(reason: &'static str, how: Structure) -> Fault {
 
 const SHAPE: [Fault; 2] =
     [structure("wrong_field_count", Structure::TooFew), structure("wrong_field_count", Structure::TooMany)];
-const BYTES: [Fault; 3] = [
+const HARD: [Fault; 4] = [
+    structure("wrong_field_count", Structure::TooManyEmpty),
     structure("bad_quote", Structure::BadQuote),
     structure("invalid_utf8", Structure::InvalidUtf8),
     structure("nul_byte", Structure::NulByte),
@@ -97,8 +101,8 @@ const TRADES: &[Fault] = &[
     value(3, "timestamp_out_of_range", FAR_MOMENT),
 ];
 
-// A price of 1e9 is above every high the generator makes, as 0.0000001 is below every low. A low of 0 is not positive but
-// still the lowest, so that row has one reason.
+// A price of 1e9 is above every high the generator makes, as 0.0000001 is below every low. A low of 0 is not positive
+// but still the lowest, so that row has one reason.
 const BARS: &[Fault] = &[
     value(0, "missing_symbol", EMPTY),
     value(1, "missing_timestamp", EMPTY),
@@ -172,7 +176,7 @@ impl Plan {
         if !request.ndjson {
             kinds.extend(SHAPE);
             if !request.portable {
-                kinds.extend(BYTES);
+                kinds.extend(HARD);
             }
         }
         let threshold = (request.bad * u64::MAX as f64) as u64;
@@ -188,7 +192,7 @@ impl Plan {
         if draw < self.threshold {
             return Some(self.choose(row, mix(draw)));
         }
-        if self.repeat_ids && row > 0 && draw % 100 == 0 {
+        if self.repeat_ids && row > 0 && draw.is_multiple_of(100) {
             return Some(Chosen { first: Fault::Duplicate, second: None, draw: mix(draw) });
         }
         None
@@ -202,7 +206,7 @@ impl Plan {
             if fault == Fault::Duplicate && row == 0 { self.kinds[1] } else { fault }
         };
         let first = pick(draw >> 8);
-        let second = (draw % 6 == 0).then(|| pick(mix(draw))).filter(|&second| may_join(first, second));
+        let second = draw.is_multiple_of(6).then(|| pick(mix(draw))).filter(|&second| may_join(first, second));
         Chosen { first, second, draw: mix(draw ^ 1) }
     }
 

@@ -87,3 +87,42 @@ fn generate(request: &Request) -> Result<Manifest, String> {
     manifest.bytes = output.finish().map_err(problem)?;
     Ok(manifest)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Makes a small file with many faults; answers its bytes and its manifest.
+    fn made(line: &str) -> (Vec<u8>, Manifest) {
+        let name = format!("millrace-generate-{}-{}", std::process::id(), line.replace(' ', ""));
+        let path = std::env::temp_dir().join(name);
+        let words = format!("{line} --bad 0.2 --rows 3000 --out {}", path.display());
+        let request = arguments::parse(words.split(' ').map(str::to_owned)).unwrap();
+        let manifest = generate(&request).unwrap();
+        let bytes = std::fs::read(&path).unwrap();
+        std::fs::remove_file(&path).unwrap();
+        (bytes, manifest)
+    }
+
+    #[test]
+    fn the_manifest_counts_the_file() {
+        for schema in ["trades", "transactions", "bars"] {
+            for more in ["", " --format ndjson", " --ids repeat --shuffle", " --sequence --groups 500 --kinds portable"]
+            {
+                let (bytes, manifest) = made(&format!("{schema}{more}"));
+                let lines = bytes.iter().filter(|&&byte| byte == b'\n').count() as u64;
+                assert_eq!((manifest.lines, manifest.bytes), (lines, bytes.len() as u64), "{schema}{more}");
+                assert_eq!(manifest.rows, 3000);
+                assert_eq!(manifest.good + manifest.rejected + manifest.duplicate, 3000);
+                assert!((400..900).contains(&manifest.rejected), "{schema}{more}: {}", manifest.rejected);
+            }
+        }
+    }
+
+    #[test]
+    fn the_same_arguments_make_the_same_file() {
+        let (one, _) = made("transactions --seed 4");
+        assert_eq!(one, made("transactions --seed 4").0);
+        assert_ne!(one, made("transactions --seed 5").0);
+    }
+}

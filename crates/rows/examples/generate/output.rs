@@ -13,7 +13,7 @@ const ROW_BYTES: usize = 64 * 1024;
 
 enum Sink {
     Plain(File),
-    Gzip(GzEncoder<File>),
+    Gzip(Box<GzEncoder<File>>),
 }
 
 /// A file being written. Rows are appended to `buffer`; `row_done` moves it on when it is full.
@@ -26,7 +26,8 @@ pub(crate) struct Output {
 impl Output {
     pub(crate) fn create(path: &Path, gzip: bool) -> Result<Self> {
         let file = File::create(path)?;
-        let sink = if gzip { Sink::Gzip(GzEncoder::new(file, Compression::default())) } else { Sink::Plain(file) };
+        let sink =
+            if gzip { Sink::Gzip(Box::new(GzEncoder::new(file, Compression::default()))) } else { Sink::Plain(file) };
         Ok(Output { buffer: Vec::with_capacity(FLUSH_BYTES + ROW_BYTES), written: 0, sink })
     }
 

@@ -45,7 +45,7 @@ impl Random {
         self.below(times) == 0
     }
 
-    /// A positive number in `low..high` whose size, not value, is evenly spread: small ones are as likely as large ones.
+    /// A positive number in `low..high` whose size, not value, is evenly spread: small ones are as likely as large.
     #[inline]
     pub(crate) fn magnitude(&mut self, low: u64, high: u64) -> u64 {
         let mut top = low.max(1) * 2;

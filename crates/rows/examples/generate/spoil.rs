@@ -58,13 +58,14 @@ fn push_csv(out: &mut Vec<u8>, values: &Values, broken: Option<Structure>, draw:
         None => {}
         Some(Structure::TooFew) => fields.truncate(1 + (draw % (fields.len() as u64 - 1)) as usize),
         Some(Structure::TooMany) => {
-            fields.push(if draw % 2 == 0 { b"extra".to_vec() } else { Vec::new() });
-            if draw % 3 == 0 {
+            fields.push(b"extra".to_vec());
+            if draw.is_multiple_of(3) {
                 fields.push(b"more".to_vec());
             }
         }
+        Some(Structure::TooManyEmpty) => fields.push(Vec::new()),
         Some(Structure::BadQuote) => fields[0] = format!("\"{}\"x", values.fields[0]).into_bytes(),
-        Some(Structure::InvalidUtf8) => fields[0].insert(1, if draw % 2 == 0 { 0xff } else { 0xc3 }),
+        Some(Structure::InvalidUtf8) => fields[0].insert(1, if draw.is_multiple_of(2) { 0xff } else { 0xc3 }),
         Some(Structure::NulByte) => fields[0].insert(1, 0),
     }
     out.extend_from_slice(&fields.join(&b','));

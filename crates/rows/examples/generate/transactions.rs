@@ -158,7 +158,7 @@ impl<'a> Maker<'a> {
         let draw = random.next();
         let merchant = self.busy.choose(random);
         // Every fiftieth customer pays in another currency.
-        let currency = if draw % 50 == 0 { self.currencies.choose(random) } else { self.home[merchant] };
+        let currency = if draw.is_multiple_of(50) { self.currencies.choose(random) } else { self.home[merchant] };
         let status = match (draw >> 8) % 100 {
             0..=2 => 2,
             3..=7 => 1,
@@ -176,9 +176,9 @@ impl<'a> Maker<'a> {
         } else {
             let time = (length as f64 * progress) as i64;
             // One in sixteen is up to an hour late.
-            if (draw >> 28) % 16 == 0 { (time - random.between(0, 3600 * SECOND)).max(0) } else { time }
+            if (draw >> 28).is_multiple_of(16) { (time - random.between(0, 3600 * SECOND)).max(0) } else { time }
         };
-        let (fraction, step) = if (draw >> 32) % 20 == 0 { (3, 1000) } else { (0, SECOND) };
+        let (fraction, step) = if (draw >> 32).is_multiple_of(20) { (3, 1000) } else { (0, SECOND) };
         let offset = match (draw >> 40) % 64 {
             0 => Some(60),
             1 => Some(-8 * 60),

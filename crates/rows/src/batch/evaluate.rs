@@ -3,7 +3,7 @@
 
 mod quick;
 
-use super::{Batch, BarRow, Detail, REFUSED, Reject, WIDE, names};
+use super::{BarRow, Batch, Detail, REFUSED, Reject, WIDE, names};
 use crate::decimal::Decimal;
 use crate::limits::{FIELD_BYTES_MAX, REJECTS_LISTED_MAX, VALUE_SHOWN_CHARS_MAX};
 use crate::plan::{Checks, Fetched, Plan, RowOrder};

@@ -21,13 +21,8 @@ impl Session<'_, '_> {
         self.described.format = "csv";
         let named = self.options.contract;
         let dialect = dialect(named, &head.bytes)?;
-        let mut cut = CsvCut {
-            source,
-            scanner: Scanner::new(dialect.clone()),
-            carry: Vec::new(),
-            ended: head.ended,
-            lines: 0,
-        };
+        let mut cut =
+            CsvCut { source, scanner: Scanner::new(dialect.clone()), carry: Vec::new(), ended: head.ended, lines: 0 };
         let mut first = Piece { buffer: head.bytes, ..Piece::default() };
         cut.index(&mut first)?;
         let header = Header::find(named.map(|contract| &contract.format), &first, &dialect)?;

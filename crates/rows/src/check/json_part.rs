@@ -50,13 +50,9 @@ impl Session<'_, '_> {
         state.fold.rejects.form = Some(if array { RejectForm::JsonArray } else { RejectForm::JsonLines });
         let plan = &state.plan;
         let fold = &mut state.fold;
-        parallel::run(
-            threads,
-            Some(first),
-            &mut cut,
-            || JsonParser::new(plan, extract.clone()),
-            &mut |batch| fold.add(plan, batch),
-        )
+        parallel::run(threads, Some(first), &mut cut, || JsonParser::new(plan, extract.clone()), &mut |batch| {
+            fold.add(plan, batch)
+        })
     }
 }
 
@@ -165,6 +161,7 @@ impl Parse for JsonParser<'_> {
             let faults = if all_text { Reasons::NONE } else { text_faults(text) };
             if !faults.is_empty() {
                 self.evaluator.refuse(faults, place, &buffer, batch);
+                batch.counts.row_lines += 1;
                 continue;
             }
             let evaluator = &mut self.evaluator;
@@ -184,9 +181,11 @@ impl Parse for JsonParser<'_> {
                 }
                 Ok::<(), Infallible>(())
             });
-            let no_row = matches!(outcome, Ok(json::Outcome::OtherLine | json::Outcome::Ignored | json::Outcome::Rows(0)));
-            batch.counts.other_lines += u64::from(matches!(outcome, Ok(json::Outcome::OtherLine)));
-            batch.counts.ignored += u64::from(no_row && !matches!(outcome, Ok(json::Outcome::OtherLine)));
+            match outcome {
+                Ok(json::Outcome::OtherLine) => batch.counts.other_lines += 1,
+                Ok(json::Outcome::Ignored | json::Outcome::Rows(0)) => batch.counts.ignored += 1,
+                Ok(json::Outcome::Rows(_)) => batch.counts.row_lines += 1,
+            }
         }
         batch.counts.lines += piece.lines;
         batch.counts.blank_lines += piece.blank_lines;

@@ -8,7 +8,7 @@ use crate::csv::{Dialect, write_field};
 use crate::drift::Drift;
 use crate::fold::RejectForm;
 use crate::parallel;
-use crate::plan::{Fetched, Plan};
+use crate::plan::Fetched;
 use crate::reason::Reasons;
 use crate::source::Input;
 use crate::table::{self, Table};
@@ -23,7 +23,8 @@ impl Session<'_, '_> {
         if let Some(contract) = self.options.contract
             && contract.format.kind.is_some_and(|kind| kind != Syntax::Table)
         {
-            let message = format!("contract `{}` wants text, and this is a {} file", contract.name, table.kind().name());
+            let message =
+                format!("contract `{}` wants text, and this is a {} file", contract.name, table.kind().name());
             return Err(Refusal::new("wrong_format", message, "name another contract, or send the file as text").into());
         }
         let columns = table.columns().to_vec();
@@ -64,7 +65,12 @@ impl Session<'_, '_> {
             threads,
             None,
             &mut cut,
-            || TableParser { evaluator: Evaluator::new(plan), slots: cells.clone(), render: render.clone(), cells: Cells::default() },
+            || TableParser {
+                evaluator: Evaluator::new(plan),
+                slots: cells.clone(),
+                render: render.clone(),
+                cells: Cells::default(),
+            },
             &mut |batch| fold.add(plan, batch),
         )
     }

@@ -90,12 +90,7 @@ impl BarFold {
         })
     }
 
-    /// How many instruments have good rows.
-    pub fn instruments(&self) -> usize {
-        self.names.len()
-    }
-
-    pub fn add(&mut self, _plan: &Plan, batch: &Batch) -> Result<()> {
+    pub fn add(&mut self, batch: &Batch) -> Result<()> {
         self.map_names(&batch.names);
         self.add_trades(batch)?;
         self.add_bars(&batch.bars)?;

@@ -127,7 +127,8 @@ impl Rejects {
             })
         };
         let names: Vec<String> = plan.reasons.names(reasons).into_iter().map(str::to_owned).collect();
-        let values: Vec<ListedValue> = if names.len() > 1 { (0..names.len()).map_while(told).collect() } else { vec![] };
+        let values: Vec<ListedValue> =
+            if names.len() > 1 { (0..names.len()).map_while(told).collect() } else { vec![] };
         let first = told(0);
         self.listed.push(ListedReject {
             line,
@@ -259,7 +260,9 @@ fn write_json(plan: &Plan, raw: &[u8], reasons: Reasons, line: u64, into: &mut V
         Some((b'}', front)) if !is_torn(reasons) => {
             into.extend_from_slice(front);
             let comma = if front.trim_ascii_end().ends_with(b"{") { "" } else { "," };
-            into.extend_from_slice(format!("{comma}\"line\":{line},\"reasons\":[{names}],\"hint\":{hint}}}").as_bytes());
+            into.extend_from_slice(
+                format!("{comma}\"line\":{line},\"reasons\":[{names}],\"hint\":{hint}}}").as_bytes(),
+            );
         }
         Some((b']', front)) if !is_torn(reasons) => {
             into.extend_from_slice(front);

@@ -1,6 +1,7 @@
 //! Transactions become totals by currency, status, merchant and day; ids that came before are refused.
 
 use super::{MakeScratch, Settings, scratch_now};
+use crate::Result;
 use crate::batch::{Batch, Detail, Names, REFUSED, Reject, WIDE, shown};
 use crate::currency::Currency;
 use crate::groups::{self, Groups, Key, TotalGroup, sum_out_of_range};
@@ -9,7 +10,6 @@ use crate::plan::Plan;
 use crate::reason::{ReasonId, Reasons};
 use crate::row::Status;
 use crate::unique::IdSet;
-use crate::Result;
 
 /// A finished total, as it is given out.
 pub type TotalLine = groups::TotalGroup;
@@ -94,6 +94,11 @@ impl TotalFold {
         let mut reasons = Reasons::NONE;
         reasons.add(self.repeated);
         Reject { row: transactions.row[good], span, line: transactions.line[good], reasons, whole: true, padding: 0 }
+    }
+
+    /// Rows of the batch that were good but for their id.
+    pub fn repeats_in_batch(&self) -> u64 {
+        self.repeats.len() as u64
     }
 
     pub fn add(&mut self, batch: &Batch) -> Result<()> {

@@ -76,12 +76,7 @@ impl BarGroup {
 
     /// Rows come in file order: of equal ones the first opens and the last closes.
     #[inline]
-    fn place<N: Copy + Ord>(
-        &mut self,
-        at: (i64, u64),
-        prices: [N; 4],
-        kept: impl Fn(&mut Self) -> &mut [N; 4],
-    ) {
+    fn place<N: Copy + Ord>(&mut self, at: (i64, u64), prices: [N; 4], kept: impl Fn(&mut Self) -> &mut [N; 4]) {
         let first = self.count == 0;
         let (opens, closes) = (first || at < self.open_at, first || at >= self.close_at);
         self.count += 1;

@@ -1,7 +1,7 @@
 //! One total in the making: transactions of one currency, status, merchant and day.
 
-use super::{Partial, digits};
 use super::bar::Bytes;
+use super::{Partial, digits};
 use crate::decimal::{Decimal, Sum18};
 
 /// Count, sum, least and greatest amount.

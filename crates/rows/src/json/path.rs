@@ -136,7 +136,6 @@ fn place(part: &str) -> Option<usize> {
 }
 
 #[cfg(test)]
-#[expect(clippy::unwrap_used, reason = "what is missing fails the test")]
 mod tests {
     use super::*;
 

@@ -35,7 +35,7 @@ impl Compiler<'_> {
         self.check_names();
         let checks = match self.contract.kind {
             Kind::Trades => self.trades().map(Checks::Trades),
-            Kind::Bars => self.bars().map(Checks::Bars),
+            Kind::Bars => self.bars().map(|checks| Checks::Bars(Box::new(checks))),
             Kind::Transactions => self.transactions().map(Checks::Transactions),
         };
         let extras = self.extras();

@@ -44,9 +44,8 @@ impl Plan {
             (Checks::Transactions(checks), "merchant") => Some(&checks.merchant.source),
             (Checks::Transactions(checks), "status") => Some(&checks.status.source),
             _ => {
-                let extra = self.extras.iter().find(|extra| {
-                    self.reasons.get(extra.missing).column.as_deref() == Some(column)
-                });
+                let extra =
+                    self.extras.iter().find(|extra| self.reasons.get(extra.missing).column.as_deref() == Some(column));
                 extra.map(|extra| &extra.source)
             }
         }

@@ -43,11 +43,16 @@ impl Parse for CsvParser<'_> {
             let before = if lines_are_records { number } else { index.line_ends_before(number) };
             piece.lines_before + before as u64 + 1
         };
+        let lines_in = |number: usize| match lines_are_records {
+            true => 1,
+            false => (index.line_ends_before(number + 1) - index.line_ends_before(number)) as u64,
+        };
         for (number, record) in Records::new(&buffer, index).enumerate().skip(piece.header_records) {
             let plain = self.quick && record.is_plain() && record.fields() == self.binding.fields;
             if plain && (sound || is_sound(&buffer[record.range()])) {
                 let taken = self.quick(&buffer, &record, line_of(number), batch);
                 if taken {
+                    batch.counts.row_lines += lines_in(number);
                     continue;
                 }
             }
@@ -55,7 +60,8 @@ impl Parse for CsvParser<'_> {
                 result = Err(Error::Refused(record_too_long(line_of(number))));
                 break;
             }
-            self.slow(&buffer, &record, line_of(number), batch);
+            let is_row = self.slow(&buffer, &record, line_of(number), batch);
+            batch.counts.row_lines += if is_row { lines_in(number) } else { 0 };
         }
         batch.counts.lines += index.line_ends_before(index.len()) as u64;
         batch.input = buffer;
@@ -83,17 +89,17 @@ impl CsvParser<'_> {
         self.evaluator.quick(field, span, line, batch)
     }
 
-    /// Any record, told with all that is wrong with it.
-    fn slow(&mut self, buffer: &[u8], record: &Record<'_>, line: u64, batch: &mut Batch) {
+    /// Any record, told with all that is wrong with it; false when it is no row.
+    fn slow(&mut self, buffer: &[u8], record: &Record<'_>, line: u64, batch: &mut Batch) -> bool {
         let kind = record.kind();
         match kind {
             Kind::Blank => {
                 batch.counts.blank_lines += 1;
-                return;
+                return false;
             }
             Kind::Comment => {
                 batch.counts.comment_lines += 1;
-                return;
+                return false;
             }
             Kind::Regular | Kind::Irregular => {}
         }
@@ -124,11 +130,12 @@ impl CsvParser<'_> {
         let place = Place { span: (record.start() as u32, record.end() as u32), line, whole: true, padding };
         if !faults.is_empty() {
             self.evaluator.refuse(faults, place, buffer, batch);
-            return;
+            return true;
         }
         self.fetch(buffer, record, kind);
         let fetched = Fetched { cells: &self.cells, input: buffer };
         self.evaluator.row(fetched, Reasons::NONE, place, batch);
+        true
     }
 
     fn fetch(&mut self, buffer: &[u8], record: &Record<'_>, kind: Kind) {

@@ -1,7 +1,5 @@
 //! The cutter: what it finds, what it refuses, and that the size of the buffers does not matter.
 
-#![expect(clippy::unwrap_used, reason = "what is missing fails the test")]
-
 use proptest::prelude::*;
 
 use super::*;

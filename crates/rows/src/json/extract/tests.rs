@@ -1,7 +1,5 @@
 //! Rows out of messages, with the four exchanges whose captures must be readable.
 
-#![expect(clippy::unwrap_used, reason = "what is missing fails the test")]
-
 use std::convert::Infallible;
 
 use super::*;

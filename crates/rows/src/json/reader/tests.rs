@@ -1,7 +1,5 @@
 //! The reader: what it reads and refuses, and that it agrees with serde_json.
 
-#![expect(clippy::unwrap_used, reason = "what is missing fails the test")]
-
 use proptest::prelude::*;
 
 use super::*;
