@@ -20,6 +20,7 @@ mod trial;
 mod view;
 mod words;
 
+use std::cmp::Reverse;
 use std::sync::Arc;
 
 use crate::Result;
@@ -90,8 +91,8 @@ struct Rank {
     good_percent: u64,
     score: i32,
     good: u64,
-    /// The fewer conditions the better.
-    plain: bool,
+    /// The plainer the condition the better.
+    plain: Reverse<usize>,
 }
 
 impl Rank {
@@ -103,7 +104,7 @@ impl Rank {
             good_percent: 100 * good / rows.max(1),
             score: draft.score,
             good,
-            plain: shape.conditions == 0,
+            plain: Reverse(shape.conditions),
         }
     }
 }

@@ -297,9 +297,16 @@ impl Way {
             rows,
             named: !by_place,
             comma_likely: false,
-            conditions: usize::from(self.condition.is_some()),
+            conditions: self.effort(),
             trial: trial.clone(),
         }
+    }
+
+    /// How far-fetched the condition is: deep keys, many words and numbers tell less than one word on top.
+    fn effort(&self) -> usize {
+        let Some((path, words)) = &self.condition else { return 0 };
+        let numbers = words.iter().filter(|word| word.bytes().all(|byte| byte.is_ascii_digit())).count();
+        path.matches('.').count() + words.len() + 2 * numbers
     }
 
     fn format(&self, general: &[Entry]) -> Vec<Entry> {

@@ -196,7 +196,8 @@ fn by_pattern(values: &[&str], source: &str, clock: bool) -> Option<(usize, Time
 
 /// The pattern with day and month changing places.
 fn swap(source: &str) -> String {
-    if source.contains("%b") || source.contains("%B") || source.starts_with("%Y") {
+    // Nobody writes the month first and then a point.
+    if source.contains("%d.%m") || source.contains("%b") || source.contains("%B") || source.starts_with("%Y") {
         return source.to_owned();
     }
     source.replace("%d", "\0").replace("%m", "%d").replace('\0', "%m")

@@ -37,10 +37,12 @@ pub(super) fn transactions(view: &View<'_>) -> Draft {
         status_entry(view, status),
     ];
     let (of_transactions, of_trades) = words::leanings(view.profiles.iter().map(|profile| profile.name.as_str()));
+    // A word in a column without a name may be anything.
+    let has_merchant = merchant.is_some_and(|column| view.shape.named || is_wordy(view, column));
     let found = [
         id.is_some_and(|(_, unique)| unique),
         currency.is_some(),
-        merchant.is_some(),
+        has_merchant,
         status.is_some(),
         time_column.is_some(),
     ];
@@ -94,11 +96,12 @@ fn id_entry(view: &View<'_>, id: Option<(usize, bool)>) -> Entry {
         Some((column, false)) => {
             let profile = &view.profiles[column];
             by_line.doubt(format!(
-                "{} is no id of a row: {} different values in {} rows. The line makes the id instead, so that a row sent again \
+                "{} is no id of a row: {} different values in {} rows of {}. The line makes the id instead, so that a row sent again \
                  in another file is not noticed; name a column whose values never come twice if there is one",
                 view.name(column),
                 profile.distinct,
-                profile.filled
+                profile.filled,
+                view.shape.rows
             ))
         }
         None => by_line.doubt(
@@ -157,7 +160,8 @@ fn currency_entry(view: &View<'_>, column: Option<usize>, amount: &amount::Amoun
         .collect();
     match strange.is_empty() {
         true => entry,
-        false => entry.doubt(format!("{} is no ISO 4217 code of money: such rows are refused", strange.join(", "))),
+        false => entry
+            .doubt(format!("found {}: no ISO 4217 code of money, so that such rows are refused", strange.join(", "))),
     }
 }
 
@@ -189,7 +193,10 @@ fn merchant_entry(view: &View<'_>, column: Option<usize>) -> Entry {
     let (rows, filled) = (view.shape.rows, profile.filled);
     let mut entry = Entry::column("merchant", &[("from", view.at(column))]);
     if words::weight(Role::Merchant, &profile.name) < 75 {
-        entry = entry.doubt("no column is called merchant or the like; this one comes nearest");
+        entry = entry.doubt(match view.shape.named {
+            true => "no column is called merchant or the like; this one comes nearest",
+            false => "taken for the merchant because it holds words",
+        });
     }
     if filled < rows {
         entry = entry.doubt(format!("{} of {rows} rows have none and are refused", rows - filled));

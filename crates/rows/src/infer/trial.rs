@@ -31,14 +31,15 @@ pub(super) fn told(report: &Report) -> Vec<String> {
         return vec![format!("Tried on the beginning of the file, it was refused: {} ({})", error.message, error.hint)];
     }
     let Report { rows, good, .. } = report;
+    let plural = if *rows == 1 { "row" } else { "rows" };
     if rows == good {
-        return vec![format!("Tried on the beginning of the file: all {rows} rows are good.")];
+        return vec![format!("Tried on the beginning of the file: {good} of {rows} {plural} good.")];
     }
     let mut reasons: Vec<(&String, &u64)> = report.reasons.iter().collect();
     reasons.sort_by(|left, right| right.1.cmp(left.1));
     let reasons: Vec<String> = reasons.iter().take(6).map(|(name, count)| format!("{name} {count}")).collect();
     vec![
-        format!("Tried on the beginning of the file: {good} of {rows} rows are good, {} are not.", rows - good),
+        format!("Tried on the beginning of the file: {good} of {rows} {plural} good, {} refused.", rows - good),
         format!("Reasons: {}.", reasons.join(", ")),
     ]
 }

@@ -22,7 +22,7 @@ pub(super) struct Shape {
     pub named: bool,
     /// The decimal mark is more likely a comma.
     pub comma_likely: bool,
-    /// Conditions on records, the fewer the better.
+    /// How far-fetched the condition on records is, 0 when there is none.
     pub conditions: usize,
     pub trial: Trial,
 }

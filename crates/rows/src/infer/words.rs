@@ -55,7 +55,7 @@ const NAMES: &[Names] = &[
     },
     Names {
         role: Role::Time,
-        names: "timestamp|datetime|date time|microtimestamp|time|ts|date|created at|created|created utc|\
+        names: "microtimestamp|timestamp|datetime|date time|time|ts|date|created at|created|created utc|\
             created date|exec date|executed at|trade time|event time|open time|transact time|\
             transaction time|transaction date|payment datetime|refund datetime|booking date|\
             posting date|posted date|post date|buchungstag|buchungsdatum|datum|date operation|\
@@ -235,7 +235,7 @@ fn fold(character: char, into: &mut String) {
 pub(super) fn weight(role: Role, name: &str) -> i32 {
     let Some(names) = NAMES.iter().find(|names| names.role == role) else { return 0 };
     if let Some(rank) = names.names.split('|').position(|known| known == name) {
-        return 100 - (rank as i32) / 2;
+        return 100 - (rank as i32 + 1) / 2;
     }
     let spaced = format!(" {name} ");
     let has = |known: &str| {

@@ -59,3 +59,34 @@ fn proposals_for_the_corpus_give_good_rows() {
     }
     assert!(problems.is_empty(), "{}", problems.join("\n\n"));
 }
+
+#[test]
+fn hostile_files_end_in_a_proposal_or_a_refusal() {
+    let named = std::env::var_os("MILLRACE_CORPUS").map(PathBuf::from);
+    let beside = concat!(env!("CARGO_MANIFEST_DIR"), "/../../../shared/data");
+    let corpus = named.unwrap_or_else(|| PathBuf::from(beside));
+    let mut folders = vec![corpus.join("torture"), corpus.join("canonical")];
+    let mut files = 0;
+    while let Some(folder) = folders.pop() {
+        let Ok(entries) = std::fs::read_dir(&folder) else { continue };
+        for path in entries.map(|entry| entry.unwrap().path()) {
+            if path.is_dir() {
+                folders.push(path);
+                continue;
+            }
+            files += 1;
+            let input = Box::new(std::fs::File::open(&path).unwrap());
+            match propose(input, "torture") {
+                Ok(proposal) => {
+                    let contract = Contract::parse(&proposal.toml);
+                    let contract =
+                        contract.unwrap_or_else(|error| panic!("{}: {error}\n{}", path.display(), proposal.toml));
+                    assert!(Plan::faults(&contract).is_empty(), "{}\n{}", path.display(), proposal.toml);
+                }
+                Err(crate::Error::Refused(refusal)) => assert!(!refusal.message.is_empty()),
+                Err(error) => panic!("{}: {error:?}", path.display()),
+            }
+        }
+    }
+    println!("{files} files");
+}
