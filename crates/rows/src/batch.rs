@@ -10,7 +10,7 @@ use crate::cells::Cells;
 use crate::decimal::Decimal;
 use crate::reason::{ReasonId, Reasons};
 
-pub(crate) use evaluate::{Evaluator, Place, shown};
+pub(crate) use evaluate::{Evaluator, Place, QuickFields, shown};
 pub(crate) use names::Names;
 
 /// Rows of one piece of a file.
@@ -60,10 +60,6 @@ pub(crate) struct Reject {
     /// Physical line, or index in a JSON array or a table.
     pub line: u64,
     pub reasons: Reasons,
-    /// The bytes of the span can be copied into a rejects file as they are.
-    pub whole: bool,
-    /// Where the raw span lacks fields: how many to add.
-    pub padding: u32,
 }
 
 /// What a report shows of one refused row.

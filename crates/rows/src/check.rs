@@ -15,6 +15,7 @@ use crate::choose;
 use crate::contract::{At, Contract, Kind, Syntax};
 use crate::drift::Drift;
 use crate::fold::{BarLine, Fold, Rejects, Settings, TotalKey, TotalLine};
+use crate::limits::RECORD_BYTES_MAX;
 use crate::plan::Plan;
 use crate::report::{Described, Report};
 use crate::source::{Input, Source};
@@ -39,6 +40,8 @@ pub struct Options<'a> {
     pub threads: usize,
     /// Bytes that groups and ids may take before they go to scratch space.
     pub memory: usize,
+    /// Bytes of text that are cut off and parsed at once, more or less; the result is the same for any number.
+    pub piece_bytes: usize,
     /// Where refused rows are written.
     pub rejects: Option<Box<dyn Write + Send>>,
     /// Told once: a counter of the bytes consumed, and how many there are.
@@ -48,7 +51,16 @@ pub struct Options<'a> {
 impl Default for Options<'_> {
     fn default() -> Self {
         let memory = crate::limits::MEMORY_BYTES_DEFAULT;
-        Self { contract: None, interval: None, totals: false, threads: 1, memory, rejects: None, on_open: None }
+        Self {
+            contract: None,
+            interval: None,
+            totals: false,
+            threads: 1,
+            memory,
+            piece_bytes: piece::PIECE_BYTES,
+            rejects: None,
+            on_open: None,
+        }
     }
 }
 
@@ -90,6 +102,7 @@ pub fn check(
     mut options: Options<'_>,
     scratch: &mut MakeScratch<'_>,
 ) -> std::io::Result<Checked> {
+    options.piece_bytes = options.piece_bytes.max(piece::PIECE_BYTES_MIN);
     let rejects = Rejects::new(options.rejects.take());
     let mut session =
         Session { options, scratch, described: Described::default(), rejects: Some(rejects), state: None };
@@ -122,11 +135,9 @@ struct Session<'a, 's> {
     state: Option<State>,
 }
 
-/// The beginning of a text part, and whether that is all of it.
-struct Head {
-    bytes: Vec<u8>,
-    ended: bool,
-}
+/// Bytes at the front of a text part by which its form is known, however small the pieces are. A first record that is
+/// too long is seen to be.
+const HEAD_BYTES: usize = RECORD_BYTES_MAX + 4096;
 
 impl<'a> Session<'a, '_> {
     fn file(&mut self, input: Box<dyn Input>) -> Result<()> {
@@ -165,8 +176,9 @@ impl<'a> Session<'a, '_> {
 
     /// Reads one part that is text; false when there is nothing in it.
     fn text<S: Source>(&mut self, source: &mut ToUtf8<S>, member: Option<String>) -> Result<bool> {
-        let head = fill(source, piece::PIECE_BYTES)?;
-        if head.bytes.iter().all(u8::is_ascii_whitespace) && head.ended {
+        let (mut head, mut ended) = (Vec::new(), false);
+        piece::extend(source, &mut head, HEAD_BYTES, &mut ended)?;
+        if ended && head.iter().all(u8::is_ascii_whitespace) {
             return Ok(false);
         }
         let encoding = source.encoding().unwrap_or(Encoding::Utf8);
@@ -175,8 +187,9 @@ impl<'a> Session<'a, '_> {
             rejects.member = member;
         }
         let declared = self.options.contract.and_then(|contract| contract.format.kind);
-        let first = head.bytes.iter().find(|byte| !byte.is_ascii_whitespace());
+        let first = head.iter().find(|byte| !byte.is_ascii_whitespace()).copied();
         let prefixed = self.options.contract.is_some_and(|contract| contract.format.line_prefix.is_some());
+        let text = Chained { head, at: 0, rest: source };
         match (declared, first) {
             (Some(Syntax::Table), _) => Err(Refusal::new(
                 "wrong_format",
@@ -184,10 +197,10 @@ impl<'a> Session<'a, '_> {
                 "send the file the contract names, or change its format.type",
             )
             .into()),
-            (Some(Syntax::Json), _) => self.json(source, head),
-            (None, Some(b'{' | b'[')) => self.json(source, head),
-            (None, _) if prefixed => self.json(source, head),
-            _ => self.csv(source, head, encoding),
+            (Some(Syntax::Json), _) => self.json(text, ended),
+            (None, Some(b'{' | b'[')) => self.json(text, ended),
+            (None, _) if prefixed => self.json(text, ended),
+            _ => self.csv(text, encoding),
         }
         .map(|()| true)
     }
@@ -258,12 +271,6 @@ fn read_head(source: &mut dyn Source) -> Result<Vec<u8>> {
         }
     }
     head.truncate(filled);
-    Ok(head)
-}
-
-fn fill(source: &mut dyn Source, size: usize) -> Result<Head> {
-    let mut head = Head { bytes: Vec::new(), ended: false };
-    piece::extend(source, &mut head.bytes, size, &mut head.ended)?;
     Ok(head)
 }
 

@@ -9,7 +9,7 @@ mod totals;
 
 use crate::batch::{Batch, Counts};
 use crate::plan::Plan;
-use crate::reason::{Reasons, structure};
+use crate::reason::Reasons;
 use crate::source::Scratch;
 use crate::time::Interval;
 use crate::{Error, Result};
@@ -17,7 +17,7 @@ use crate::{Error, Result};
 pub(crate) use bars::BarFold;
 pub use bars::BarLine;
 pub use rejects::{ListedReject, ListedValue};
-pub(crate) use rejects::{REPORT_COLUMNS, RejectForm, Rejects};
+pub(crate) use rejects::{REPORT_COLUMNS, RejectForm, Rejects, ends_in_report, unwrapped};
 pub(crate) use totals::TotalFold;
 pub use totals::{TotalKey, TotalLine};
 
@@ -123,10 +123,4 @@ fn add_counts(sum: &mut Counts, more: &Counts) {
 /// Scratch for one structure.
 pub(crate) fn scratch_now(make: &mut MakeScratch<'_>) -> Result<Box<dyn Scratch>> {
     make().map_err(Error::Io)
-}
-
-/// Whether the fields of a row with these reasons can be trusted to be fields.
-pub(crate) fn is_torn(reasons: Reasons) -> bool {
-    let torn = [structure::UNTERMINATED_QUOTE, structure::BAD_QUOTE, structure::INVALID_JSON];
-    reasons.iter().any(|reason| torn.contains(&reason))
 }

@@ -141,11 +141,20 @@ impl<P: Partial> Groups<P> {
         for (position, name) in by_name.iter().enumerate() {
             rank[*name as usize] = position as u32;
         }
-        let mut order: Vec<u32> = (0..self.keys.len() as u32).collect();
-        order.sort_unstable_by_key(|position| {
-            let key = self.keys[*position as usize];
-            (key.prefix, rank[key.name as usize], key.bucket)
-        });
+        let positions: Vec<u32> = (0..self.keys.len() as u32).collect();
+        let by_rank = counted(&positions, by_name.len(), |position| rank[self.keys[position].name as usize] as usize);
+        let prefixes = self.keys.iter().map(|key| usize::from(key.prefix) + 1).max().unwrap_or(1);
+        let mut order = match prefixes {
+            1 => by_rank,
+            _ => counted(&by_rank, prefixes, |position| usize::from(self.keys[position].prefix)),
+        };
+        let key = |position: u32| self.keys[position as usize];
+        for run in order.chunk_by_mut(|left, right| {
+            let (left, right) = (key(*left), key(*right));
+            left.name == right.name && left.prefix == right.prefix
+        }) {
+            run.sort_unstable_by_key(|position| key(*position).bucket);
+        }
         order
     }
 
@@ -174,6 +183,24 @@ impl<P: Partial> Groups<P> {
         }
         Ok(())
     }
+}
+
+/// `positions` in the order of a small number that each has, equal ones as they were.
+fn counted(positions: &[u32], numbers: usize, number: impl Fn(usize) -> usize) -> Vec<u32> {
+    let mut ends = vec![0u32; numbers + 1];
+    for position in positions {
+        ends[number(*position as usize) + 1] += 1;
+    }
+    for index in 1..ends.len() {
+        ends[index] += ends[index - 1];
+    }
+    let mut sorted = vec![0; positions.len()];
+    for position in positions {
+        let place = &mut ends[number(*position as usize)];
+        sorted[*place as usize] = *position;
+        *place += 1;
+    }
+    sorted
 }
 
 fn combine<P: Partial>(sum: &mut Vec<u8>, later: &[u8]) -> Result<()> {

@@ -21,3 +21,11 @@ pub use fault::JsonFault;
 pub use layout::{Layout, detect};
 pub use path::{Path, Paths};
 pub use reader::Reader;
+
+/// The text of the JSON string whose opening quote is right before `start`, and what comes behind its closing one.
+pub(crate) fn text_of_string(json: &[u8], start: usize) -> Option<(Vec<u8>, &[u8])> {
+    let (end, _) = text::string(json, start).ok()?;
+    let mut content = Vec::new();
+    text::unescape(&json[start..end], &mut content);
+    Some((content, &json[end + 1..]))
+}

@@ -21,6 +21,12 @@ impl<S: Source + ?Sized> Source for Box<S> {
     }
 }
 
+impl<S: Source + ?Sized> Source for &mut S {
+    fn read(&mut self, into: &mut [u8]) -> Result<usize> {
+        (**self).read(into)
+    }
+}
+
 /// Scratch space for what does not fit the memory budget: append, then read back. It is gone with the value.
 pub trait Scratch: Send {
     /// Appends `bytes`; answers the offset at which they begin.

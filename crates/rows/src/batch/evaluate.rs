@@ -12,6 +12,7 @@ use crate::row;
 use crate::time;
 
 use quick::Quick;
+pub(crate) use quick::QuickFields;
 
 /// Evaluates rows against one plan. Holds nothing that outlives a row but caches.
 pub(crate) struct Evaluator<'p> {
@@ -25,8 +26,6 @@ pub(crate) struct Evaluator<'p> {
 pub(crate) struct Place {
     pub span: (u32, u32),
     pub line: u64,
-    pub whole: bool,
-    pub padding: u32,
 }
 
 impl<'p> Evaluator<'p> {
@@ -39,15 +38,11 @@ impl<'p> Evaluator<'p> {
         self.quick.is_some()
     }
 
-    /// Takes a row whose structure was sound, with every reason that speaks against it. `faults` are structural
-    /// reasons the reader found.
-    pub fn row(&mut self, fetched: Fetched<'_>, faults: Reasons, place: Place, batch: &mut Batch) {
-        let mut faults = faults;
-        if faults.is_empty() {
-            faults = self.cell_faults(fetched);
-        }
+    /// Takes a row whose structure was sound, with every reason that speaks against it. `raw` is the row as it stands.
+    pub fn row(&mut self, fetched: Fetched<'_>, raw: &[u8], place: Place, batch: &mut Batch) {
+        let faults = self.cell_faults(fetched);
         if !faults.is_empty() {
-            self.refuse(faults, place, fetched.input, batch);
+            self.refuse(faults, place, raw, batch);
             return;
         }
         let mut reasons = Reasons::NONE;
@@ -65,10 +60,9 @@ impl<'p> Evaluator<'p> {
     }
 
     /// Takes a row that cannot be read; no value of it is looked at.
-    pub fn refuse(&self, reasons: Reasons, place: Place, input: &[u8], batch: &mut Batch) {
+    pub fn refuse(&self, reasons: Reasons, place: Place, raw: &[u8], batch: &mut Batch) {
         if batch.details.len() < REJECTS_LISTED_MAX {
-            let span = place.span.0 as usize..place.span.1 as usize;
-            let shown = shown(input.get(span).unwrap_or_default());
+            let shown = shown(raw);
             batch.details.push(Detail { values: reasons.iter().map(|reason| (reason, shown.clone())).collect() });
         }
         push_reject(reasons, place, batch);
@@ -189,8 +183,8 @@ impl<'p> Evaluator<'p> {
 }
 
 fn push_reject(reasons: Reasons, place: Place, batch: &mut Batch) {
-    let Place { span, line, whole, padding } = place;
-    batch.rejects.push(Reject { row: batch.rows, span, line, reasons, whole, padding });
+    let Place { span, line } = place;
+    batch.rejects.push(Reject { row: batch.rows, span, line, reasons });
     batch.rows += 1;
 }
 

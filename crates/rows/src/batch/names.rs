@@ -4,8 +4,18 @@
 #[derive(Debug, Default)]
 pub(crate) struct Names {
     table: Vec<u32>,
-    spans: Vec<(u32, u32, u64)>,
+    spans: Vec<Span>,
     bytes: Vec<u8>,
+}
+
+/// Where a name stands, and what it is found by.
+#[derive(Debug, Clone, Copy)]
+struct Span {
+    start: u32,
+    end: u32,
+    hash: u64,
+    /// First and last eight bytes: all of a name of up to sixteen.
+    ends: (u64, u64),
 }
 
 const FIRST_SLOTS: usize = 1024;
@@ -15,7 +25,7 @@ impl Names {
         // A batch with few names does not pay for a table that an earlier one made large.
         if self.spans.len() * 8 < self.table.len() {
             let mask = self.table.len() - 1;
-            for &(_, _, hash) in &self.spans {
+            for &Span { hash, .. } in &self.spans {
                 let mut slot = hash as usize & mask;
                 while self.table[slot] != 0 {
                     self.table[slot] = 0;
@@ -34,13 +44,13 @@ impl Names {
     }
 
     pub fn get(&self, number: u32) -> &[u8] {
-        let (start, end, _) = self.spans[number as usize];
+        let Span { start, end, .. } = self.spans[number as usize];
         &self.bytes[start as usize..end as usize]
     }
 
     /// Bytes held, for whoever keeps a memory budget.
     pub fn memory(&self) -> usize {
-        self.table.len() * 4 + self.spans.capacity() * 16 + self.bytes.capacity()
+        self.table.len() * 4 + self.spans.capacity() * size_of::<Span>() + self.bytes.capacity()
     }
 
     /// The number of `name`, given if it is new.
@@ -52,6 +62,7 @@ impl Names {
     /// The same for a name whose `hash` is known.
     #[inline]
     pub fn number_hashed(&mut self, name: &[u8], hash: u64) -> u32 {
+        let ends = ends(name);
         if !self.table.is_empty() {
             let mask = self.table.len() - 1;
             let mut slot = hash as usize & mask;
@@ -60,9 +71,13 @@ impl Names {
                 if entry == 0 {
                     break;
                 }
-                let (start, end, known) = self.spans[entry as usize - 1];
-                if known == hash && &self.bytes[start as usize..end as usize] == name {
-                    return entry - 1;
+                let known = self.spans[entry as usize - 1];
+                let length = (known.end - known.start) as usize;
+                if known.ends == ends && known.hash == hash && length == name.len() {
+                    let whole = length <= 16;
+                    if whole || &self.bytes[known.start as usize..known.end as usize] == name {
+                        return entry - 1;
+                    }
                 }
                 slot = (slot + 1) & mask;
             }
@@ -77,7 +92,7 @@ impl Names {
         }
         let start = self.bytes.len() as u32;
         self.bytes.extend_from_slice(name);
-        self.spans.push((start, self.bytes.len() as u32, hash));
+        self.spans.push(Span { start, end: self.bytes.len() as u32, hash, ends: ends(name) });
         let number = self.spans.len() as u32;
         place(&mut self.table, hash, number);
         number - 1
@@ -87,7 +102,7 @@ impl Names {
         let slots = (self.table.len() * 2).max(FIRST_SLOTS);
         self.table.clear();
         self.table.resize(slots, 0);
-        for (index, &(_, _, hash)) in self.spans.iter().enumerate() {
+        for (index, &Span { hash, .. }) in self.spans.iter().enumerate() {
             place(&mut self.table, hash, index as u32 + 1);
         }
     }
@@ -102,23 +117,29 @@ fn place(table: &mut [u32], hash: u64, number: u32) {
     table[slot] = number;
 }
 
-/// A quick hash of a short name; all bytes and the length take part.
+/// The first and the last eight bytes of a name, overlapping in one of less than sixteen.
+#[inline(always)]
+fn ends(name: &[u8]) -> (u64, u64) {
+    if let (Some(first), Some(last)) = (name.first_chunk::<8>(), name.last_chunk::<8>()) {
+        (u64::from_le_bytes(*first), u64::from_le_bytes(*last))
+    } else if let (Some(first), Some(last)) = (name.first_chunk::<4>(), name.last_chunk::<4>()) {
+        (u32::from_le_bytes(*first).into(), u32::from_le_bytes(*last).into())
+    } else if let [first, .., last] = name {
+        (u64::from(*first) | u64::from(name[1]) << 8, u64::from(*last))
+    } else {
+        (name.first().copied().unwrap_or_default().into(), 0)
+    }
+}
+
+/// A quick hash of a name; all bytes and the length take part.
 #[inline]
 pub(crate) fn hash(name: &[u8]) -> u64 {
     const MIX: u64 = 0x9E37_79B9_7F4A_7C15;
     if name.len() > 16 {
         return xxhash_rust::xxh3::xxh3_64(name);
     }
-    let (mut low, mut high) = (0u64, 0u64);
-    if name.len() >= 8 {
-        low = u64::from_le_bytes(name[..8].try_into().expect("eight bytes were taken"));
-        high = u64::from_le_bytes(name[name.len() - 8..].try_into().expect("eight bytes were taken"));
-    } else {
-        for (index, byte) in name.iter().enumerate() {
-            low |= u64::from(*byte) << (index * 8);
-        }
-    }
-    let folded = u128::from(low ^ (name.len() as u64) << 56 ^ MIX) * u128::from(high ^ MIX.rotate_left(32));
+    let (first, last) = ends(name);
+    let folded = u128::from(first ^ (name.len() as u64) << 56 ^ MIX) * u128::from(last ^ MIX.rotate_left(32));
     let mixed = (folded as u64 ^ (folded >> 64) as u64).wrapping_mul(MIX);
     mixed ^ (mixed >> 29)
 }
@@ -137,6 +158,27 @@ mod tests {
         }
         assert_eq!(names.get(4711), b"NAME4711");
         assert_eq!(names.len(), 5000);
+    }
+
+    #[test]
+    fn names_that_share_their_ends_are_told_apart() {
+        let mut names = Names::default();
+        let texts = [
+            "",
+            "a",
+            "aa",
+            "aba",
+            "aca",
+            "abcda",
+            "abXda",
+            "12345678",
+            "123456788",
+            "1234567812345678",
+            "12345678_12345678",
+            "12345678-12345678",
+        ];
+        let numbers: Vec<u32> = texts.iter().map(|text| names.number(text.as_bytes())).collect();
+        assert_eq!(numbers, (0..texts.len() as u32).collect::<Vec<_>>());
     }
 
     #[test]

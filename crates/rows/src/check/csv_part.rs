@@ -3,9 +3,9 @@
 mod header;
 mod parse;
 
-use super::{Cut, Head, Piece, Session, piece};
+use super::{Chained, Cut, Piece, Session, piece};
 use crate::contract::Contract;
-use crate::csv::{self, Dialect};
+use crate::csv::{self, Dialect, Index};
 use crate::limits::RECORD_BYTES_MAX;
 use crate::parallel;
 use crate::scan::Scanner;
@@ -17,15 +17,30 @@ use header::Header;
 use parse::CsvParser;
 
 impl Session<'_, '_> {
-    pub(super) fn csv(&mut self, source: &mut dyn Source, head: Head, encoding: Encoding) -> Result<()> {
+    pub(super) fn csv<S: Source>(&mut self, mut text: Chained<S>, encoding: Encoding) -> Result<()> {
         self.described.format = "csv";
         let named = self.options.contract;
-        let dialect = dialect(named, &head.bytes)?;
-        let mut cut =
-            CsvCut { source, scanner: Scanner::new(dialect.clone()), carry: Vec::new(), ended: head.ended, lines: 0 };
-        let mut first = Piece { buffer: head.bytes, ..Piece::default() };
-        cut.index(&mut first)?;
-        let header = Header::find(named.map(|contract| &contract.format), &first, &dialect)?;
+        let dialect = dialect(named, &text.head)?;
+        let mut cut = CsvCut {
+            source: &mut text,
+            scanner: Scanner::new(dialect.clone()),
+            carry: Vec::new(),
+            ended: false,
+            piece_bytes: self.options.piece_bytes,
+            lines: 0,
+        };
+        let mut header = Header::new(named.map(|contract| &contract.format));
+        let mut first = Piece::default();
+        // Pieces without a row are done with: what they hold is counted by the header.
+        let has_rows = loop {
+            if !cut.next(&mut first)? {
+                break false;
+            }
+            if header.look(&first, &dialect)? {
+                break true;
+            }
+        };
+        header.check()?;
         let contract = self.contract(&header.names)?;
         let binding = {
             let contract_has = |at: &crate::contract::At| header.position(at).is_some();
@@ -36,7 +51,8 @@ impl Session<'_, '_> {
         self.drifted(drift);
         let threads = self.options.threads;
         let Some(state) = &mut self.state else { return Ok(()) };
-        state.fold.rejects.form = Some(header.reject_form(&dialect, &binding, encoding));
+        state.fold.rejects.form = Some(header.reject_form(&dialect, encoding));
+        state.fold.counts.lines += header.lines_done;
         state.fold.counts.header_lines += header.lines;
         state.fold.counts.blank_lines += header.blank_lines;
         state.fold.counts.comment_lines += header.comment_lines;
@@ -45,7 +61,7 @@ impl Session<'_, '_> {
         let fold = &mut state.fold;
         parallel::run(
             threads,
-            Some(first),
+            has_rows.then_some(first),
             &mut cut,
             || CsvParser::new(plan, dialect.clone(), binding.clone()),
             &mut |batch| fold.add(plan, batch),
@@ -85,6 +101,7 @@ struct CsvCut<'s> {
     /// The front of a record whose end was not read yet.
     carry: Vec<u8>,
     ended: bool,
+    piece_bytes: usize,
     lines: u64,
 }
 
@@ -97,7 +114,7 @@ impl Cut for CsvCut<'_> {
         if self.ended && piece.buffer.is_empty() {
             return Ok(false);
         }
-        let size = piece.buffer.len().max(piece::PIECE_BYTES / 2) + piece::PIECE_BYTES / 2;
+        let size = piece::size_after(piece.buffer.len(), self.piece_bytes);
         piece::extend(self.source, &mut piece.buffer, size, &mut self.ended)?;
         self.index(piece)?;
         Ok(!piece.buffer.is_empty())
@@ -111,7 +128,8 @@ impl CsvCut<'_> {
         loop {
             let complete = self.scanner.scan(&piece.buffer, self.ended, &mut piece.index);
             if complete == 0 && !self.ended && piece.buffer.len() <= RECORD_BYTES_MAX {
-                let size = piece.buffer.len() + piece::PIECE_BYTES / 2;
+                // It grows by its own length, so that a long record is not scanned over and over.
+                let size = piece.buffer.len() + piece.buffer.len().max(self.piece_bytes / 2);
                 piece::extend(self.source, &mut piece.buffer, size, &mut self.ended)?;
                 continue;
             }
@@ -124,6 +142,14 @@ impl CsvCut<'_> {
             return Ok(());
         }
     }
+}
+
+/// Line ends before record `number` of a buffer. A quote that is open at the end of input takes in the last line end,
+/// which then is not one more than those inside the record.
+fn line_ends_before(number: usize, buffer: &[u8], index: &Index) -> u64 {
+    let last = index.record(buffer, index.len().wrapping_sub(1)).filter(|_| number == index.len());
+    let is_open = last.is_some_and(|last| last.end() == buffer.len() && matches!(buffer.last(), Some(b'\n' | b'\r')));
+    index.line_ends_before(number) as u64 - u64::from(is_open)
 }
 
 /// The refusal of a record that is longer than any row may be.

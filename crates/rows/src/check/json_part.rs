@@ -2,12 +2,12 @@
 
 use std::convert::Infallible;
 
-use super::{Cut, Head, Parse, Piece, Session, piece};
-use crate::batch::{Batch, Evaluator, Place};
+use super::{Chained, Cut, Parse, Piece, Session, piece};
+use crate::batch::{Batch, Evaluator, Place, QuickFields};
 use crate::cells::Cells;
 use crate::contract::{self, At, Contract};
 use crate::drift::Drift;
-use crate::fold::{REPORT_COLUMNS, RejectForm};
+use crate::fold::{self, REPORT_COLUMNS, RejectForm};
 use crate::json::{self, Condition, Cutter, Extract, Extractor, JsonFault, Layout, Path, Reader, Record, Test};
 use crate::parallel;
 use crate::plan::{Fetched, Plan};
@@ -16,22 +16,12 @@ use crate::source::Source;
 use crate::{Error, Result};
 
 impl Session<'_, '_> {
-    pub(super) fn json(&mut self, source: &mut dyn Source, head: Head) -> Result<()> {
+    /// `ended` tells that the head of `text` is all of it.
+    pub(super) fn json<S: Source>(&mut self, mut text: Chained<S>, ended: bool) -> Result<()> {
         let prefix = self.options.contract.and_then(|contract| contract.format.line_prefix);
-        let layout = if prefix.is_some() { Layout::Lines } else { json::detect(&head.bytes) };
+        let layout = if prefix.is_some() { Layout::Lines } else { json::detect(&text.head) };
         self.described.format = if layout == Layout::Lines { "ndjson" } else { "json" };
-        let mut cut = JsonCut {
-            source,
-            cutter: Cutter::new(layout),
-            carry: head.bytes,
-            ended: head.ended,
-            failed: None,
-            lines: 0,
-            blank_lines: 0,
-        };
-        let mut first = Piece::default();
-        cut.next(&mut first)?;
-        let columns = first_keys(&first);
+        let columns = first_keys(&text.head, ended, layout)?;
         let contract = self.contract(&columns)?;
         let has = |at: &At| match at {
             At::Position(position) => columns.contains(&position.to_string()),
@@ -44,22 +34,38 @@ impl Session<'_, '_> {
                 columns.iter().filter(|key| !REPORT_COLUMNS.contains(&key.as_str())).cloned().collect();
             self.drifted(Drift::between(&contract, &own));
         }
-        let threads = self.options.threads;
+        let (threads, piece_bytes) = (self.options.threads, self.options.piece_bytes);
         let Some(state) = &mut self.state else { return Ok(()) };
         let array = layout == Layout::Array;
         state.fold.rejects.form = Some(if array { RejectForm::JsonArray } else { RejectForm::JsonLines });
         let plan = &state.plan;
         let fold = &mut state.fold;
-        parallel::run(threads, Some(first), &mut cut, || JsonParser::new(plan, extract.clone()), &mut |batch| {
+        let mut cut = JsonCut {
+            source: &mut text,
+            cutter: Cutter::new(layout),
+            carry: Vec::new(),
+            ended: false,
+            piece_bytes,
+            failed: None,
+            lines: 0,
+            blank_lines: 0,
+        };
+        parallel::run(threads, None, &mut cut, || JsonParser::new(plan, extract.clone()), &mut |batch| {
             fold.add(plan, batch)
         })
     }
 }
 
-/// The keys of the first record that has any.
-fn first_keys(first: &Piece) -> Vec<String> {
-    let record = |record: &Record| &first.buffer[record.start as usize..record.end as usize];
-    first.records.iter().take(100).find_map(|found| Reader::keys(record(found)).ok()).unwrap_or_default()
+/// The keys of the first record that has any. A file that is broken before its first record ends is refused here;
+/// one that is broken later, where its rows are read.
+fn first_keys(head: &[u8], ended: bool, layout: Layout) -> Result<Vec<String>> {
+    let mut records = Vec::new();
+    let cut = Cutter::new(layout).cut(head, ended, &mut records);
+    if records.is_empty() {
+        cut?;
+    }
+    let record = |record: &Record| &head[record.start as usize..record.end as usize];
+    Ok(records.iter().take(100).find_map(|found| Reader::keys(record(found)).ok()).unwrap_or_default())
 }
 
 fn extract(contract: &Contract) -> Extract {
@@ -85,6 +91,7 @@ struct JsonCut<'s> {
     cutter: Cutter,
     carry: Vec<u8>,
     ended: bool,
+    piece_bytes: usize,
     /// What is wrong behind the records that were given out last.
     failed: Option<Error>,
     lines: u64,
@@ -100,7 +107,7 @@ impl Cut for JsonCut<'_> {
         piece.buffer.clear();
         piece.buffer.append(&mut self.carry);
         loop {
-            let size = piece.buffer.len().max(piece::PIECE_BYTES / 2) + piece::PIECE_BYTES / 2;
+            let size = piece::size_after(piece.buffer.len(), self.piece_bytes);
             if !self.ended {
                 piece::extend(self.source, &mut piece.buffer, size, &mut self.ended)?;
             }
@@ -157,10 +164,12 @@ impl Parse for JsonParser<'_> {
         for record in &piece.records {
             let span = (record.start, record.end);
             let text = &buffer[record.start as usize..record.end as usize];
-            let place = Place { span, line: record.line, whole: true, padding: 0 };
-            let faults = if all_text { Reasons::NONE } else { text_faults(text) };
+            let unwrapped = fold::unwrapped(text);
+            let text = unwrapped.as_deref().unwrap_or(text);
+            let place = Place { span, line: record.line };
+            let faults = if all_text && unwrapped.is_none() { Reasons::NONE } else { text_faults(text) };
             if !faults.is_empty() {
-                self.evaluator.refuse(faults, place, &buffer, batch);
+                self.evaluator.refuse(faults, place, text, batch);
                 batch.counts.row_lines += 1;
                 continue;
             }
@@ -168,15 +177,15 @@ impl Parse for JsonParser<'_> {
             let outcome = self.extractor.read_items(text, &mut cells, |cells| {
                 match cells {
                     Ok(cells) => {
-                        let field = |slot: usize| cells.is_span(slot).then(|| cells.get(slot, text));
-                        if !(quick && evaluator.quick(field, span, record.line, batch)) {
-                            evaluator.row(Fetched { cells, input: text }, Reasons::NONE, place, batch);
+                        let fields = SpannedCells { cells, record: text };
+                        if !(quick && unwrapped.is_none() && evaluator.quick(&fields, span, record.line, batch)) {
+                            evaluator.row(Fetched { cells, input: text }, text, place, batch);
                         }
                     }
                     Err(fault) => {
                         let mut faults = Reasons::NONE;
                         faults.add(reason(&fault));
-                        evaluator.refuse(faults, place, &buffer, batch);
+                        evaluator.refuse(faults, place, text, batch);
                     }
                 }
                 Ok::<(), Infallible>(())
@@ -192,6 +201,19 @@ impl Parse for JsonParser<'_> {
         self.cells = cells;
         batch.input = buffer;
         Ok(())
+    }
+}
+
+/// The values that stand in the record as they are, for the quick path.
+struct SpannedCells<'a> {
+    cells: &'a Cells,
+    record: &'a [u8],
+}
+
+impl<'a> QuickFields<'a> for SpannedCells<'a> {
+    #[inline(always)]
+    fn text(&self, slot: usize) -> Option<&'a [u8]> {
+        self.cells.is_span(slot).then(|| self.cells.get(slot, self.record))
     }
 }
 

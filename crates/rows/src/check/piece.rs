@@ -9,6 +9,9 @@ use crate::{Result, json, table};
 /// the cache of a core while it is parsed.
 pub(crate) const PIECE_BYTES: usize = 1024 * 1024;
 
+/// A piece that grows by half of this must grow.
+pub(crate) const PIECE_BYTES_MIN: usize = 64;
+
 /// One piece, cut at the end of a record.
 #[derive(Default)]
 pub(crate) struct Piece {
@@ -39,6 +42,11 @@ pub(crate) trait Cut: Send {
 pub(crate) trait Parse {
     /// Replaces `batch` by the rows of `piece`. A refusal ends the file after the rows before it.
     fn parse(&mut self, piece: &mut Piece, batch: &mut Batch) -> Result<()>;
+}
+
+/// How much a piece whose front is `carried` bytes is filled to.
+pub(crate) fn size_after(carried: usize, piece_bytes: usize) -> usize {
+    carried.max(piece_bytes / 2).saturating_add(piece_bytes / 2)
 }
 
 /// Reads until `buffer` holds `size` bytes or the source ends.

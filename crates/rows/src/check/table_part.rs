@@ -1,7 +1,7 @@
 //! A Parquet or Arrow file: cells come typed and are checked as the text they print as.
 
 use super::{Cut, Parse, Piece, Session};
-use crate::batch::{Batch, Evaluator, Place};
+use crate::batch::{Batch, Evaluator, Place, QuickFields};
 use crate::cells::Cells;
 use crate::contract::{At, Syntax};
 use crate::csv::{Dialect, write_field};
@@ -9,7 +9,6 @@ use crate::drift::Drift;
 use crate::fold::RejectForm;
 use crate::parallel;
 use crate::plan::Fetched;
-use crate::reason::Reasons;
 use crate::source::Input;
 use crate::table::{self, Table};
 use crate::text::Encoding;
@@ -85,13 +84,7 @@ fn reject_form(columns: &[String], shown: &[usize], dialect: &Dialect) -> Reject
         }
         write_field(columns[*column].as_bytes(), dialect.delimiter(), &mut header);
     }
-    RejectForm::Csv {
-        dialect: dialect.clone(),
-        header: Some(header),
-        resubmitted: false,
-        fields: shown.len(),
-        encoding: Encoding::Utf8,
-    }
+    RejectForm::Csv { dialect: dialect.clone(), head: header, has_header: true, encoding: Encoding::Utf8 }
 }
 
 /// Gives a table's rows batch by batch.
@@ -134,24 +127,35 @@ impl Parse for TableParser<'_> {
             let line = piece.first_row + row as u64;
             let cells = &piece.cells;
             let slots = &self.slots;
-            let field = |slot: usize| {
-                let cell: &[u8] = cells.cell(row, slots[slot]);
-                let plain = memchr::memchr(0, cell).is_none() && std::str::from_utf8(cell).is_ok();
-                (plain && cell.len() <= crate::limits::FIELD_BYTES_MAX).then_some(cell)
-            };
-            if self.evaluator.quick(field, span, line, batch) {
+            let fields = RowCells { cells, row, slots };
+            if self.evaluator.quick(&fields, span, line, batch) {
                 continue;
             }
             self.cells.clear();
             for slot in &self.slots {
                 self.cells.push_owned(piece.cells.cell(row, *slot));
             }
-            let place = Place { span, line, whole: true, padding: 0 };
+            let place = Place { span, line };
             let fetched = Fetched { cells: &self.cells, input: &rendered };
-            self.evaluator.row(fetched, Reasons::NONE, place, batch);
+            self.evaluator.row(fetched, &rendered[start..], place, batch);
         }
         batch.input = rendered;
         Ok(())
+    }
+}
+
+/// The cells of one row, for the quick path.
+struct RowCells<'a> {
+    cells: &'a table::Batch,
+    row: usize,
+    slots: &'a [usize],
+}
+
+impl<'a> QuickFields<'a> for RowCells<'a> {
+    fn text(&self, slot: usize) -> Option<&'a [u8]> {
+        let cell = self.cells.cell(self.row, self.slots[slot]);
+        let plain = memchr::memchr(0, cell).is_none() && std::str::from_utf8(cell).is_ok();
+        (plain && cell.len() <= crate::limits::FIELD_BYTES_MAX).then_some(cell)
     }
 }
 

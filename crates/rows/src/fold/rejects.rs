@@ -1,20 +1,26 @@
 //! Refused rows: the first hundred listed for the report, all of them written out in the sender's own form.
 //!
 //! A rejects file is valid input again once its rows are put right: same form, same columns, and three more at the end
-//! (`line`, `reasons`, `hint`) that a reader of the same contract passes over.
+//! (`line`, `reasons`, `hint`) that a reader of the same contract passes over. Sent again as it is, every row is refused
+//! again for the same reasons: what was wrong with a row stays in it.
+
+mod delimited;
+mod json;
 
 use std::io::Write;
 
 use serde::Serialize;
 
-use super::is_torn;
 use crate::batch::{Batch, Detail, Reject};
-use crate::csv::{self, Dialect, Fields};
+use crate::csv::Dialect;
 use crate::limits::REJECTS_LISTED_MAX;
 use crate::plan::Plan;
-use crate::reason::Reasons;
+use crate::reason::{Reasons, structure};
 use crate::text::Encoding;
 use crate::{Error, Result};
+
+pub(crate) use delimited::ends_in_report;
+pub(crate) use json::unwrapped;
 
 /// The columns a rejects file has beyond the sender's own.
 pub(crate) const REPORT_COLUMNS: [&str; 3] = ["line", "reasons", "hint"];
@@ -58,12 +64,9 @@ pub struct ListedValue {
 pub(crate) enum RejectForm {
     Csv {
         dialect: Dialect,
-        /// The header record as it stood, report columns taken off.
-        header: Option<Vec<u8>>,
-        /// The fields come back with report columns, which are replaced.
-        resubmitted: bool,
-        /// Fields of the sender's own.
-        fields: usize,
+        /// What stands before the rows, report columns taken off; without the line end of the header, if that is last.
+        head: Vec<u8>,
+        has_header: bool,
         encoding: Encoding,
     },
     JsonLines,
@@ -80,7 +83,8 @@ pub(crate) struct Rejects {
     /// The start of the sink's present file was written.
     begun: bool,
     row: Vec<u8>,
-    fields: Fields,
+    /// Records with a quote that is never closed. They would swallow whatever came after them, so they come last.
+    open: Vec<u8>,
 }
 
 impl Rejects {
@@ -93,7 +97,7 @@ impl Rejects {
             written: 0,
             begun: false,
             row: Vec::new(),
-            fields: Fields::default(),
+            open: Vec::new(),
         }
     }
 
@@ -152,24 +156,21 @@ impl Rejects {
         let line = reject.line;
         let raw = &batch.input[reject.span.0 as usize..reject.span.1 as usize];
         match &form {
-            RejectForm::Csv { dialect, resubmitted, fields, .. } => {
-                let as_it_stands = reject.whole && !resubmitted && !is_torn(reject.reasons);
-                if as_it_stands {
-                    row.extend_from_slice(raw);
-                    row.extend(std::iter::repeat_n(dialect.delimiter(), reject.padding as usize));
-                } else {
-                    csv::parse_record(raw, 0, dialect, &mut self.fields);
-                    write_fields(&self.fields, *fields, dialect, &mut row);
-                }
-                write_csv_report(plan, reject.reasons, line, dialect, &mut row);
+            RejectForm::Csv { .. } if reject.reasons.iter().any(|reason| reason == structure::UNTERMINATED_QUOTE) => {
+                self.open.extend_from_slice(if self.open.is_empty() { b"" } else { b"\n" });
+                self.open.extend_from_slice(raw);
+            }
+            RejectForm::Csv { dialect, .. } => {
+                row.extend_from_slice(raw);
+                delimited::write_report(plan, reject.reasons, line, dialect, &mut row);
             }
             RejectForm::JsonLines => {
-                write_json(plan, raw, reject.reasons, line, &mut row);
+                json::write(plan, raw, reject.reasons, line, &mut row);
                 row.push(b'\n');
             }
             RejectForm::JsonArray => {
                 row.extend_from_slice(if self.written == 0 { b"" } else { b",\n" });
-                write_json(plan, raw, reject.reasons, line, &mut row);
+                json::write(plan, raw, reject.reasons, line, &mut row);
             }
         }
         self.written += 1;
@@ -190,7 +191,7 @@ impl Rejects {
         }
     }
 
-    /// Ends the file; the header stands in it even when no row was refused.
+    /// Ends the file; what stands before the rows is in it even when no row was refused.
     pub fn finish(&mut self) -> Result<()> {
         let Some(form) = self.form.take() else { return self.flush() };
         let mut end = Vec::new();
@@ -200,6 +201,7 @@ impl Rejects {
         if matches!(form, RejectForm::JsonArray) {
             end.extend_from_slice(if self.written == 0 { b"]\n" } else { b"\n]\n" });
         }
+        end.append(&mut self.open);
         self.put(&form, &end)?;
         self.flush()
     }
@@ -211,93 +213,21 @@ impl Rejects {
 
 fn begin(form: &RejectForm, into: &mut Vec<u8>) {
     match form {
-        RejectForm::Csv { dialect, header: Some(header), encoding, .. } => {
+        RejectForm::Csv { dialect, head, has_header, encoding } => {
             if matches!(encoding, Encoding::Utf16Le | Encoding::Utf16Be) {
                 into.extend_from_slice("\u{feff}".as_bytes());
             }
-            into.extend_from_slice(header);
-            for column in REPORT_COLUMNS {
-                into.push(dialect.delimiter());
-                into.extend_from_slice(column.as_bytes());
+            into.extend_from_slice(head);
+            if *has_header {
+                delimited::write_columns(dialect, into);
             }
-            into.push(b'\n');
         }
         RejectForm::JsonArray => into.extend_from_slice(b"[\n"),
-        RejectForm::Csv { .. } | RejectForm::JsonLines => {}
+        RejectForm::JsonLines => {}
     }
-}
-
-/// The sender's fields, written anew so that a torn quote does not swallow what follows.
-fn write_fields(fields: &Fields, count: usize, dialect: &Dialect, into: &mut Vec<u8>) {
-    for (index, field) in fields.iter().take(count.max(1)).enumerate() {
-        if index > 0 {
-            into.push(dialect.delimiter());
-        }
-        csv::write_field(field, dialect.delimiter(), into);
-    }
-    let missing = count.saturating_sub(fields.len());
-    into.extend(std::iter::repeat_n(dialect.delimiter(), missing));
 }
 
 fn hints(plan: &Plan, reasons: Reasons) -> String {
     let hints: Vec<&str> = reasons.iter().map(|reason| plan.reasons.get(reason).hint.as_str()).collect();
     hints.join("; ")
-}
-
-fn write_csv_report(plan: &Plan, reasons: Reasons, line: u64, dialect: &Dialect, into: &mut Vec<u8>) {
-    for text in [line.to_string(), plan.reasons.names(reasons).join(" "), hints(plan, reasons)] {
-        into.push(dialect.delimiter());
-        csv::write_field(text.as_bytes(), dialect.delimiter(), into);
-    }
-    into.push(b'\n');
-}
-
-fn write_json(plan: &Plan, raw: &[u8], reasons: Reasons, line: u64, into: &mut Vec<u8>) {
-    let names: Vec<String> = plan.reasons.names(reasons).iter().map(|name| json_text(name.as_bytes())).collect();
-    let (names, hint) = (names.join(","), json_text(hints(plan, reasons).as_bytes()));
-    let raw = without_report(raw.trim_ascii_end());
-    match raw.split_last() {
-        Some((b'}', front)) if !is_torn(reasons) => {
-            into.extend_from_slice(front);
-            let comma = if front.trim_ascii_end().ends_with(b"{") { "" } else { "," };
-            into.extend_from_slice(
-                format!("{comma}\"line\":{line},\"reasons\":[{names}],\"hint\":{hint}}}").as_bytes(),
-            );
-        }
-        Some((b']', front)) if !is_torn(reasons) => {
-            into.extend_from_slice(front);
-            let comma = if front.trim_ascii_end().ends_with(b"[") { "" } else { "," };
-            into.extend_from_slice(format!("{comma}{line},[{names}],{hint}]").as_bytes());
-        }
-        _ => {
-            let record = json_text(&raw);
-            let text = format!("{{\"record\":{record},\"line\":{line},\"reasons\":[{names}],\"hint\":{hint}}}");
-            into.extend_from_slice(text.as_bytes());
-        }
-    }
-}
-
-/// An object that came back from a rejects file, without what that file had added.
-fn without_report(raw: &[u8]) -> std::borrow::Cow<'_, [u8]> {
-    let marks: [&[u8]; 3] = [b",\"line\":", b"\"reasons\":[", b"\"hint\":\""];
-    if let Some(start) = memchr::memmem::rfind(raw, marks[0])
-        && marks[1..].iter().all(|mark| memchr::memmem::find(&raw[start..], mark).is_some())
-    {
-        return [&raw[..start], b"}"].concat().into();
-    }
-    raw.into()
-}
-
-fn json_text(text: &[u8]) -> String {
-    let mut json = String::from("\"");
-    for character in String::from_utf8_lossy(text).chars() {
-        match character {
-            '"' => json.push_str("\\\""),
-            '\\' => json.push_str("\\\\"),
-            '\u{0}'..='\u{1f}' => json.push_str(&format!("\\u{:04x}", u32::from(character))),
-            _ => json.push(character),
-        }
-    }
-    json.push('"');
-    json
 }

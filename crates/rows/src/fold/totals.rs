@@ -93,7 +93,7 @@ impl TotalFold {
         let span = transactions.span[good];
         let mut reasons = Reasons::NONE;
         reasons.add(self.repeated);
-        Reject { row: transactions.row[good], span, line: transactions.line[good], reasons, whole: true, padding: 0 }
+        Reject { row: transactions.row[good], span, line: transactions.line[good], reasons }
     }
 
     /// Rows of the batch that were good but for their id.

@@ -9,8 +9,9 @@ pub(super) fn write_scaled(units: u128, scale: u32, into: &mut Vec<u8>) {
     let mut rest = units;
     // Eighteen digits at a time fit 64 bits, where dividing is cheap.
     while rest >= TEN_TO_18 {
-        let mut low = (rest % TEN_TO_18) as u64;
-        rest /= TEN_TO_18;
+        let high = by_ten_to_18(rest);
+        let mut low = (rest - high * TEN_TO_18) as u64;
+        rest = high;
         for _ in 0..18 {
             at -= 1;
             text[at] = b'0' + (low % 10) as u8;
@@ -32,6 +33,16 @@ pub(super) fn write_scaled(units: u128, scale: u32, into: &mut Vec<u8>) {
     if end > point {
         into.push(b'.');
         into.extend_from_slice(&text[point..end]);
+    }
+}
+
+/// 10^18 is 2^18 times a number of 42 bits, so that most dividends need 64 bits only.
+#[inline]
+fn by_ten_to_18(dividend: u128) -> u128 {
+    const FIVE_TO_18: u64 = 3_814_697_265_625;
+    match u64::try_from(dividend >> 18) {
+        Ok(shifted) => (shifted / FIVE_TO_18).into(),
+        Err(_) => dividend / TEN_TO_18,
     }
 }
 

@@ -73,12 +73,6 @@ impl Compiler<'_> {
         if self.contract.name.trim().is_empty() {
             self.faults.push("`name` is empty".into());
         }
-        if self.contract.format.header == Some(false) && self.contract.format.fields.is_none() {
-            let by_position = self.contract.columns.values().any(|column| column.from.is_some());
-            if by_position {
-                self.faults.push("a file without a header needs `format.fields`, the number of its fields".into());
-            }
-        }
         for condition in &self.contract.format.conditions {
             if condition.equals.is_empty() == condition.starts_with.is_none() {
                 self.faults.push(format!("format.where `{}` needs either `equals` or `starts_with`", condition.path));

@@ -16,6 +16,18 @@ pub(super) enum Quick {
     Transactions { id: usize, amount: usize, currency: Fixed, time: usize, merchant: Fixed, status: Fixed },
 }
 
+/// The fields of a row as they stand in the input. All must be valid UTF-8 without NUL.
+pub(crate) trait QuickFields<'a> {
+    /// The text of a slot; None when it is not in the input as it stands.
+    fn text(&self, slot: usize) -> Option<&'a [u8]>;
+
+    /// The plain number in a slot, in units of 1e-9; None when there is none to be had quickly.
+    #[inline(always)]
+    fn nano(&self, slot: usize) -> Option<i64> {
+        decimal::quick(self.text(slot)?)
+    }
+}
+
 /// A value that is taken from a slot as it stands, or is the same for every row.
 #[derive(Debug, Clone)]
 pub(super) enum Fixed {
@@ -33,9 +45,9 @@ impl Fixed {
     }
 
     #[inline(always)]
-    fn text<'a>(&'a self, field: &impl Fn(usize) -> Option<&'a [u8]>) -> Option<&'a [u8]> {
+    fn text<'a>(&'a self, fields: &impl QuickFields<'a>) -> Option<&'a [u8]> {
         match self {
-            Fixed::Slot(slot) => field(*slot),
+            Fixed::Slot(slot) => fields.text(*slot),
             Fixed::Constant(value) => Some(value),
         }
     }
@@ -82,12 +94,11 @@ impl Quick {
 }
 
 impl Evaluator<'_> {
-    /// Takes the row if all its values are in order. `field` answers None for a value that is not in the input as it
-    /// stands. Every field must be valid UTF-8 without NUL, which callers know for whole pieces at once.
+    /// Takes the row if all its values are in order.
     #[inline(always)]
     pub fn quick<'a>(
         &'a mut self,
-        field: impl Fn(usize) -> Option<&'a [u8]>,
+        fields: &impl QuickFields<'a>,
         span: (u32, u32),
         line: u64,
         batch: &mut Batch,
@@ -96,20 +107,20 @@ impl Evaluator<'_> {
             return false;
         }
         match self.quick {
-            Some(Quick::Trades { .. }) => self.quick_trade(field, batch).is_some(),
-            Some(Quick::Transactions { .. }) => self.quick_transaction(field, span, line, batch).is_some(),
+            Some(Quick::Trades { .. }) => self.quick_trade(fields, batch).is_some(),
+            Some(Quick::Transactions { .. }) => self.quick_transaction(fields, span, line, batch).is_some(),
             None => false,
         }
     }
 
     #[inline(always)]
-    fn quick_trade<'a>(&'a mut self, field: impl Fn(usize) -> Option<&'a [u8]>, batch: &mut Batch) -> Option<()> {
+    fn quick_trade<'a>(&'a mut self, fields: &impl QuickFields<'a>, batch: &mut Batch) -> Option<()> {
         let Some(Quick::Trades { symbol, price, volume, time, sequence, trade_id }) = &self.quick else { return None };
         let Checks::Trades(checks) = &self.plan.checks else { return None };
-        let symbol = symbol.text(&field)?;
-        let price = number(field(*price)?, &checks.price.notation).filter(|price| *price > 0)?;
-        let volume = number(field(*volume)?, &checks.volume.notation).filter(|volume| *volume >= 0)?;
-        let time_text = field(*time)?;
+        let symbol = symbol.text(fields)?;
+        let price = number(fields, *price, &checks.price.notation).filter(|price| *price > 0)?;
+        let volume = number(fields, *volume, &checks.volume.notation).filter(|volume| *volume >= 0)?;
+        let time_text = fields.text(*time)?;
         let time = match self.iso.quick(time_text) {
             Some(time) if checks.time.reading.is_iso() => time,
             _ => checks.time.reading.parse(time_text).ok()?,
@@ -118,11 +129,11 @@ impl Evaluator<'_> {
             return None;
         }
         let sequence = match sequence {
-            Some(slot) => row::whole(field(*slot)?)?,
+            Some(slot) => row::whole(fields.text(*slot)?)?,
             None => 0,
         };
         let trade_id = match trade_id {
-            Some(slot) => Some(field(*slot)?),
+            Some(slot) => Some(fields.text(*slot)?),
             None => None,
         };
         let TradeColumns { name: names, time: times, price: prices, volume: volumes, .. } = &mut batch.trades;
@@ -146,7 +157,7 @@ impl Evaluator<'_> {
     #[inline(always)]
     fn quick_transaction<'a>(
         &'a mut self,
-        field: impl Fn(usize) -> Option<&'a [u8]>,
+        fields: &impl QuickFields<'a>,
         span: (u32, u32),
         line: u64,
         batch: &mut Batch,
@@ -155,16 +166,16 @@ impl Evaluator<'_> {
             return None;
         };
         let Checks::Transactions(checks) = &self.plan.checks else { return None };
-        let id = field(*id)?;
-        let amount = number(field(*amount)?, &checks.amount.notation)?;
-        let currency = currency::check(currency.text(&field)?).ok()?;
-        let time_text = field(*time)?;
+        let id = fields.text(*id)?;
+        let amount = number(fields, *amount, &checks.amount.notation)?;
+        let currency = currency::check(currency.text(fields)?).ok()?;
+        let time_text = fields.text(*time)?;
         let time = match self.iso.quick(time_text) {
             Some(time) if checks.time.reading.is_iso() => time,
             _ => checks.time.reading.parse(time_text).ok()?,
         };
-        let merchant = merchant.text(&field)?;
-        let status = Status::read(status.text(&field)?)?;
+        let merchant = merchant.text(fields)?;
+        let status = Status::read(status.text(fields)?)?;
         if id.is_empty() || row::is_blank(merchant) {
             return None;
         }
@@ -189,7 +200,11 @@ impl Evaluator<'_> {
 
 /// In units of 1e-9, if it fits.
 #[inline(always)]
-fn number(text: &[u8], notation: &Notation) -> Option<i64> {
-    let quick = if notation.is_plain() { decimal::quick(text) } else { None };
-    quick.or_else(|| notation.parse(text).ok().and_then(Decimal::nano)).filter(|nano| *nano != WIDE)
+fn number<'a>(fields: &impl QuickFields<'a>, slot: usize, notation: &Notation) -> Option<i64> {
+    let quick = if notation.is_plain() { fields.nano(slot) } else { None };
+    match quick {
+        Some(nano) => Some(nano),
+        None => notation.parse(fields.text(slot)?).ok().and_then(Decimal::nano),
+    }
+    .filter(|nano| *nano != WIDE)
 }

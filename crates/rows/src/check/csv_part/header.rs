@@ -1,31 +1,36 @@
 //! The header of a CSV part: what stands before the first row, what the columns are called, and where a plan finds
 //! its values among them.
 
+use super::line_ends_before;
 use crate::check::Piece;
 use crate::contract::{At, Contract, Format};
-use crate::csv::{self, Dialect, Fields, Kind, Records};
+use crate::csv::{self, Dialect, Fields, Kind, Record, Records};
 use crate::drift::Drift;
-use crate::fold::{REPORT_COLUMNS, RejectForm};
-use crate::limits::COLUMNS_MAX;
+use crate::fold::{self, REPORT_COLUMNS, RejectForm};
+use crate::limits::{COLUMNS_MAX, RECORD_BYTES_MAX};
 use crate::plan::Plan;
 use crate::text::Encoding;
 use crate::{Refusal, Result, choose};
 
 /// Everything in front of the first row.
 pub(super) struct Header {
-    /// The names of the columns; positions as text when there is no header record.
+    has_header: bool,
+    trim: bool,
+    declared: Option<usize>,
+    to_skip: usize,
+    /// The names of the columns; none when there is no header record.
     pub names: Vec<String>,
-    /// The header record as it stands.
-    raw: Option<Vec<u8>>,
-    /// Fields of every record.
-    fields: usize,
-    /// Records of the first piece that are no rows.
+    /// What stands before the rows and is no row, as it stands, for the rejects file; report columns taken off.
+    raw: Vec<u8>,
+    /// The first record that is not skipped.
+    first: Option<Fields>,
+    /// Records at the front of the piece with the first row that are no rows.
     pub records: usize,
+    /// Lines of the pieces before that one.
+    pub lines_done: u64,
     pub lines: u64,
     pub blank_lines: u64,
     pub comment_lines: u64,
-    /// The file is a rejects file that came back: its last three columns are ours.
-    resubmitted: bool,
 }
 
 /// Where a plan's slots are in a record.
@@ -33,152 +38,168 @@ pub(super) struct Header {
 pub(super) struct Binding {
     /// Field of each slot.
     pub slots: Vec<usize>,
-    /// Fields of every record.
-    pub fields: usize,
-    /// Fields of the sender's own; fewer than `fields` when a rejects file came back.
+    /// Fields of the sender's own.
     pub own_fields: usize,
+    /// The file is a rejects file that came back: its last three columns are ours.
+    pub resubmitted: bool,
     pub trim: bool,
 }
 
 impl Header {
-    pub fn find(format: Option<&Format>, first: &Piece, dialect: &Dialect) -> Result<Header> {
-        let has_header = format.and_then(|format| format.header).unwrap_or(true);
-        let trim = format.and_then(|format| format.trim) == Some(true);
-        let mut to_skip = format.and_then(|format| format.skip_records).unwrap_or(0);
-        let mut header = Header {
+    pub fn new(format: Option<&Format>) -> Header {
+        Header {
+            has_header: format.and_then(|format| format.header).unwrap_or(true),
+            trim: format.and_then(|format| format.trim) == Some(true),
+            declared: format.and_then(|format| format.fields),
+            to_skip: format.and_then(|format| format.skip_records).unwrap_or(0),
             names: Vec::new(),
-            raw: None,
-            fields: 0,
+            raw: Vec::new(),
+            first: None,
             records: 0,
+            lines_done: 0,
             lines: 0,
             blank_lines: 0,
             comment_lines: 0,
-            resubmitted: false,
-        };
-        let mut fields = Fields::default();
-        let index = &first.index;
-        for (number, record) in Records::new(&first.buffer, index).enumerate() {
-            let lines = (index.line_ends_before(number + 1) - index.line_ends_before(number)) as u64;
+        }
+    }
+
+    /// Looks for the header, or the first row when there is none, in the next piece; answers whether it is there.
+    pub fn look(&mut self, piece: &Piece, dialect: &Dialect) -> Result<bool> {
+        let index = &piece.index;
+        self.records = 0;
+        for (number, record) in Records::new(&piece.buffer, index).enumerate() {
+            let before = |number| line_ends_before(number, &piece.buffer, index);
+            let lines = before(number + 1) - before(number);
             match record.kind() {
-                Kind::Blank => header.blank_lines += lines,
-                Kind::Comment => header.comment_lines += lines,
-                Kind::Regular | Kind::Irregular if to_skip > 0 => {
-                    to_skip -= 1;
-                    header.lines += lines;
+                Kind::Blank => self.blank_lines += lines,
+                Kind::Comment => self.comment_lines += lines,
+                Kind::Regular | Kind::Irregular if self.to_skip > 0 => {
+                    self.to_skip -= 1;
+                    self.lines += lines;
+                    self.keep(&piece.buffer[record.range()])?;
                 }
                 Kind::Regular | Kind::Irregular => {
-                    csv::parse_record(&first.buffer, record.start(), dialect, &mut fields);
-                    if fields.len() > COLUMNS_MAX {
-                        return Err(too_many_columns(fields.len()).into());
+                    self.take(&piece.buffer, &record, dialect)?;
+                    if self.has_header {
+                        self.lines += lines;
+                        self.records = number + 1;
                     }
-                    if has_header {
-                        header.lines += lines;
-                        header.records = number + 1;
-                        header.raw = Some(first.buffer[record.range()].to_vec());
-                        header.names = names(&fields, trim)?;
-                    }
-                    header.measure(format, &fields, has_header);
-                    return Ok(header);
+                    return Ok(true);
                 }
             }
-            header.records = number + 1;
+            self.records = number + 1;
         }
-        header.measure(format, &fields, has_header);
-        if has_header {
+        self.lines_done += line_ends_before(index.len(), &piece.buffer, index);
+        Ok(false)
+    }
+
+    fn take(&mut self, buffer: &[u8], record: &Record<'_>, dialect: &Dialect) -> Result<()> {
+        let mut fields = Fields::default();
+        csv::parse_record(buffer, record.start(), dialect, &mut fields);
+        if fields.len() > COLUMNS_MAX {
+            return Err(too_many_columns(fields.len()).into());
+        }
+        if self.has_header {
+            self.names = names(&fields, self.trim);
+            let end = match self.own_names() < self.names.len() {
+                true => record.field_span(self.own_names() - 1).1,
+                false => record.end(),
+            };
+            self.keep(&buffer[record.start()..end])?;
+        }
+        self.first = Some(fields);
+        Ok(())
+    }
+
+    fn keep(&mut self, record: &[u8]) -> Result<()> {
+        if self.raw.len() + record.len() > RECORD_BYTES_MAX {
+            let message = format!("what stands before the rows is longer than {RECORD_BYTES_MAX} bytes");
+            return Err(Refusal::new("header_too_long", message, "check format.skip_records of the contract").into());
+        }
+        self.raw.extend_from_slice(record);
+        self.raw.push(b'\n');
+        Ok(())
+    }
+
+    /// Whether there is a header where one must be.
+    pub fn check(&self) -> Result<()> {
+        if self.first.is_none() && self.has_header {
             let hint = "the first record must name the columns; a contract can say header = false or skip_records";
             return Err(Refusal::new("no_header", "there is no header record", hint).into());
         }
-        Ok(header)
+        Ok(())
     }
 
-    /// Works out how many fields records have, and whether the last three are those of a rejects file.
-    fn measure(&mut self, format: Option<&Format>, first: &Fields, has_header: bool) {
-        let declared = format.and_then(|format| format.fields);
-        let more = REPORT_COLUMNS.len();
-        if has_header {
-            self.resubmitted = self.names.len() > more
-                && self.names[self.names.len() - more..].iter().map(String::as_str).eq(REPORT_COLUMNS)
-                && declared.is_none_or(|declared| declared + more == self.names.len());
-            self.fields = if self.resubmitted { self.names.len() } else { declared.unwrap_or(self.names.len()) };
-            return;
-        }
-        let declared = declared.unwrap_or(first.len());
-        let line = first.get(declared).unwrap_or_default();
-        let reasons = first.get(declared + 1).unwrap_or_default();
-        let is_name = |byte: &u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || matches!(byte, b'_' | b' ');
-        self.resubmitted = first.len() == declared + more
-            && !line.is_empty()
-            && line.iter().all(u8::is_ascii_digit)
-            && !reasons.is_empty()
-            && reasons.iter().all(is_name);
-        self.fields = if self.resubmitted { declared + more } else { declared };
-        self.names = (0..declared).map(|position| position.to_string()).collect();
+    /// How many of the names are the sender's: the last three of a rejects file that came back are ours.
+    fn own_names(&self) -> usize {
+        let own = self.names.len().saturating_sub(REPORT_COLUMNS.len());
+        let is_report = own > 0 && self.names[own..].iter().map(String::as_str).eq(REPORT_COLUMNS);
+        if is_report && self.declared.is_none_or(|declared| declared == own) { own } else { self.names.len() }
+    }
+
+    /// How many fields of the first record are the sender's.
+    fn own_first_fields(&self, plan: &Plan) -> usize {
+        let Some(first) = &self.first else { return 0 };
+        let own = first.len().saturating_sub(REPORT_COLUMNS.len());
+        if fold::ends_in_report(&plan.reasons, first) { own } else { first.len() }
     }
 
     /// Where a place of a contract is; of columns with one name the first.
     pub fn position(&self, at: &At) -> Option<usize> {
         match at {
-            At::Position(position) => (*position < self.fields).then_some(*position),
-            At::Name(_) if self.raw.is_none() => None,
+            At::Position(position) => (*position < self.fields()).then_some(*position),
             At::Name(name) => self.names.iter().position(|known| known == name),
         }
     }
 
+    /// Fields that a place can be among.
+    fn fields(&self) -> usize {
+        let first = if self.has_header { self.own_names() } else { self.first.as_ref().map_or(0, Fields::len) };
+        self.declared.unwrap_or(first)
+    }
+
     /// Finds every slot of `plan`, or tells which columns are missing.
     pub fn bind(&self, contract: &Contract, plan: &Plan) -> Result<Binding> {
-        let mut missing = Vec::new();
-        let mut slots = Vec::new();
-        for at in &plan.slots {
-            match self.position(at) {
-                Some(field) => slots.push(field),
-                None => missing.push(at),
-            }
+        let (own_fields, resubmitted) = if self.has_header {
+            let own = self.own_names();
+            (self.declared.unwrap_or(own), own < self.names.len())
+        } else {
+            let own = self.own_first_fields(plan);
+            let resubmitted = self.first.as_ref().is_some_and(|first| own < first.len());
+            (self.declared.unwrap_or(own), resubmitted)
+        };
+        let place = |at: &At| self.position(at).filter(|field| *field < own_fields);
+        let missing: Vec<&At> = plan.slots.iter().filter(|at| place(at).is_none()).collect();
+        // A file without a single record lacks nothing.
+        if !missing.is_empty() && self.first.is_some() {
+            return Err(choose::missing_columns(&plan.contract, &missing, &self.names, own_fields).into());
         }
-        if !missing.is_empty() {
-            return Err(choose::missing_columns(&plan.contract, &missing, &self.names, self.fields).into());
-        }
-        let own_fields = if self.resubmitted { self.fields - REPORT_COLUMNS.len() } else { self.fields };
-        Ok(Binding { slots, fields: self.fields, own_fields, trim: contract.format.trim == Some(true) })
+        let slots = plan.slots.iter().filter_map(place).collect();
+        Ok(Binding { slots, own_fields, resubmitted, trim: contract.format.trim == Some(true) })
     }
 
     pub fn drift(&self, contract: &Contract) -> Drift {
-        if self.raw.is_none() {
+        if !self.has_header {
             return Drift::default();
         }
-        let own = if self.resubmitted { self.names.len() - REPORT_COLUMNS.len() } else { self.names.len() };
-        Drift::between(contract, &self.names[..own])
+        Drift::between(contract, &self.names[..self.own_names()])
     }
 
-    pub fn reject_form(&self, dialect: &Dialect, binding: &Binding, encoding: Encoding) -> RejectForm {
-        let header = self.raw.as_ref().map(|raw| match self.resubmitted {
-            true => own_part(raw, dialect, binding.own_fields),
-            false => raw.clone(),
-        });
-        let resubmitted = self.resubmitted;
-        RejectForm::Csv { dialect: dialect.clone(), header, resubmitted, fields: binding.own_fields, encoding }
-    }
-}
-
-/// The first `count` fields of a header record, written anew.
-fn own_part(raw: &[u8], dialect: &Dialect, count: usize) -> Vec<u8> {
-    let mut fields = Fields::default();
-    csv::parse_record(raw, 0, dialect, &mut fields);
-    let mut own = Vec::new();
-    for (index, field) in fields.iter().take(count).enumerate() {
-        if index > 0 {
-            own.push(dialect.delimiter());
+    pub fn reject_form(&mut self, dialect: &Dialect, encoding: Encoding) -> RejectForm {
+        let mut head = std::mem::take(&mut self.raw);
+        if self.has_header {
+            head.pop(); // the line end, before which the report columns go
         }
-        csv::write_field(field, dialect.delimiter(), &mut own);
+        RejectForm::Csv { dialect: dialect.clone(), head, has_header: self.has_header, encoding }
     }
-    own
 }
 
-fn names(fields: &Fields, trim: bool) -> Result<Vec<String>> {
+fn names(fields: &Fields, trim: bool) -> Vec<String> {
     let name = |field: &[u8]| {
         let text = String::from_utf8_lossy(field);
         if trim { text.trim().to_owned() } else { text.into_owned() }
     };
-    Ok(fields.iter().map(name).collect())
+    fields.iter().map(name).collect()
 }
 
 fn too_many_columns(columns: usize) -> Refusal {

@@ -1,11 +1,13 @@
 //! The loop over the records of a piece of CSV.
 
 use super::header::Binding;
-use super::record_too_long;
-use crate::batch::{Batch, Evaluator, Place};
+use super::{line_ends_before, record_too_long};
+use crate::batch::{Batch, Evaluator, Place, QuickFields};
 use crate::cells::Cells;
 use crate::check::{Parse, Piece};
 use crate::csv::{self, Dialect, Fields, Kind, QuoteFault, Record, Records, Unquoted};
+use crate::decimal;
+use crate::fold::{self, REPORT_COLUMNS};
 use crate::limits::{FIELD_BYTES_MAX, RECORD_BYTES_MAX};
 use crate::plan::{Fetched, Plan};
 use crate::reason::{Reasons, structure};
@@ -37,6 +39,7 @@ impl Parse for CsvParser<'_> {
         let buffer = std::mem::take(&mut piece.buffer);
         let index = &piece.index;
         let sound = !index.has_nul() && (!index.has_high() || std::str::from_utf8(&buffer).is_ok());
+        let fields = self.binding.own_fields + if self.binding.resubmitted { REPORT_COLUMNS.len() } else { 0 };
         let mut result = Ok(());
         let lines_are_records = index.line_ends_before(index.len()) == index.len();
         let line_of = |number: usize| {
@@ -45,25 +48,30 @@ impl Parse for CsvParser<'_> {
         };
         let lines_in = |number: usize| match lines_are_records {
             true => 1,
-            false => (index.line_ends_before(number + 1) - index.line_ends_before(number)) as u64,
+            false => line_ends_before(number + 1, &buffer, index) - line_ends_before(number, &buffer, index),
         };
-        for (number, record) in Records::new(&buffer, index).enumerate().skip(piece.header_records) {
-            let plain = self.quick && record.is_plain() && record.fields() == self.binding.fields;
-            if plain && (sound || is_sound(&buffer[record.range()])) {
-                let taken = self.quick(&buffer, &record, line_of(number), batch);
-                if taken {
-                    batch.counts.row_lines += lines_in(number);
-                    continue;
-                }
-            }
-            if record.end() - record.start() > RECORD_BYTES_MAX {
+        let unsound = if sound { Vec::new() } else { unsound_places(&buffer) };
+        let mut unsound = unsound.iter().copied().peekable();
+        let mut records = Records::new(&buffer, index);
+        for _ in 0..piece.header_records {
+            records.next();
+        }
+        let mut number = piece.header_records;
+        while let Some(record) = records.next() {
+            while unsound.next_if(|place| (*place as usize) < record.start()).is_some() {}
+            let is_sound = unsound.peek().is_none_or(|place| *place as usize >= record.end());
+            let plain = self.quick && is_sound && record.is_plain() && record.fields() == fields;
+            if plain && self.quick(&buffer, &record, line_of(number), batch) {
+                batch.counts.row_lines += lines_in(number);
+            } else if record.end() - record.start() > RECORD_BYTES_MAX {
                 result = Err(Error::Refused(record_too_long(line_of(number))));
                 break;
+            } else if self.slow(&buffer, &record, line_of(number), batch) {
+                batch.counts.row_lines += lines_in(number);
             }
-            let is_row = self.slow(&buffer, &record, line_of(number), batch);
-            batch.counts.row_lines += if is_row { lines_in(number) } else { 0 };
+            number += 1;
         }
-        batch.counts.lines += index.line_ends_before(index.len()) as u64;
+        batch.counts.lines += line_ends_before(index.len(), &buffer, index);
         batch.input = buffer;
         result
     }
@@ -72,21 +80,13 @@ impl Parse for CsvParser<'_> {
 impl CsvParser<'_> {
     #[inline(always)]
     fn quick(&mut self, buffer: &[u8], record: &Record<'_>, line: u64, batch: &mut Batch) -> bool {
-        let quote = self.dialect.quote();
-        let slots = &self.binding.slots;
-        let field = |slot: usize| {
-            let (start, end) = record.field_span(slots[slot]);
-            let field = &buffer[start..end];
-            match field {
-                [first, inner @ .., _] if Some(*first) == quote => match memchr::memchr(*first, inner) {
-                    None => Some(inner),
-                    Some(_) => None,
-                },
-                _ => Some(field),
-            }
+        let (quote, slots) = (self.dialect.quote(), self.binding.slots.as_slice());
+        let fields = RecordFields { buffer, record, slots, quote };
+        let end = match self.binding.resubmitted {
+            true => self.own_end(record, self.binding.own_fields),
+            false => record.end(),
         };
-        let span = (record.start() as u32, record.end() as u32);
-        self.evaluator.quick(field, span, line, batch)
+        self.evaluator.quick(&fields, (record.start() as u32, end as u32), line, batch)
     }
 
     /// Any record, told with all that is wrong with it; false when it is no row.
@@ -103,18 +103,22 @@ impl CsvParser<'_> {
             }
             Kind::Regular | Kind::Irregular => {}
         }
-        let raw = &buffer[record.range()];
+        let resubmitted = self.binding.resubmitted;
+        if kind == Kind::Irregular || resubmitted {
+            csv::parse_record(buffer, record.start(), &self.dialect, &mut self.fields);
+        }
+        let fields = if resubmitted { self.own_of_resubmitted(record.fields()) } else { record.fields() };
+        let end = self.own_end(record, fields);
+        let raw = &buffer[record.start()..end];
         let mut faults = Reasons::NONE;
         if kind == Kind::Irregular {
-            csv::parse_record(buffer, record.start(), &self.dialect, &mut self.fields);
             match self.fields.fault() {
                 Some(QuoteFault::Bad) => faults.add(structure::BAD_QUOTE),
                 Some(QuoteFault::Unterminated) => faults.add(structure::UNTERMINATED_QUOTE),
                 None => {}
             }
         }
-        let fields = record.fields();
-        if fields != self.binding.fields && fields != self.binding.own_fields {
+        if fields != self.binding.own_fields {
             faults.add(structure::WRONG_FIELD_COUNT);
         }
         if std::str::from_utf8(raw).is_err() {
@@ -126,16 +130,32 @@ impl CsvParser<'_> {
         if raw.len() > FIELD_BYTES_MAX && (0..fields).any(|field| width(record, field) > FIELD_BYTES_MAX) {
             faults.add(structure::FIELD_TOO_LONG);
         }
-        let padding = self.binding.own_fields.saturating_sub(fields) as u32;
-        let place = Place { span: (record.start() as u32, record.end() as u32), line, whole: true, padding };
+        let place = Place { span: (record.start() as u32, end as u32), line };
         if !faults.is_empty() {
-            self.evaluator.refuse(faults, place, buffer, batch);
+            self.evaluator.refuse(faults, place, raw, batch);
             return true;
         }
         self.fetch(buffer, record, kind);
         let fetched = Fetched { cells: &self.cells, input: buffer };
-        self.evaluator.row(fetched, Reasons::NONE, place, batch);
+        self.evaluator.row(fetched, raw, place, batch);
         true
+    }
+
+    /// How many of the `count` fields of the record just parsed are the sender's, in a rejects file that came back: not
+    /// the report on it, if it is still there. One that was edited is told by the number of fields.
+    fn own_of_resubmitted(&self, count: usize) -> usize {
+        let own = count.saturating_sub(REPORT_COLUMNS.len());
+        let is_reported = fold::ends_in_report(&self.evaluator.plan.reasons, &self.fields);
+        if is_reported || own == self.binding.own_fields { own } else { count }
+    }
+
+    /// Where the first `own` fields end.
+    #[inline]
+    fn own_end(&self, record: &Record<'_>, own: usize) -> usize {
+        match own.checked_sub(1) {
+            Some(last) if own < record.fields() => record.field_span(last).1,
+            _ => record.end(),
+        }
     }
 
     fn fetch(&mut self, buffer: &[u8], record: &Record<'_>, kind: Kind) {
@@ -166,9 +186,48 @@ impl CsvParser<'_> {
     }
 }
 
-/// Valid UTF-8 without NUL; asked of single records when a piece is not.
-fn is_sound(raw: &[u8]) -> bool {
-    memchr::memchr(0, raw).is_none() && std::str::from_utf8(raw).is_ok()
+/// Where NULs and bytes that are not UTF-8 stand, ascending; asked only of pieces that have some.
+fn unsound_places(buffer: &[u8]) -> Vec<u32> {
+    let mut places: Vec<u32> = memchr::memchr_iter(0, buffer).map(|place| place as u32).collect();
+    let mut at = 0;
+    for chunk in buffer.utf8_chunks() {
+        at += chunk.valid().len();
+        if !chunk.invalid().is_empty() {
+            places.push(at as u32);
+        }
+        at += chunk.invalid().len();
+    }
+    places.sort_unstable();
+    places
+}
+
+/// The fields of one record, for the quick path.
+struct RecordFields<'a> {
+    buffer: &'a [u8],
+    record: &'a Record<'a>,
+    slots: &'a [usize],
+    quote: Option<u8>,
+}
+
+impl<'a> QuickFields<'a> for RecordFields<'a> {
+    #[inline(always)]
+    fn text(&self, slot: usize) -> Option<&'a [u8]> {
+        let (start, end) = self.record.field_span(self.slots[slot]);
+        let field = &self.buffer[start..end];
+        match field {
+            [first, inner @ .., _] if Some(*first) == self.quote => match memchr::memchr(*first, inner) {
+                None => Some(inner),
+                Some(_) => None,
+            },
+            _ => Some(field),
+        }
+    }
+
+    #[inline(always)]
+    fn nano(&self, slot: usize) -> Option<i64> {
+        let (start, end) = self.record.field_span(self.slots[slot]);
+        decimal::quick_at(self.buffer, start, end)
+    }
 }
 
 fn width(record: &Record<'_>, field: usize) -> usize {

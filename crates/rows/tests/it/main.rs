@@ -1,0 +1,12 @@
+//! The row engine through its front door: whole files in, reports, bars, totals and rejects out.
+#![expect(clippy::unwrap_used, reason = "what is missing fails the test")]
+
+mod corpus;
+mod exact;
+mod hostile;
+mod messages;
+mod properties;
+mod rejects;
+mod spill;
+mod support;
+mod torture;
