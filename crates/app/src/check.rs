@@ -144,6 +144,7 @@ fn one(
         memory: usize::try_from(arguments.memory).unwrap_or(usize::MAX),
         rejects: rejects.as_mut().map(output::Output::sink).transpose()?,
         on_open: Some(&mut on_open),
+        ..Options::default()
     };
     let checked = check(Box::new(input), options, &mut || Ok(Box::new(FileScratch::default())));
     let mut checked = checked.with_context(|| shown.clone())?;

@@ -260,11 +260,11 @@ fn packed_table(kind: &str, compression: Compression) -> Refusal {
     Refusal::new("unsupported_compression", message, "send it as it is; it is compressed within")
 }
 
-/// Enough bytes to tell a table from text.
+/// Enough bytes to tell a table from text: as many however the source gives them, or the answer would hang on it.
 fn read_head(source: &mut dyn Source) -> Result<Vec<u8>> {
-    let mut head = vec![0; 4096];
+    let mut head = vec![0; table::HEAD_BYTES];
     let mut filled = 0;
-    while filled < 16 {
+    while filled < head.len() {
         match source.read(&mut head[filled..])? {
             0 => break,
             read => filled += read,

@@ -39,8 +39,11 @@ impl TableKind {
     }
 }
 
-/// The format that the first bytes of a file tell. Give it a few hundred bytes: a text file may begin with the
-/// same letters, and is told apart by having no control characters after them.
+/// How many bytes tell a table from text.
+pub const HEAD_BYTES: usize = 512;
+
+/// The format that the first `HEAD_BYTES` of a file tell: a text file may begin with the same letters, and is told apart
+/// by having no control characters after them.
 pub fn is_table(first: &[u8]) -> Option<TableKind> {
     let kinds: [(&[u8], TableKind); 4] = [
         (b"PAR1", TableKind::Parquet),
@@ -69,7 +72,7 @@ impl Table {
     /// Reads and checks the footer. No value is decoded yet.
     pub fn open(mut input: Box<dyn Input>) -> Result<Table> {
         let mut first = Vec::new();
-        std::io::Read::read_to_end(&mut std::io::Read::take(&mut input, 512), &mut first)?;
+        std::io::Read::read_to_end(&mut std::io::Read::take(&mut input, HEAD_BYTES as u64), &mut first)?;
         let Some(kind) = is_table(&first) else {
             return Err(Refusal::new(
                 "not_a_table",

@@ -177,12 +177,17 @@ impl Packed {
     }
 }
 
-/// Reads once; an interrupted call is not an error.
+/// Reads until `into` is full or the end comes, so that what is said of a damaged file does not hang on how many bytes
+/// the input gives at once. An interrupted call is not an error.
 fn read(input: &mut dyn Input, into: &mut [u8]) -> std::io::Result<usize> {
-    loop {
-        match input.read(into) {
+    let mut filled = 0;
+    while filled < into.len() {
+        match input.read(&mut into[filled..]) {
+            Ok(0) => break,
+            Ok(more) => filled += more,
             Err(error) if error.kind() == ErrorKind::Interrupted => {}
-            done => return done,
+            Err(error) => return Err(error),
         }
     }
+    Ok(filled)
 }

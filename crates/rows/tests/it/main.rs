@@ -6,6 +6,7 @@ mod exact;
 mod hostile;
 mod messages;
 mod properties;
+mod regressions;
 mod rejects;
 mod spill;
 mod support;

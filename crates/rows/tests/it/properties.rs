@@ -34,7 +34,7 @@ fn cuts() -> impl Strategy<Value = (usize, Vec<usize>)> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(150))]
+    #![proptest_config(ProptestConfig::with_cases(250))]
 
     #[test]
     fn csv_is_the_same_however_it_is_cut(file in csv_file(), (piece, reads) in cuts()) {
@@ -60,6 +60,27 @@ proptest! {
         slow.columns = column.columns;
         let all = |contract: &Contract| told(&file.bytes, Way { contract: Some(contract), ..Way::default() });
         prop_assert_eq!(all(&file.contract()).everything(), all(&slow).everything());
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(250))]
+
+    #[test]
+    fn rejects_sent_again_are_refused_again(file in prop_oneof![csv_file(), ndjson_file(), json_array_file()]) {
+        let contract = file.contract();
+        let check = |bytes: &[u8]| told(bytes, Way { contract: Some(&contract), ..Way::default() });
+        let first = check(&file.bytes);
+        // A repeated id is no fault without the row it repeats, and a file that was refused says so instead.
+        prop_assume!(first.report.duplicate == 0 && first.report.rejected > 0 && first.report.error.is_none());
+        prop_assume!(!first.report.reasons.contains_key("duplicate_transaction_id"));
+        let second = check(&first.rejects);
+        let reasons = |told: &Told| -> Vec<Vec<String>> {
+            told.report.rejects.iter().map(|reject| reject.reasons.clone()).collect()
+        };
+        prop_assert_eq!(reasons(&second), reasons(&first), "{}", String::from_utf8_lossy(&first.rejects));
+        prop_assert_eq!(second.report.good, 0);
+        prop_assert_eq!(&check(&second.rejects).rejects, &second.rejects);
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::io::{Cursor, Read, Seek, SeekFrom, Write};
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
 use rows::check::{Options, check};
@@ -9,7 +10,7 @@ use rows::contract::Contract;
 use rows::decimal::{Sum18, Sum36, ratio10};
 use rows::limits::MEMORY_BYTES_DEFAULT;
 use rows::report::Report;
-use rows::source::{Input, MemoryScratch};
+use rows::source::{Input, MemoryScratch, Scratch};
 use rows::time::{Interval, rfc3339};
 
 /// How to check.
@@ -43,6 +44,8 @@ pub(crate) struct Told {
     pub(crate) bars: Vec<Bar>,
     pub(crate) totals: Vec<Total>,
     pub(crate) rejects: Vec<u8>,
+    /// Bytes that were put aside.
+    pub(crate) spilled: u64,
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -118,7 +121,12 @@ pub(crate) fn told_of(input: Box<dyn Input>, way: Way<'_>) -> Told {
         rejects: Some(Box::new(sink.clone())),
         ..Options::default()
     };
-    let checked = check(input, options, &mut || Ok(Box::new(MemoryScratch::default())));
+    let spilled = Arc::new(AtomicU64::new(0));
+    let mut scratch = || {
+        let scratch = Counted { kept: MemoryScratch::default(), bytes: Arc::clone(&spilled) };
+        Ok(Box::new(scratch) as Box<dyn Scratch>)
+    };
+    let checked = check(input, options, &mut scratch);
     let mut checked = checked.expect("memory can always be read");
     let (mut bars, mut totals) = (Vec::new(), Vec::new());
     let given = checked.bars(|symbol, time, group| {
@@ -158,7 +166,7 @@ pub(crate) fn told_of(input: Box<dyn Input>, way: Way<'_>) -> Told {
     let report = checked.report;
     assert_eq!(report.rows, report.good + report.rejected + report.duplicate, "{report:?}");
     assert_eq!(report.first_reasons.values().sum::<u64>(), report.rejected + report.duplicate, "{report:?}");
-    Told { report, bars, totals, rejects }
+    Told { report, bars, totals, rejects, spilled: spilled.load(Ordering::Relaxed) }
 }
 
 #[track_caller]
@@ -197,6 +205,23 @@ impl Write for Sink {
 
     fn flush(&mut self) -> std::io::Result<()> {
         Ok(())
+    }
+}
+
+/// Scratch space that tells how much it was given.
+struct Counted {
+    kept: MemoryScratch,
+    bytes: Arc<AtomicU64>,
+}
+
+impl Scratch for Counted {
+    fn append(&mut self, bytes: &[u8]) -> std::io::Result<u64> {
+        self.bytes.fetch_add(bytes.len() as u64, Ordering::Relaxed);
+        self.kept.append(bytes)
+    }
+
+    fn read_at(&mut self, offset: u64, into: &mut [u8]) -> std::io::Result<()> {
+        self.kept.read_at(offset, into)
     }
 }
 
