@@ -168,7 +168,7 @@ mod tests {
                     price = { from = \"p\", unit = \"s\" }\nvolume = {}\ntimestamp = { from = \"t\" }\n";
         let findings = look(Path::new("x.toml"), text);
         let lines: Vec<Option<usize>> = findings.faults.iter().map(|fault| fault.line).collect();
-        assert_eq!(lines, [Some(6), None], "{findings:?}");
+        assert_eq!(lines, [Some(6), Some(7)], "{findings:?}");
         assert_eq!(line_of(text, "columns", "volume"), Some(7));
         assert_eq!(line_of("[columns.price]\nfrom = \"p\"\n", "columns", "price"), Some(1));
     }
