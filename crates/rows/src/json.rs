@@ -18,6 +18,7 @@ mod walk;
 pub use cutter::{Cutter, Record};
 pub use extract::{Condition, Extract, Extractor, LinePrefix, Outcome, Test};
 pub use fault::JsonFault;
+pub(crate) use layout::is_closed;
 pub use layout::{Layout, detect};
 pub use path::{Path, Paths};
 pub use reader::Reader;

@@ -146,10 +146,11 @@ impl Header {
 
     /// Where a place of a contract is; of columns with one name the first.
     pub fn position(&self, at: &At) -> Option<usize> {
-        match at {
-            At::Position(position) => (*position < self.fields()).then_some(*position),
+        let position = match at {
+            At::Position(position) => Some(*position),
             At::Name(name) => self.names.iter().position(|known| known == name),
-        }
+        };
+        position.filter(|position| *position < self.fields())
     }
 
     /// Fields that a place can be among.

@@ -57,7 +57,7 @@ impl Parse for CsvParser<'_> {
             records.next();
         }
         let mut number = piece.header_records;
-        while let Some(record) = records.next() {
+        for record in records {
             while unsound.next_if(|place| (*place as usize) < record.start()).is_some() {}
             let is_sound = unsound.peek().is_none_or(|place| *place as usize >= record.end());
             let plain = self.quick && is_sound && record.is_plain() && record.fields() == fields;

@@ -21,7 +21,9 @@ pub(super) fn write(plan: &Plan, raw: &[u8], reasons: Reasons, line: u64, into: 
     let names: Vec<String> = plan.reasons.names(reasons).iter().map(|name| quoted(name)).collect();
     let (names, hint) = (names.join(","), quoted(&hints(plan, reasons)));
     let record = unwrapped(raw).map_or(Cow::Borrowed(raw), Cow::Owned);
-    let is_torn = reasons.iter().any(|reason| reason == structure::INVALID_JSON);
+    // Reading ends at the first fault, so that brackets may still be open behind it.
+    let is_torn =
+        reasons.iter().any(|reason| reason == structure::INVALID_JSON) || !json::is_closed(record.trim_ascii_end());
     let record = if is_torn { record } else { without_report(record.trim_ascii_end()).into_owned().into() };
     match record.split_last() {
         Some((b'}', front)) if !is_torn => {
@@ -36,12 +38,17 @@ pub(super) fn write(plan: &Plan, raw: &[u8], reasons: Reasons, line: u64, into: 
             let comma = if front.trim_ascii_end().ends_with(b"[") { "" } else { "," };
             into.extend_from_slice(format!("{comma}{line},[{names}],{hint}]").as_bytes());
         }
-        _ => {
-            into.extend_from_slice(WRAPPED);
-            write_escaped(&record, into);
-            into.extend_from_slice(format!("\",\"line\":{line},\"reasons\":[{names}],\"hint\":{hint}}}").as_bytes());
-        }
+        _ => wrap(plan, &record, reasons, line, into),
     }
+}
+
+/// Appends a refused record as text in an object of its own.
+fn wrap(plan: &Plan, record: &[u8], reasons: Reasons, line: u64, into: &mut Vec<u8>) {
+    let names: Vec<String> = plan.reasons.names(reasons).iter().map(|name| quoted(name)).collect();
+    let (names, hint) = (names.join(","), quoted(&hints(plan, reasons)));
+    into.extend_from_slice(WRAPPED);
+    write_escaped(record, into);
+    into.extend_from_slice(format!("\",\"line\":{line},\"reasons\":[{names}],\"hint\":{hint}}}").as_bytes());
 }
 
 /// The record that `text` is a wrapping of.
