@@ -174,7 +174,7 @@ fn threads(asked: Option<u16>) -> usize {
 }
 
 /// Opens a file; standard input is put in a temporary one, because packed files and tables are read from their end.
-fn open(path: &Path) -> Result<File> {
+pub(crate) fn open(path: &Path) -> Result<File> {
     if path != Path::new("-") {
         let file = File::open(path)?;
         if file.metadata()?.is_dir() {

@@ -1,10 +1,11 @@
 //! The `millrace` binary: the command line around the row engine.
 //!
 //! Data goes to standard output, everything else to standard error. Exit codes: 0 all good, 1 could not, 2 usage,
-//! 3 some rows or files were rejected.
+//! 3 some rows or files were rejected, or a contract or its golden files failed.
 
 mod check;
 mod complain;
+mod feed;
 mod scratch;
 mod size;
 
@@ -26,6 +27,8 @@ const EXIT_CODES: &str = "Exit codes: 0 all good, 1 could not, 2 usage, 3 some r
 enum Command {
     /// Check files against a contract and add them up; nothing is stored.
     Check(check::Arguments),
+    /// Propose, look over and test contracts.
+    Feed(feed::Arguments),
     /// Print the completions of a shell.
     Completions {
         /// The shell.
@@ -37,6 +40,7 @@ fn main() -> ExitCode {
     let cli = Cli::parse();
     let result = match cli.command {
         Command::Check(arguments) => check::run(arguments),
+        Command::Feed(arguments) => feed::run(arguments),
         Command::Completions { shell } => {
             clap_complete::generate(shell, &mut Cli::command(), "millrace", &mut std::io::stdout());
             Ok(ExitCode::SUCCESS)

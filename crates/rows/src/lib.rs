@@ -14,6 +14,7 @@ pub mod drift;
 mod error;
 pub mod fold;
 pub mod groups;
+pub mod infer;
 pub mod json;
 pub mod limits;
 mod parallel;

@@ -3,6 +3,7 @@
 //! A rule is a function from text to the list of what is wrong; its own tests show that it can fail. Here each
 //! rule meets the tree. Notes on a rule are beside it, and CONTRIBUTING.md says what to do when one of them fails.
 
+mod contracts;
 mod crates;
 mod pages;
 mod rust;
@@ -90,6 +91,15 @@ fn dependencies_have_one_owner_and_a_reason() {
 fn limits_are_told() {
     let tree = tree();
     expect_none(pages::limits_are_told(tree.text(pages::LIMITS_SOURCE), tree.text(pages::LIMITS_PAGE)));
+}
+
+#[test]
+fn contracts_are_told() {
+    let tree = tree();
+    let page = tree.text(contracts::PAGE);
+    expect_none(contracts::keys_are_told(tree.text(contracts::SOURCE), page));
+    expect_none(contracts::presets_are_told(tree.text(contracts::BUILT_IN), page));
+    expect_none(contracts::examples_are_toml(page));
 }
 
 #[test]

@@ -37,8 +37,11 @@ impl Session<'_, '_> {
         let (threads, piece_bytes) = (self.options.threads, self.options.piece_bytes);
         let Some(state) = &mut self.state else { return Ok(()) };
         let array = layout == Layout::Array;
-        let lines = RejectForm::JsonLines { prefixed: prefix.is_some() };
-        state.fold.rejects.form = Some(if array { RejectForm::JsonArray } else { lines });
+        state.fold.rejects.form = Some(match (extract == Extract::default(), array) {
+            (false, _) => RejectForm::Messages,
+            (true, true) => RejectForm::JsonArray,
+            (true, false) => RejectForm::JsonLines,
+        });
         let plan = &state.plan;
         let fold = &mut state.fold;
         let mut cut = JsonCut {
@@ -141,6 +144,8 @@ impl Cut for JsonCut<'_> {
 struct JsonParser<'p> {
     evaluator: Evaluator<'p>,
     extractor: Extractor,
+    /// Records are rows, not messages with rows in them.
+    whole_records: bool,
     cells: Cells,
 }
 
@@ -151,7 +156,9 @@ impl<'p> JsonParser<'p> {
             At::Name(name) => Path::parse(name),
         };
         let paths: Vec<Path> = plan.slots.iter().map(path).collect();
-        Self { evaluator: Evaluator::new(plan), extractor: Extractor::new(&paths, extract), cells: Cells::default() }
+        let whole_records = extract == Extract::default();
+        let extractor = Extractor::new(&paths, extract);
+        Self { evaluator: Evaluator::new(plan), extractor, whole_records, cells: Cells::default() }
     }
 }
 
@@ -165,7 +172,7 @@ impl Parse for JsonParser<'_> {
         for record in &piece.records {
             let span = (record.start, record.end);
             let text = &buffer[record.start as usize..record.end as usize];
-            let unwrapped = fold::unwrapped(text);
+            let unwrapped = if self.whole_records { fold::unwrapped(text) } else { None };
             let text = unwrapped.as_deref().unwrap_or(text);
             let place = Place { span, line: record.line };
             let faults = if all_text && unwrapped.is_none() { Reasons::NONE } else { text_faults(text) };

@@ -69,10 +69,10 @@ pub(crate) enum RejectForm {
         has_header: bool,
         encoding: Encoding,
     },
-    JsonLines {
-        /// Lines begin with something that is no JSON.
-        prefixed: bool,
-    },
+    JsonLines,
+    /// Messages that may hold several rows. They are written as text, for reading: sent back as they were, the good
+    /// rows of a message would count twice.
+    Messages,
     JsonArray,
 }
 
@@ -167,13 +167,17 @@ impl Rejects {
                 row.extend_from_slice(raw);
                 delimited::write_report(plan, reject.reasons, line, dialect, &mut row);
             }
-            RejectForm::JsonLines { prefixed } => {
-                json::write(plan, raw, *prefixed, reject.reasons, line, &mut row);
+            RejectForm::Messages => {
+                json::wrap(plan, raw, reject.reasons, reject.line, &mut row);
+                row.push(b'\n');
+            }
+            RejectForm::JsonLines => {
+                json::write(plan, raw, reject.reasons, line, &mut row);
                 row.push(b'\n');
             }
             RejectForm::JsonArray => {
                 row.extend_from_slice(if self.written == 0 { b"" } else { b",\n" });
-                json::write(plan, raw, false, reject.reasons, line, &mut row);
+                json::write(plan, raw, reject.reasons, line, &mut row);
             }
         }
         self.written += 1;
@@ -226,7 +230,7 @@ fn begin(form: &RejectForm, into: &mut Vec<u8>) {
             }
         }
         RejectForm::JsonArray => into.extend_from_slice(b"[\n"),
-        RejectForm::JsonLines { .. } => {}
+        RejectForm::JsonLines | RejectForm::Messages => {}
     }
 }
 

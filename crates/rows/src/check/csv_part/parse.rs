@@ -56,8 +56,7 @@ impl Parse for CsvParser<'_> {
         for _ in 0..piece.header_records {
             records.next();
         }
-        let mut number = piece.header_records;
-        while let Some(record) = records.next() {
+        for (number, record) in (piece.header_records..).zip(records) {
             while unsound.next_if(|place| (*place as usize) < record.start()).is_some() {}
             let is_sound = unsound.peek().is_none_or(|place| *place as usize >= record.end());
             let plain = self.quick && is_sound && record.is_plain() && record.fields() == fields;
@@ -69,7 +68,6 @@ impl Parse for CsvParser<'_> {
             } else if self.slow(&buffer, &record, line_of(number), batch) {
                 batch.counts.row_lines += lines_in(number);
             }
-            number += 1;
         }
         batch.counts.lines += line_ends_before(index.len(), &buffer, index);
         batch.input = buffer;
