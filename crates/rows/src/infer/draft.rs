@@ -69,7 +69,17 @@ impl Draft {
             let key = entry.key.clone();
             entry.doubts.iter().map(move |doubt| format!("{key}: {doubt}")).collect::<Vec<_>>()
         };
-        self.sections().into_iter().flat_map(|(_, entries)| entries.iter().flat_map(doubts)).collect()
+        let of_kind = self.kind_doubt().map(|doubt| format!("kind: {doubt}"));
+        let of_entries = self.sections().into_iter().flat_map(|(_, entries)| entries.iter().flat_map(doubts));
+        of_kind.into_iter().chain(of_entries).collect()
+    }
+
+    /// Whether hardly anything speaks for the kind.
+    fn kind_doubt(&self) -> Option<&'static str> {
+        let weak = self.missing > 0 || self.score < SCORE_SURE;
+        weak.then_some(
+            "little in the file says what its rows are; trades, bars and transactions need different columns",
+        )
     }
 
     /// The contract as text, with `head` as its first comment.
@@ -78,7 +88,11 @@ impl Draft {
         for line in head {
             comment("", line, &mut text);
         }
-        text.push_str(&format!("name = {}\nversion = 1\nkind = \"{}\"\n", quoted(name), self.kind.name()));
+        text.push_str(&format!("name = {}\nversion = 1\n", quoted(name)));
+        if let Some(doubt) = self.kind_doubt() {
+            comment("doubt: ", doubt, &mut text);
+        }
+        text.push_str(&format!("kind = \"{}\"\n", self.kind.name()));
         for (section, entries) in self.sections() {
             if entries.is_empty() {
                 continue;
@@ -105,6 +119,9 @@ impl Draft {
         [("format", &self.format), ("number", &self.number), ("columns", &self.columns), ("bars", &self.bars)]
     }
 }
+
+/// A kind that scores less than this is a guess.
+const SCORE_SURE: i32 = 60;
 
 const COMMENT_WIDTH: usize = 110;
 

@@ -60,7 +60,7 @@ impl Profile {
         let filled = counts.values().sum();
         let mut common: Vec<(String, usize)> =
             counts.iter().map(|(value, count)| ((*value).to_owned(), *count)).collect();
-        common.sort_by_key(|entry| std::cmp::Reverse(entry.1));
+        common.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
         common.truncate(COMMON_MAX);
         let values: Vec<&str> = column.values.iter().map(String::as_str).collect();
         let name = column.name.as_deref().unwrap_or_default();
