@@ -90,7 +90,7 @@ pub(crate) fn told(bytes: &[u8], contract: Option<&Contract>, interval: Interval
 
 /// Asserts that the rejects file is one that the same contract reads: every row in it is a row.
 pub(crate) fn comes_back(told: &Told, contract: &Contract, interval: Interval) {
-    // Messages may hold several rows; they are written for reading only.
+    // A message with several rows comes back whole, the good ones too, and a torn message is none when it comes back.
     let format = &contract.format;
     let holds_messages = format.each.is_some() || format.line_prefix.is_some() || !format.conditions.is_empty();
     if told.refusal.is_some() || told.refused == 0 || holds_messages {

@@ -22,7 +22,8 @@ pub(super) fn write(plan: &Plan, raw: &[u8], reasons: Reasons, line: u64, into: 
     let (names, hint) = (names.join(","), quoted(&hints(plan, reasons)));
     let record = unwrapped(raw).map_or(Cow::Borrowed(raw), Cow::Owned);
     // Reading ends at the first fault, so that brackets may still be open behind it.
-    let is_torn = reasons.iter().any(|reason| reason == structure::INVALID_JSON) || !json::is_closed(&record);
+    let is_torn =
+        reasons.iter().any(|reason| reason == structure::INVALID_JSON) || !json::is_closed(record.trim_ascii_end());
     let record = if is_torn { record } else { without_report(record.trim_ascii_end()).into_owned().into() };
     match record.split_last() {
         Some((b'}', front)) if !is_torn => {

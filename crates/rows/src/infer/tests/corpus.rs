@@ -1,7 +1,5 @@
 //! Every file of the corpus: the proposal alone must give this many good rows.
 
-#![expect(clippy::print_stdout, reason = "a skipped test says so, and what the proposals do is worth reading")]
-
 use super::*;
 
 /// File, kind, rows and good rows of the sample.
