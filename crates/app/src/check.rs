@@ -192,11 +192,11 @@ fn write_results(arguments: &Arguments, path: &Path, several: bool, checked: &mu
     let kind = checked.kind();
     if let Some(place) = arguments.bars.as_deref().filter(|_| kind != Some(Kind::Transactions)) {
         let output = output::Output::create(place, path, "bars", several)?;
-        output::write_bars(checked, output)?;
+        output::write_bars(checked, threads(arguments.threads), output)?;
     }
     if let Some(place) = arguments.totals.as_deref().filter(|_| kind == Some(Kind::Transactions)) {
         let output = output::Output::create(place, path, "totals", several)?;
-        output::write_totals(checked, output)?;
+        output::write_totals(checked, threads(arguments.threads), output)?;
     }
     Ok(())
 }

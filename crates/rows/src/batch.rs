@@ -1,4 +1,4 @@
-//! What one piece of a file turned into: good rows as columns, refused rows with their reasons.
+//! What one piece of a file turned into: good rows ready to be added up, refused rows with their reasons.
 //!
 //! A batch is made from its bytes and the plan alone, so batches can be made on any thread in any order; `fold`
 //! takes them in file order.
@@ -24,10 +24,10 @@ pub(crate) struct Batch {
     pub rejects: Vec<Reject>,
     /// What to show of the first refused rows; as many as a report lists.
     pub details: Vec<Detail>,
-    pub trades: TradeColumns,
+    pub trades: Trades,
     pub bars: Vec<BarRow>,
-    pub transactions: TransactionColumns,
-    /// The instruments that `trades` and `bars` refer to.
+    pub transactions: Transactions,
+    /// The instruments of trades and bars, the merchants of transactions.
     pub names: Names,
     pub counts: Counts,
 }
@@ -69,21 +69,28 @@ pub(crate) struct Detail {
     pub values: Vec<(ReasonId, String)>,
 }
 
-/// Good trades by column. `price` and `volume` are units of 1e-9; `WIDE` marks a row whose numbers are in `wide`.
+/// Good trades. `WIDE` as a price marks a row whose numbers are in `wide`.
 #[derive(Debug, Default)]
-pub(crate) struct TradeColumns {
-    pub name: Vec<u32>,
-    pub time: Vec<i64>,
-    pub price: Vec<i64>,
-    pub volume: Vec<i64>,
-    /// Empty unless rows are ordered by it.
+pub(crate) struct Trades {
+    pub rows: Vec<TradeRow>,
+    /// Of each row; empty unless rows are ordered by it.
     pub sequence: Vec<u64>,
+    /// Index in `rows`, price and volume.
     pub wide: Vec<(u32, [Decimal; 2])>,
     /// Hash of instrument and trade id of every row that could be read, good or not.
     pub trade_ids: Vec<u128>,
 }
 
-/// In `price` and `amount`: the number is in the side table.
+/// A good trade; price and volume in units of 1e-9.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct TradeRow {
+    pub time: i64,
+    pub price: i64,
+    pub volume: i64,
+    pub name: u32,
+}
+
+/// As a price or an amount: the number is in the side table.
 pub(crate) const WIDE: i64 = i64::MIN;
 
 /// A good bar.
@@ -96,34 +103,41 @@ pub(crate) struct BarRow {
     pub volume: Decimal,
 }
 
-/// Good transactions by column, and the ids of all that have one.
+/// Good transactions, and the ids of all that have one. `WIDE` as an amount marks a row whose amount is in `wide`.
 #[derive(Debug, Default)]
-pub(crate) struct TransactionColumns {
-    pub amount: Vec<i64>,
+pub(crate) struct Transactions {
+    pub rows: Vec<TransactionRow>,
+    /// Index in `rows`, and amount.
     pub wide: Vec<(u32, Decimal)>,
-    /// Currency and status: `currency << 2 | status`.
-    pub group: Vec<u16>,
-    pub day: Vec<i32>,
-    pub merchant: Cells,
-    pub merchant_hash: Vec<u64>,
-    /// Row number within the batch, and where the row stands.
-    pub row: Vec<u32>,
-    pub span: Vec<(u32, u32)>,
-    /// Physical line, or index in a JSON array or a table.
-    pub line: Vec<u64>,
     pub ids: Vec<u128>,
     pub id_text: Cells,
     /// For each id: the index of the good row, or of the reject with `REFUSED` set.
     pub id_owner: Vec<u32>,
 }
 
+/// A good transaction; amount in units of 1e-9.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct TransactionRow {
+    pub amount: i64,
+    /// Physical line, or index in a JSON array or a table.
+    pub line: u64,
+    /// Where the row stands, and its number within the batch.
+    pub span: (u32, u32),
+    pub row: u32,
+    pub day: i32,
+    /// The merchant's number in `Batch::names`.
+    pub merchant: u32,
+    /// Currency and status: `currency << 2 | status`.
+    pub group: u16,
+}
+
 /// In `id_owner`: the id belongs to a refused row.
 pub(crate) const REFUSED: u32 = 1 << 31;
 
 impl Batch {
-    /// Rows kept as good, whichever columns they went to.
+    /// Rows kept as good, whatever they are.
     pub fn good_rows(&self) -> u64 {
-        (self.trades.time.len() + self.bars.len() + self.transactions.amount.len()) as u64
+        (self.trades.rows.len() + self.bars.len() + self.transactions.rows.len()) as u64
     }
 
     /// Forgets the rows, keeps the memory.
@@ -140,29 +154,19 @@ impl Batch {
     }
 }
 
-impl TradeColumns {
+impl Trades {
     fn clear(&mut self) {
-        self.name.clear();
-        self.time.clear();
-        self.price.clear();
-        self.volume.clear();
+        self.rows.clear();
         self.sequence.clear();
         self.wide.clear();
         self.trade_ids.clear();
     }
 }
 
-impl TransactionColumns {
+impl Transactions {
     fn clear(&mut self) {
-        self.amount.clear();
+        self.rows.clear();
         self.wide.clear();
-        self.group.clear();
-        self.day.clear();
-        self.merchant.clear();
-        self.merchant_hash.clear();
-        self.row.clear();
-        self.span.clear();
-        self.line.clear();
         self.ids.clear();
         self.id_text.clear();
         self.id_owner.clear();

@@ -14,7 +14,7 @@ use std::sync::atomic::AtomicU64;
 use crate::choose;
 use crate::contract::{At, Contract, Kind, Syntax};
 use crate::drift::Drift;
-use crate::fold::{BarLine, Fold, Rejects, Settings, TotalKey, TotalLine};
+use crate::fold::{Fold, Rejects, Settings};
 use crate::limits::RECORD_BYTES_MAX;
 use crate::plan::Plan;
 use crate::report::{Described, Report};
@@ -25,7 +25,7 @@ use crate::time::Interval;
 use crate::unpack::{self, Compression};
 use crate::{Error, Refusal, Result};
 
-pub use crate::fold::MakeScratch;
+pub use crate::fold::{BarLine, MakeScratch, TotalKey, TotalLine};
 pub(crate) use piece::{Cut, Parse, Piece};
 
 /// What to check a file against, and what to make of it.
@@ -90,6 +90,32 @@ impl Checked {
     pub fn totals(&mut self, each: impl FnMut(TotalKey<'_>, &TotalLine) -> Result<()>) -> Result<()> {
         match self.fold.as_mut().and_then(|fold| fold.totals.take()) {
             Some(totals) => totals.finish(each),
+            None => Ok(()),
+        }
+    }
+
+    /// Writes a line of every bar, in that order, on `threads` threads; `take` gets the text piece by piece.
+    pub fn print_bars(
+        &mut self,
+        threads: usize,
+        line: impl Fn(&[u8], i64, &BarLine, &mut Vec<u8>) + Sync,
+        take: &mut (dyn FnMut(&[u8]) -> Result<()> + Send),
+    ) -> Result<()> {
+        match self.fold.as_mut().and_then(|fold| fold.bars.take()) {
+            Some(bars) => bars.print(threads, line, take),
+            None => Ok(()),
+        }
+    }
+
+    /// Writes a line of every total, in that order, on `threads` threads; `take` gets the text piece by piece.
+    pub fn print_totals(
+        &mut self,
+        threads: usize,
+        line: impl Fn(TotalKey<'_>, &TotalLine, &mut Vec<u8>) + Sync,
+        take: &mut (dyn FnMut(&[u8]) -> Result<()> + Send),
+    ) -> Result<()> {
+        match self.fold.as_mut().and_then(|fold| fold.totals.take()) {
+            Some(totals) => totals.print(threads, line, take),
             None => Ok(()),
         }
     }

@@ -4,6 +4,7 @@
 //! of 1e-18. `quick` reads the common short notation in a few instructions; `Notation::parse` is the rule itself.
 
 mod notation;
+pub(crate) mod print;
 pub(crate) mod quick;
 mod sum;
 #[cfg(test)]

@@ -8,7 +8,7 @@ mod total;
 use crate::batch::Names;
 use crate::runs::Runs;
 use crate::source::Scratch;
-use crate::{Error, Refusal, Result};
+use crate::{Error, Refusal, Result, parallel};
 
 pub use bar::{Bar, BarGroup};
 pub use total::{Total, TotalGroup};
@@ -21,6 +21,8 @@ pub(crate) trait Partial: Default {
     fn decode(bytes: &[u8]) -> Option<Self>;
     /// Adds a group of later rows; false when a sum leaves its range.
     fn merge(&mut self, later: &Self) -> bool;
+    /// Reads something at both ends of the group.
+    fn touch(&self) -> u64;
 }
 
 /// What a group is of: order is by prefix, name, bucket.
@@ -29,6 +31,14 @@ pub(crate) struct Key {
     pub bucket: i64,
     pub name: u32,
     pub prefix: u16,
+}
+
+/// The same as others see it, the name in full.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct GroupOf<'a> {
+    pub prefix: u16,
+    pub name: &'a [u8],
+    pub bucket: i64,
 }
 
 /// The table.
@@ -44,6 +54,11 @@ pub(crate) struct Groups<P> {
 }
 
 const FIRST_SLOTS: usize = 4096;
+
+/// Groups that are printed at a time: few enough to stay in the cache of a core.
+const PRINTED_GROUPS: usize = 2048;
+/// Bytes of text that are handed on at a time when groups come from scratch.
+const PRINTED_BYTES: usize = 256 * 1024;
 
 impl<P: Partial> Groups<P> {
     pub fn new(budget: usize, scratch: Option<Box<dyn Scratch>>) -> Self {
@@ -163,14 +178,14 @@ impl<P: Partial> Groups<P> {
         mut self,
         names: &Names,
         memory: usize,
-        mut each: impl FnMut(u16, &[u8], i64, &P) -> Result<()>,
+        mut each: impl FnMut(GroupOf<'_>, &P) -> Result<()>,
     ) -> Result<()> {
         if self.runs.is_none() {
-            for position in self.order(names) {
-                let key = self.keys[position as usize];
-                each(key.prefix, names.get(key.name), key.bucket, &self.groups[position as usize])?;
-            }
-            return Ok(());
+            let groups = self.in_memory(names);
+            return self.order(names).into_iter().try_for_each(|position| {
+                let (group_of, group) = groups.at(position);
+                each(group_of, group)
+            });
         }
         self.flush(names)?;
         let runs = self.runs.take().expect("there is at least the run just written");
@@ -178,10 +193,71 @@ impl<P: Partial> Groups<P> {
         let mut merged = runs.merge(memory, combine::<P>)?;
         let (mut key, mut value) = (Vec::new(), Vec::new());
         while merged.next(&mut key, &mut value)? {
-            let (prefix, name, bucket) = decode_key(&key)?;
-            each(prefix, name, bucket, &P::decode(&value).ok_or_else(damaged)?)?;
+            each(decode_key(&key)?, &P::decode(&value).ok_or_else(damaged)?)?;
         }
         Ok(())
+    }
+
+    /// Writes a line of every group, in the same order, on any number of threads; `take` gets the text piece by piece.
+    pub fn print(
+        self,
+        names: &Names,
+        memory: usize,
+        threads: usize,
+        line: impl Fn(GroupOf<'_>, &P, &mut Vec<u8>) + Sync,
+        take: &mut (dyn FnMut(&[u8]) -> Result<()> + Send),
+    ) -> Result<()>
+    where
+        P: Sync,
+    {
+        if self.runs.is_some() {
+            let mut text = Vec::new();
+            self.finish(names, memory, |group_of, group| {
+                line(group_of, group, &mut text);
+                if text.len() >= PRINTED_BYTES {
+                    take(&text)?;
+                    text.clear();
+                }
+                Ok(())
+            })?;
+            return take(&text);
+        }
+        let (order, groups) = (self.order(names), self.in_memory(names));
+        let parts: Vec<&[u32]> = order.chunks(PRINTED_GROUPS).collect();
+        let make = |part: usize, text: &mut Vec<u8>| {
+            groups.touch(parts[part]);
+            for position in parts[part] {
+                let (group_of, group) = groups.at(*position);
+                line(group_of, group, text);
+            }
+        };
+        parallel::in_order(threads, parts.len(), make, take)
+    }
+
+    fn in_memory<'a>(&'a self, names: &'a Names) -> InMemory<'a, P> {
+        InMemory { keys: &self.keys, groups: &self.groups, names }
+    }
+}
+
+/// Groups of which none went to scratch.
+struct InMemory<'a, P> {
+    keys: &'a [Key],
+    groups: &'a [P],
+    names: &'a Names,
+}
+
+impl<'a, P: Partial> InMemory<'a, P> {
+    fn at(&self, position: u32) -> (GroupOf<'a>, &'a P) {
+        let Key { bucket, name, prefix } = self.keys[position as usize];
+        (GroupOf { prefix, name: self.names.get(name), bucket }, &self.groups[position as usize])
+    }
+
+    /// Brings groups that lie anywhere into the cache, many at a time; printing would wait for one after the other.
+    fn touch(&self, positions: &[u32]) {
+        for position in positions {
+            let (key, group) = (&self.keys[*position as usize], &self.groups[*position as usize]);
+            std::hint::black_box((key.prefix, group.touch()));
+        }
     }
 }
 
@@ -231,11 +307,12 @@ fn encode_key(key: Key, names: &Names, into: &mut Vec<u8>) {
     into.extend_from_slice(&((key.bucket as u64) ^ (1 << 63)).to_be_bytes());
 }
 
-fn decode_key(key: &[u8]) -> Result<(u16, &[u8], i64)> {
+fn decode_key(key: &[u8]) -> Result<GroupOf<'_>> {
     let (prefix, rest) = key.split_first_chunk::<2>().ok_or_else(damaged)?;
     let (name, bucket) = rest.split_last_chunk::<8>().ok_or_else(damaged)?;
     let (_, name) = name.split_last().ok_or_else(damaged)?;
-    Ok((u16::from_be_bytes(*prefix), name, (u64::from_be_bytes(*bucket) ^ (1 << 63)) as i64))
+    let bucket = (u64::from_be_bytes(*bucket) ^ (1 << 63)) as i64;
+    Ok(GroupOf { prefix: u16::from_be_bytes(*prefix), name, bucket })
 }
 
 fn place(index: &mut [u32], key: Key, entry: u32) {

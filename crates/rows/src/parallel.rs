@@ -1,6 +1,7 @@
 //! Cutting, parsing and folding on any number of threads: pieces are cut in order, parsed side by side, and folded in
 //! the order they were cut, so that the number of threads changes nothing but the time it takes.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
 use crate::Result;
@@ -60,9 +61,9 @@ struct Cutting<'c> {
     over: bool,
 }
 
-/// The result; threads take turns in the order of their pieces.
-struct Folding<'f> {
-    fold: &'f mut (dyn FnMut(&mut Batch) -> Result<()> + Send),
+/// The result, which `fold` adds to; threads take turns in the order of their pieces.
+struct Folding<'f, F: ?Sized> {
+    fold: &'f mut F,
     next: u64,
     result: Result<()>,
     /// A thread panicked; its turn will never come.
@@ -70,12 +71,12 @@ struct Folding<'f> {
 }
 
 /// Lets the other threads go when this one unwinds, so that the panic comes out instead of a standstill.
-struct AbandonOnPanic<'a, 'f> {
-    folding: &'a Mutex<Folding<'f>>,
+struct AbandonOnPanic<'a, 'f, F: ?Sized> {
+    folding: &'a Mutex<Folding<'f, F>>,
     turn: &'a Condvar,
 }
 
-impl Drop for AbandonOnPanic<'_, '_> {
+impl<F: ?Sized> Drop for AbandonOnPanic<'_, '_, F> {
     fn drop(&mut self) {
         if std::thread::panicking() {
             lock(self.folding).abandoned = true;
@@ -84,7 +85,10 @@ impl Drop for AbandonOnPanic<'_, '_> {
     }
 }
 
-fn work<P: Parse>(cutting: &Mutex<Cutting<'_>>, folding: &Mutex<Folding<'_>>, turn: &Condvar, mut parser: P) {
+/// What takes batches in order.
+type Fold<'f> = dyn FnMut(&mut Batch) -> Result<()> + Send + 'f;
+
+fn work<P: Parse>(cutting: &Mutex<Cutting<'_>>, folding: &Mutex<Folding<'_, Fold<'_>>>, turn: &Condvar, mut parser: P) {
     let (mut piece, mut batch) = (Piece::default(), Batch::default());
     let _abandon = AbandonOnPanic { folding, turn };
     loop {
@@ -114,26 +118,77 @@ fn work<P: Parse>(cutting: &Mutex<Cutting<'_>>, folding: &Mutex<Folding<'_>>, tu
                 failed = Some(error);
             }
         }
-        let mut folding = lock(folding);
-        while folding.next != ticket && !folding.abandoned {
-            folding = turn.wait(folding).unwrap_or_else(PoisonError::into_inner);
-        }
-        if folding.abandoned {
-            return;
-        }
-        if folding.result.is_ok() {
-            let folded = (folding.fold)(&mut batch);
-            folding.result = folded.and(failed.map_or(Ok(()), Err));
-        }
-        folding.next += 1;
-        let stop = folding.result.is_err();
-        drop(folding);
-        turn.notify_all();
-        if stop {
+        let goes_on = take_turn(folding, turn, ticket, |fold| {
+            let folded = fold(&mut batch);
+            folded.and(failed.map_or(Ok(()), Err))
+        });
+        if !goes_on {
             lock(cutting).over = true;
+            return;
         }
         std::mem::swap(&mut piece.buffer, &mut batch.input);
     }
+}
+
+/// Makes parts 0, 1, 2 … of some output on any number of threads, and takes them in that order.
+pub(crate) fn in_order(
+    threads: usize,
+    parts: usize,
+    make: impl Fn(usize, &mut Vec<u8>) + Sync,
+    take: &mut (dyn FnMut(&[u8]) -> Result<()> + Send),
+) -> Result<()> {
+    let mut made = Vec::new();
+    if threads <= 1 || parts <= 1 {
+        return (0..parts).try_for_each(|part| {
+            made.clear();
+            make(part, &mut made);
+            take(&made)
+        });
+    }
+    let unmade = AtomicUsize::new(0);
+    let folding = Mutex::new(Folding { fold: take, next: 0, result: Ok(()), abandoned: false });
+    let turn = Condvar::new();
+    let work = || {
+        let _abandon = AbandonOnPanic { folding: &folding, turn: &turn };
+        let mut made = Vec::new();
+        loop {
+            let part = unmade.fetch_add(1, Ordering::Relaxed);
+            if part >= parts {
+                return;
+            }
+            made.clear();
+            make(part, &mut made);
+            if !take_turn(&folding, &turn, part as u64, |take| take(&made)) {
+                return;
+            }
+        }
+    };
+    std::thread::scope(|scope| (0..threads).for_each(|_| drop(scope.spawn(work))));
+    folding.into_inner().unwrap_or_else(PoisonError::into_inner).result
+}
+
+/// Waits until `ticket` is next, and does its part of the result; false when no more parts are wanted.
+fn take_turn<F: ?Sized>(
+    folding: &Mutex<Folding<'_, F>>,
+    turn: &Condvar,
+    ticket: u64,
+    part: impl FnOnce(&mut F) -> Result<()>,
+) -> bool {
+    let mut folding = lock(folding);
+    while folding.next != ticket && !folding.abandoned {
+        folding = turn.wait(folding).unwrap_or_else(PoisonError::into_inner);
+    }
+    if folding.abandoned {
+        return false;
+    }
+    if folding.result.is_ok() {
+        folding.result = part(folding.fold);
+    }
+    folding.next += 1;
+    let goes_on = folding.result.is_ok();
+    drop(folding);
+    turn.notify_all();
+    goes_on
 }
 
 /// A panic on another thread is passed on by the scope; until then its lock is as good as any.

@@ -5,7 +5,7 @@ use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
-use rows::check::Checked;
+use rows::check::{BarLine, Checked, TotalKey, TotalLine};
 use rows::time;
 use rows::{Error, csv};
 use tempfile::NamedTempFile;
@@ -80,47 +80,42 @@ impl Output {
 }
 
 /// Writes the bars and puts the file in its place.
-pub(crate) fn write_bars(checked: &mut Checked, mut output: Output) -> Result<()> {
+pub(crate) fn write_bars(checked: &mut Checked, threads: usize, mut output: Output) -> Result<()> {
     let mut sink = output.sink()?;
     sink.write_all(b"symbol,start,open,high,low,close,volume,trades,notional,vwap\n")?;
     let from_trades = checked.kind() == Some(rows::contract::Kind::Trades);
-    let mut line = Vec::new();
-    checked
-        .bars(|symbol, start, bar| {
-            line.clear();
-            csv::write_field(symbol, b',', &mut line);
-            line.push(b',');
-            time::write_rfc3339(start, &mut line);
-            line.push(b',');
-            // Bars do not say how many trades they were made of, nor at what prices.
-            bar.write_csv(from_trades, &mut line);
-            line.push(b'\n');
-            sink.write_all(&line).map_err(Error::Io)
-        })
-        .map_err(stopped)?;
+    let line = |symbol: &[u8], start: i64, bar: &BarLine, text: &mut Vec<u8>| {
+        csv::write_field(symbol, b',', text);
+        text.push(b',');
+        time::write_rfc3339(start, text);
+        text.push(b',');
+        // Bars do not say how many trades they were made of, nor at what prices.
+        bar.write_csv(from_trades, text);
+        text.push(b'\n');
+    };
+    checked.print_bars(threads, line, &mut |text| sink.write_all(text).map_err(Error::Io)).map_err(stopped)?;
     sink.flush()?;
     drop(sink);
     output.keep()
 }
 
 /// Writes the totals and puts the file in its place.
-pub(crate) fn write_totals(checked: &mut Checked, mut output: Output) -> Result<()> {
+pub(crate) fn write_totals(checked: &mut Checked, threads: usize, mut output: Output) -> Result<()> {
     let mut sink = output.sink()?;
     sink.write_all(b"currency,status,merchant,day,count,sum,min,max\n")?;
-    let mut line = Vec::new();
-    checked
-        .totals(|key, total| {
-            line.clear();
-            write!(line, "{},{},", key.currency, key.status)?;
-            csv::write_field(key.merchant, b',', &mut line);
-            line.push(b',');
-            time::write_day(key.day, &mut line);
-            line.push(b',');
-            total.write_csv(&mut line);
-            line.push(b'\n');
-            sink.write_all(&line).map_err(Error::Io)
-        })
-        .map_err(stopped)?;
+    let line = |key: TotalKey<'_>, total: &TotalLine, text: &mut Vec<u8>| {
+        text.extend_from_slice(key.currency.as_bytes());
+        text.push(b',');
+        text.extend_from_slice(key.status.as_bytes());
+        text.push(b',');
+        csv::write_field(key.merchant, b',', text);
+        text.push(b',');
+        time::write_day(key.day, text);
+        text.push(b',');
+        total.write_csv(text);
+        text.push(b'\n');
+    };
+    checked.print_totals(threads, line, &mut |text| sink.write_all(text).map_err(Error::Io)).map_err(stopped)?;
     sink.flush()?;
     drop(sink);
     output.keep()

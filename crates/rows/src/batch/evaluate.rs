@@ -3,12 +3,13 @@
 
 mod quick;
 
-use super::{BarRow, Batch, Detail, REFUSED, Reject, WIDE, names};
+use super::{BarRow, Batch, Detail, REFUSED, Reject, TradeRow, TransactionRow, WIDE, names};
+use crate::currency::Currency;
 use crate::decimal::Decimal;
 use crate::limits::{FIELD_BYTES_MAX, REJECTS_LISTED_MAX, VALUE_SHOWN_CHARS_MAX};
 use crate::plan::{Checks, Fetched, Plan, RowOrder};
 use crate::reason::{Reasons, structure};
-use crate::row;
+use crate::row::{self, Status};
 use crate::time;
 
 use quick::Quick;
@@ -91,32 +92,27 @@ impl<'p> Evaluator<'p> {
         row::extras(&self.plan.extras, fetched, reasons);
         let volume = trade.volume.unwrap_or_default();
         batch.counts.zero_volume += u64::from(trade.volume == Some(Decimal::ZERO));
-        let columns = &mut batch.trades;
+        let trades = &mut batch.trades;
         if let Some(id) = &trade.trade_id {
-            columns.trade_ids.push(trade_id_hash(&trade.symbol, id));
+            trades.trade_ids.push(trade_id_hash(&trade.symbol, id));
         }
         if !reasons.is_empty() {
             return;
         }
-        match (trade.price.nano(), volume.nano()) {
-            (Some(price), Some(volume)) if price != WIDE => {
-                columns.price.push(price);
-                columns.volume.push(volume);
-            }
+        let (price, volume) = match (trade.price.nano(), volume.nano()) {
+            (Some(price), Some(volume)) if price != WIDE => (price, volume),
             _ => {
-                columns.wide.push((columns.price.len() as u32, [trade.price, volume]));
-                columns.price.push(WIDE);
-                columns.volume.push(0);
+                trades.wide.push((trades.rows.len() as u32, [trade.price, volume]));
+                (WIDE, 0)
             }
-        }
-        columns.name.push(batch.names.number(&trade.symbol));
-        columns.time.push(trade.time);
+        };
+        trades.rows.push(TradeRow { time: trade.time, price, volume, name: batch.names.number(&trade.symbol) });
         match self.plan.order {
             RowOrder::Position => {}
-            RowOrder::Sequence => columns.sequence.push(trade.sequence),
+            RowOrder::Sequence => trades.sequence.push(trade.sequence),
             RowOrder::TradeId => {
                 let number = trade.trade_id.as_deref().and_then(row::whole).unwrap_or(0);
-                columns.sequence.push(number);
+                trades.sequence.push(number);
             }
         }
     }
@@ -140,33 +136,32 @@ impl<'p> Evaluator<'p> {
         batch.counts.negative_amount += u64::from(transaction.amount.is_some_and(|amount| amount < Decimal::ZERO));
         batch.counts.zero_amount += u64::from(transaction.amount == Some(Decimal::ZERO));
         let row = batch.rows;
-        let columns = &mut batch.transactions;
+        let transactions = &mut batch.transactions;
         if let Some(id) = transaction.id.as_deref().filter(|id| !id.is_empty()) {
-            columns.ids.push(xxhash_rust::xxh3::xxh3_128(id));
-            columns.id_text.push_owned(id);
             let owner =
-                if reasons.is_empty() { columns.amount.len() as u32 } else { batch.rejects.len() as u32 | REFUSED };
-            columns.id_owner.push(owner);
+                if reasons.is_empty() { transactions.rows.len() as u32 } else { batch.rejects.len() as u32 | REFUSED };
+            transactions.ids.push(xxhash_rust::xxh3::xxh3_128(id));
+            transactions.id_text.push_owned(id);
+            transactions.id_owner.push(owner);
         }
         let (true, Some(amount), Some(currency), Some(status)) =
             (reasons.is_empty(), transaction.amount, transaction.currency, transaction.status)
         else {
             return;
         };
-        match amount.nano().filter(|nano| *nano != WIDE) {
-            Some(nano) => columns.amount.push(nano),
-            None => {
-                columns.wide.push((columns.amount.len() as u32, amount));
-                columns.amount.push(WIDE);
-            }
-        }
-        columns.group.push((currency.index() as u16) << 2 | status as u16);
-        columns.day.push(time::day_of(transaction.time));
-        columns.merchant.push_owned(&transaction.merchant);
-        columns.merchant_hash.push(names::hash(&transaction.merchant));
-        columns.row.push(row);
-        columns.span.push(place.span);
-        columns.line.push(place.line);
+        let amount = amount.nano().filter(|nano| *nano != WIDE).unwrap_or_else(|| {
+            transactions.wide.push((transactions.rows.len() as u32, amount));
+            WIDE
+        });
+        transactions.rows.push(TransactionRow {
+            amount,
+            line: place.line,
+            span: place.span,
+            row,
+            day: time::day_of(transaction.time),
+            merchant: batch.names.number(&transaction.merchant),
+            group: group(currency, status),
+        });
     }
 
     /// Keeps what a report shows of a refused row, for as many as it lists.
@@ -186,6 +181,12 @@ fn push_reject(reasons: Reasons, place: Place, batch: &mut Batch) {
     let Place { span, line } = place;
     batch.rejects.push(Reject { row: batch.rows, span, line, reasons });
     batch.rows += 1;
+}
+
+/// Currency and status as one number, which sorts as they do.
+#[inline]
+fn group(currency: Currency, status: Status) -> u16 {
+    (currency.index() as u16) << 2 | status as u16
 }
 
 /// Instrument and trade id as one hash; the length keeps `("ab", "c")` and `("a", "bc")` apart.

@@ -1,147 +1,187 @@
-//! The distinct names (instruments) of one batch, numbered as they appear.
+//! The distinct names (instruments, merchants) of one batch, numbered as they appear.
 
-/// Names and their numbers. Open addressing over a table of numbers; the names stand one after the other.
+/// Names and their numbers. Open addressing; the names stand one after the other.
 #[derive(Debug, Default)]
 pub(crate) struct Names {
-    table: Vec<u32>,
-    spans: Vec<Span>,
+    table: Vec<Slot>,
+    /// Where each name ends in `bytes`, by number, and its key.
+    ends: Vec<(u32, Key)>,
     bytes: Vec<u8>,
 }
 
-/// Where a name stands, and what it is found by.
-#[derive(Debug, Clone, Copy)]
-struct Span {
-    start: u32,
-    end: u32,
-    hash: u64,
-    /// First and last eight bytes: all of a name of up to sixteen.
-    ends: (u64, u64),
+/// What a name is found by.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+struct Key {
+    /// The name itself, zeros behind it, if it is short; otherwise its first and its last eight bytes.
+    front: u64,
+    back: u64,
+    length: u32,
+}
+
+/// A key and the number it has, counted from 1; 0 is an empty slot.
+#[derive(Debug, Clone, Copy, Default)]
+struct Slot {
+    key: Key,
+    number: u32,
 }
 
 const FIRST_SLOTS: usize = 1024;
 
+/// Bytes of a name that are all in its key.
+const SHORT: usize = 16;
+
 impl Names {
     pub fn clear(&mut self) {
         // A batch with few names does not pay for a table that an earlier one made large.
-        if self.spans.len() * 8 < self.table.len() {
+        if self.ends.len() * 8 < self.table.len() {
             let mask = self.table.len() - 1;
-            for &Span { hash, .. } in &self.spans {
-                let mut slot = hash as usize & mask;
-                while self.table[slot] != 0 {
-                    self.table[slot] = 0;
+            for number in 0..self.len() as u32 {
+                let mut slot = self.ends[number as usize].1.hash(self.get(number)) as usize & mask;
+                while self.table[slot].number != 0 {
+                    self.table[slot].number = 0;
                     slot = (slot + 1) & mask;
                 }
             }
         } else {
-            self.table.fill(0);
+            self.table.fill(Slot::default());
         }
-        self.spans.clear();
+        self.ends.clear();
         self.bytes.clear();
     }
 
     pub fn len(&self) -> usize {
-        self.spans.len()
+        self.ends.len()
     }
 
     pub fn get(&self, number: u32) -> &[u8] {
-        let Span { start, end, .. } = self.spans[number as usize];
-        &self.bytes[start as usize..end as usize]
+        let start = match number.checked_sub(1) {
+            Some(before) => self.ends[before as usize].0,
+            None => 0,
+        };
+        &self.bytes[start as usize..self.ends[number as usize].0 as usize]
     }
 
     /// Bytes held, for whoever keeps a memory budget.
     pub fn memory(&self) -> usize {
-        self.table.len() * 4 + self.spans.capacity() * size_of::<Span>() + self.bytes.capacity()
+        self.table.len() * size_of::<Slot>() + self.ends.capacity() * size_of::<(u32, Key)>() + self.bytes.capacity()
     }
 
     /// The number of `name`, given if it is new.
     #[inline]
     pub fn number(&mut self, name: &[u8]) -> u32 {
-        self.number_hashed(name, hash(name))
+        self.number_of(Key::of(name), name)
     }
 
-    /// The same for a name whose `hash` is known.
-    #[inline]
-    pub fn number_hashed(&mut self, name: &[u8], hash: u64) -> u32 {
-        let ends = ends(name);
+    /// The number of `buffer[start..end]`; quicker than `number` when 16 bytes can be read from `start` on.
+    #[inline(always)]
+    pub fn number_at(&mut self, buffer: &[u8], start: usize, end: usize) -> u32 {
+        let (from_start, length) = (&buffer[start..], end - start);
+        match from_start.first_chunk::<SHORT>() {
+            Some(chunk) if length <= SHORT => self.number_of(Key::short(chunk, length), &from_start[..length]),
+            _ => self.number(&from_start[..length]),
+        }
+    }
+
+    #[inline(always)]
+    fn number_of(&mut self, key: Key, name: &[u8]) -> u32 {
         if !self.table.is_empty() {
             let mask = self.table.len() - 1;
-            let mut slot = hash as usize & mask;
+            let mut at = key.hash(name) as usize & mask;
             loop {
-                let entry = self.table[slot];
-                if entry == 0 {
+                let slot = self.table[at];
+                if slot.number == 0 {
                     break;
                 }
-                let known = self.spans[entry as usize - 1];
-                let length = (known.end - known.start) as usize;
-                if known.ends == ends && known.hash == hash && length == name.len() {
-                    let whole = length <= 16;
-                    if whole || &self.bytes[known.start as usize..known.end as usize] == name {
-                        return entry - 1;
-                    }
+                if slot.key == key && (name.len() <= SHORT || self.get(slot.number - 1) == name) {
+                    return slot.number - 1;
                 }
-                slot = (slot + 1) & mask;
+                at = (at + 1) & mask;
             }
         }
-        self.insert(name, hash)
+        self.insert(key, name)
     }
 
     #[cold]
-    fn insert(&mut self, name: &[u8], hash: u64) -> u32 {
-        if (self.spans.len() + 1) * 2 > self.table.len() {
+    #[inline(never)]
+    fn insert(&mut self, key: Key, name: &[u8]) -> u32 {
+        if (self.ends.len() + 1) * 2 > self.table.len() {
             self.grow();
         }
-        let start = self.bytes.len() as u32;
         self.bytes.extend_from_slice(name);
-        self.spans.push(Span { start, end: self.bytes.len() as u32, hash, ends: ends(name) });
-        let number = self.spans.len() as u32;
-        place(&mut self.table, hash, number);
+        self.ends.push((self.bytes.len() as u32, key));
+        let number = self.ends.len() as u32;
+        place(&mut self.table, key.hash(name), Slot { key, number });
         number - 1
     }
 
     fn grow(&mut self) {
         let slots = (self.table.len() * 2).max(FIRST_SLOTS);
         self.table.clear();
-        self.table.resize(slots, 0);
-        for (index, &Span { hash, .. }) in self.spans.iter().enumerate() {
-            place(&mut self.table, hash, index as u32 + 1);
+        self.table.resize(slots, Slot::default());
+        for number in 0..self.ends.len() as u32 {
+            let key = self.ends[number as usize].1;
+            let hash = key.hash(self.get(number));
+            place(&mut self.table, hash, Slot { key, number: number + 1 });
         }
     }
 }
 
-fn place(table: &mut [u32], hash: u64, number: u32) {
+fn place(table: &mut [Slot], hash: u64, slot: Slot) {
     let mask = table.len() - 1;
-    let mut slot = hash as usize & mask;
-    while table[slot] != 0 {
-        slot = (slot + 1) & mask;
+    let mut at = hash as usize & mask;
+    while table[at].number != 0 {
+        at = (at + 1) & mask;
     }
-    table[slot] = number;
+    table[at] = slot;
 }
 
-/// The first and the last eight bytes of a name, overlapping in one of less than sixteen.
-#[inline(always)]
-fn ends(name: &[u8]) -> (u64, u64) {
-    if let (Some(first), Some(last)) = (name.first_chunk::<8>(), name.last_chunk::<8>()) {
-        (u64::from_le_bytes(*first), u64::from_le_bytes(*last))
-    } else if let (Some(first), Some(last)) = (name.first_chunk::<4>(), name.last_chunk::<4>()) {
-        (u32::from_le_bytes(*first).into(), u32::from_le_bytes(*last).into())
-    } else if let [first, .., last] = name {
-        (u64::from(*first) | u64::from(name[1]) << 8, u64::from(*last))
-    } else {
-        (name.first().copied().unwrap_or_default().into(), 0)
+impl Key {
+    fn of(name: &[u8]) -> Self {
+        if let (Some(front), Some(back), true) = (name.first_chunk(), name.last_chunk(), name.len() > SHORT) {
+            let (front, back) = (u64::from_le_bytes(*front), u64::from_le_bytes(*back));
+            return Key { front, back, length: name.len() as u32 };
+        }
+        let mut chunk = [0; SHORT];
+        chunk[..name.len()].copy_from_slice(name);
+        Key::short(&chunk, name.len())
+    }
+
+    /// Of the first `length` bytes of `chunk`, without asking how many there are: names of many lengths come mixed.
+    #[inline(always)]
+    fn short(chunk: &[u8; SHORT], length: usize) -> Self {
+        /// As many ones as bytes count, and zeros behind them.
+        const KEPT: [u128; SHORT + 1] = {
+            let mut kept = [u128::MAX; SHORT + 1];
+            let mut length = 0;
+            while length < SHORT {
+                kept[length] = (1 << (8 * length)) - 1;
+                length += 1;
+            }
+            kept
+        };
+        let name = u128::from_le_bytes(*chunk) & KEPT[length];
+        Key { front: name as u64, back: (name >> 64) as u64, length: length as u32 }
+    }
+
+    /// A quick hash; all bytes of `name`, which this is the key of, take part.
+    #[inline(always)]
+    fn hash(self, name: &[u8]) -> u64 {
+        const MIX: u64 = 0x9E37_79B9_7F4A_7C15;
+        if self.length as usize > SHORT {
+            return xxhash_rust::xxh3::xxh3_64(name);
+        }
+        // The length sets apart names that end in NULs, which make no difference to the product.
+        let front = self.front ^ MIX;
+        let back = self.back ^ u64::from(self.length) ^ MIX.rotate_left(32);
+        let folded = u128::from(front) * u128::from(back);
+        let mixed = (folded as u64 ^ (folded >> 64) as u64).wrapping_mul(MIX);
+        mixed ^ (mixed >> 29)
     }
 }
 
-/// A quick hash of a name; all bytes and the length take part.
-#[inline]
+/// A quick hash of a name.
 pub(crate) fn hash(name: &[u8]) -> u64 {
-    const MIX: u64 = 0x9E37_79B9_7F4A_7C15;
-    if name.len() > 16 {
-        return xxhash_rust::xxh3::xxh3_64(name);
-    }
-    let (first, last) = ends(name);
-    let folded = u128::from(first ^ (name.len() as u64) << 56 ^ MIX) * u128::from(last ^ MIX.rotate_left(32));
-    let mixed = (folded as u64 ^ (folded >> 64) as u64).wrapping_mul(MIX);
-    mixed ^ (mixed >> 29)
+    Key::of(name).hash(name)
 }
 
 #[cfg(test)]
@@ -176,6 +216,8 @@ mod tests {
             "1234567812345678",
             "12345678_12345678",
             "12345678-12345678",
+            "a\0",
+            "a\0\0",
         ];
         let numbers: Vec<u32> = texts.iter().map(|text| names.number(text.as_bytes())).collect();
         assert_eq!(numbers, (0..texts.len() as u32).collect::<Vec<_>>());
@@ -189,7 +231,19 @@ mod tests {
                 names.number(format!("{size}-{index}").as_bytes());
             }
             names.clear();
-            assert!(names.table.iter().all(|entry| *entry == 0), "{size}");
+            assert!(names.table.iter().all(|slot| slot.number == 0), "{size}");
         }
+    }
+
+    #[test]
+    fn a_name_within_a_buffer_is_the_same_name() {
+        let mut names = Names::default();
+        let buffer = b"IBM,AAPL,A_NAME_OF_MORE_THAN_SIXTEEN,IBM";
+        for (start, end) in [(0, 3), (4, 8), (9, 36), (37, 40), (0, 0), (40, 40)] {
+            let within = names.number_at(buffer, start, end);
+            assert_eq!(within, names.number(&buffer[start..end]));
+            assert_eq!(names.get(within), &buffer[start..end]);
+        }
+        assert_eq!(names.len(), 4);
     }
 }

@@ -2,11 +2,12 @@
 
 use std::collections::HashSet;
 use std::hash::{BuildHasherDefault, Hasher};
+use std::slice::Iter;
 
 use super::{MakeScratch, Settings, scratch_now};
-use crate::batch::{BarRow, Batch, Names, WIDE};
+use crate::batch::{BarRow, Batch, Names, TradeRow, Trades, WIDE};
 use crate::decimal::Decimal;
-use crate::groups::{BarGroup, Groups, Key, sum_out_of_range};
+use crate::groups::{BarGroup, GroupOf, Groups, Key, sum_out_of_range};
 use crate::limits::REPEATS_ROWS_MAX;
 use crate::plan::Plan;
 use crate::time::{Buckets, Interval};
@@ -18,10 +19,8 @@ pub type BarLine = groups::BarGroup;
 /// Bars in the making.
 pub(crate) struct BarFold {
     names: Names,
-    /// Latest time seen of each instrument.
-    latest: Vec<i64>,
-    /// Where the bar stands that an instrument's last row went to.
-    current: Vec<(i64, u32)>,
+    /// By number in `names`.
+    instruments: Vec<Instrument>,
     /// Numbers of the batch's names in `names`.
     mapped: Vec<u32>,
     table: Option<Table>,
@@ -70,8 +69,39 @@ impl Hasher for AsItIs {
     }
 }
 
-/// No bar stands here.
-const NOWHERE: (i64, u32) = (i64::MAX, 0);
+/// What is known of an instrument while rows come.
+#[derive(Debug, Clone, Copy)]
+struct Instrument {
+    /// Latest time seen.
+    latest: i64,
+    /// Start and position of the bar that the last row went to.
+    start: i64,
+    position: u32,
+}
+
+/// As a start: no bar is known.
+const NOWHERE: i64 = i64::MAX;
+
+impl Instrument {
+    const NEW: Instrument = Instrument { latest: i64::MIN, start: NOWHERE, position: 0 };
+
+    /// Takes note of a row; 1 if one before it was later, otherwise 0.
+    #[inline]
+    fn turns_back(&mut self, time: i64) -> u64 {
+        let earlier = u64::from(time < self.latest);
+        self.latest = time.max(self.latest);
+        earlier
+    }
+}
+
+/// The numbers of a trade that are in the side table.
+#[inline(always)]
+fn wide_numbers(trade: &TradeRow, wide: &mut Iter<'_, (u32, [Decimal; 2])>) -> Option<[Decimal; 2]> {
+    match trade.price {
+        WIDE => wide.next().map(|(_, numbers)| *numbers),
+        _ => None,
+    }
+}
 
 impl BarFold {
     pub fn new(plan: &Plan, settings: &Settings, scratch: &mut MakeScratch<'_>) -> Result<Self> {
@@ -81,8 +111,7 @@ impl BarFold {
         };
         Ok(Self {
             names: Names::default(),
-            latest: Vec::new(),
-            current: Vec::new(),
+            instruments: Vec::new(),
             mapped: Vec::new(),
             table,
             repeats: Repeats::default(),
@@ -103,12 +132,11 @@ impl BarFold {
         if let Some(table) = &mut self.table
             && table.groups.keep_within_budget(&self.names)?
         {
-            self.current.fill(NOWHERE);
+            self.instruments.iter_mut().for_each(|instrument| instrument.start = NOWHERE);
             if self.names.memory() > table.memory / 4 {
                 // Endless distinct instruments: forget them. Their order is then judged afresh.
                 self.names.clear();
-                self.latest.clear();
-                self.current.clear();
+                self.instruments.clear();
             }
         }
         Ok(())
@@ -119,62 +147,61 @@ impl BarFold {
         for number in 0..batch.len() as u32 {
             self.mapped.push(self.names.number(batch.get(number)));
         }
-        self.latest.resize(self.names.len(), i64::MIN);
-        self.current.resize(self.names.len(), NOWHERE);
+        self.instruments.resize(self.names.len(), Instrument::NEW);
     }
 
     fn add_trades(&mut self, batch: &Batch) -> Result<()> {
         let trades = &batch.trades;
+        self.watch_trades(trades);
+        let Some(table) = &mut self.table else { return Ok(()) };
         let mut wide = trades.wide.iter();
-        for row in 0..trades.time.len() {
-            let name = self.mapped[trades.name[row] as usize];
-            let (time, price, volume) = (trades.time[row], trades.price[row], trades.volume[row]);
-            let sequence = trades.sequence.get(row).copied().unwrap_or(0);
-            let full = if price == WIDE { wide.next().map(|(_, numbers)| *numbers) } else { None };
-            self.watch_order(name, time);
-            if self.repeats.looked_at < REPEATS_ROWS_MAX {
-                let (price, volume) = match full {
-                    None => (price.unsigned_abs(), volume.unsigned_abs()),
-                    Some([price, volume]) => (fold_units(price), fold_units(volume)),
-                };
-                self.watch_repeats([u64::from(name), time as u64, price, volume]);
-            }
-            let Some(table) = &mut self.table else { continue };
-            let group = table.group(name, time, &mut self.current);
-            let fits = match full {
-                None => group.add((time, sequence), [price; 4], volume),
-                Some([price, volume]) => group.add_wide((time, sequence), [price; 4], volume),
+        let mut fits = true;
+        for (row, trade) in trades.rows.iter().enumerate() {
+            let at = (trade.time, trades.sequence.get(row).copied().unwrap_or(0));
+            let group = table.group(self.mapped[trade.name as usize], trade.time, &mut self.instruments);
+            fits &= match wide_numbers(trade, &mut wide) {
+                None => group.add(at, [trade.price; 4], trade.volume),
+                Some([price, volume]) => group.add_wide(at, [price; 4], volume),
             };
-            if !fits {
-                return Err(sum_out_of_range());
-            }
         }
-        Ok(())
+        if fits { Ok(()) } else { Err(sum_out_of_range()) }
+    }
+
+    /// Counts the rows that are odd but no fault.
+    fn watch_trades(&mut self, trades: &Trades) {
+        for trade in &trades.rows {
+            self.stats.out_of_order +=
+                self.instruments[self.mapped[trade.name as usize] as usize].turns_back(trade.time);
+        }
+        let mut wide = trades.wide.iter();
+        for trade in &trades.rows {
+            if self.repeats.looked_at >= REPEATS_ROWS_MAX {
+                return;
+            }
+            let (price, volume) = match wide_numbers(trade, &mut wide) {
+                None => (trade.price.unsigned_abs(), trade.volume.unsigned_abs()),
+                Some([price, volume]) => (fold_units(price), fold_units(volume)),
+            };
+            self.watch_repeats([u64::from(self.mapped[trade.name as usize]), trade.time as u64, price, volume]);
+        }
     }
 
     fn add_bars(&mut self, bars: &[BarRow]) -> Result<()> {
         for bar in bars {
             let name = self.mapped[bar.name as usize];
-            self.watch_order(name, bar.time);
+            self.stats.out_of_order += self.instruments[name as usize].turns_back(bar.time);
             if self.repeats.looked_at < REPEATS_ROWS_MAX {
                 let [open, high, low, close] = bar.prices.map(fold_units);
                 let prices = mix(mix(open, high), mix(low, close));
                 self.watch_repeats([u64::from(name), bar.time as u64, prices, fold_units(bar.volume)]);
             }
             let Some(table) = &mut self.table else { continue };
-            let group = table.group(name, bar.time, &mut self.current);
+            let group = table.group(name, bar.time, &mut self.instruments);
             if !group.add_wide((bar.time, bar.sequence), bar.prices, bar.volume) {
                 return Err(sum_out_of_range());
             }
         }
         Ok(())
-    }
-
-    #[inline]
-    fn watch_order(&mut self, name: u32, time: i64) {
-        let latest = &mut self.latest[name as usize];
-        self.stats.out_of_order += u64::from(time < *latest);
-        *latest = time.max(*latest);
     }
 
     fn watch_repeats(&mut self, row: [u64; 4]) {
@@ -186,7 +213,19 @@ impl BarFold {
     /// Gives every bar, sorted by instrument and start.
     pub fn finish(self, mut each: impl FnMut(&[u8], i64, &BarLine) -> Result<()>) -> Result<()> {
         let Some(table) = self.table else { return Ok(()) };
-        table.groups.finish(&self.names, table.memory, |_, name, start, group| each(name, start, group))
+        table.groups.finish(&self.names, table.memory, |of, group| each(of.name, of.bucket, group))
+    }
+
+    /// Writes a line of every bar, in the same order.
+    pub fn print(
+        self,
+        threads: usize,
+        line: impl Fn(&[u8], i64, &BarLine, &mut Vec<u8>) + Sync,
+        take: &mut (dyn FnMut(&[u8]) -> Result<()> + Send),
+    ) -> Result<()> {
+        let Some(table) = self.table else { return Ok(()) };
+        let line = |of: GroupOf<'_>, group: &BarGroup, text: &mut Vec<u8>| line(of.name, of.bucket, group, text);
+        table.groups.print(&self.names, table.memory, threads, line, take)
     }
 }
 
@@ -197,14 +236,15 @@ impl Table {
         Ok(Self { groups, buckets: Buckets::new(interval, plan.bars_zone.clone()), memory })
     }
 
-    #[inline]
-    fn group(&mut self, name: u32, time: i64, current: &mut [(i64, u32)]) -> &mut BarGroup {
+    #[inline(always)]
+    fn group(&mut self, name: u32, time: i64, instruments: &mut [Instrument]) -> &mut BarGroup {
         let start = self.buckets.start_of(time);
-        let known = &mut current[name as usize];
-        if known.0 != start {
-            *known = (start, self.groups.position(Key { bucket: start, name, prefix: 0 }));
+        let instrument = &mut instruments[name as usize];
+        if instrument.start != start {
+            instrument.start = start;
+            instrument.position = self.groups.position(Key { bucket: start, name, prefix: 0 });
         }
-        self.groups.at(known.1)
+        self.groups.at(instrument.position)
     }
 }
 

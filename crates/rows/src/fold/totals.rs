@@ -2,9 +2,9 @@
 
 use super::{MakeScratch, Settings, scratch_now};
 use crate::Result;
-use crate::batch::{Batch, Detail, Names, REFUSED, Reject, WIDE, shown};
+use crate::batch::{Batch, Detail, Names, REFUSED, Reject, TransactionRow, WIDE, shown};
 use crate::currency::Currency;
-use crate::groups::{self, Groups, Key, TotalGroup, sum_out_of_range};
+use crate::groups::{self, GroupOf, Groups, Key, TotalGroup, sum_out_of_range};
 use crate::limits::REJECTS_LISTED_MAX;
 use crate::plan::Plan;
 use crate::reason::{ReasonId, Reasons};
@@ -35,6 +35,8 @@ pub(crate) struct TotalFold {
     /// Good rows of the batch that turned out to be repeats.
     repeats: Vec<u32>,
     merchants: Names,
+    /// Numbers of the batch's merchants in `merchants`.
+    mapped: Vec<u32>,
     table: Option<Groups<TotalGroup>>,
     memory: usize,
 }
@@ -52,6 +54,7 @@ impl TotalFold {
             fresh: Vec::new(),
             repeats: Vec::new(),
             merchants: Names::default(),
+            mapped: Vec::new(),
             table,
             memory,
         })
@@ -89,11 +92,10 @@ impl TotalFold {
     }
 
     fn refused(&self, batch: &Batch, good: usize) -> Reject {
-        let transactions = &batch.transactions;
-        let span = transactions.span[good];
+        let TransactionRow { row, span, line, .. } = batch.transactions.rows[good];
         let mut reasons = Reasons::NONE;
         reasons.add(self.repeated);
-        Reject { row: transactions.row[good], span, line: transactions.line[good], reasons }
+        Reject { row, span, line, reasons }
     }
 
     /// Rows of the batch that were good but for their id.
@@ -103,21 +105,23 @@ impl TotalFold {
 
     pub fn add(&mut self, batch: &Batch) -> Result<()> {
         let Some(table) = &mut self.table else { return Ok(()) };
-        let transactions = &batch.transactions;
+        self.mapped.clear();
+        for number in 0..batch.names.len() as u32 {
+            self.mapped.push(self.merchants.number(batch.names.get(number)));
+        }
         let mut repeats = self.repeats.iter().copied().peekable();
-        let mut wide = transactions.wide.iter();
-        for row in 0..transactions.amount.len() {
-            let full = if transactions.amount[row] == WIDE { wide.next().map(|(_, amount)| *amount) } else { None };
+        let mut wide = batch.transactions.wide.iter();
+        for (row, transaction) in batch.transactions.rows.iter().enumerate() {
+            let TransactionRow { amount, day, merchant, group: prefix, .. } = *transaction;
+            let full = if amount == WIDE { wide.next().map(|(_, amount)| *amount) } else { None };
             if repeats.next_if_eq(&(row as u32)).is_some() {
                 continue;
             }
-            let merchant = transactions.merchant.get(row, &batch.input);
-            let name = self.merchants.number_hashed(merchant, transactions.merchant_hash[row]);
-            let key = Key { bucket: i64::from(transactions.day[row]), name, prefix: transactions.group[row] };
+            let key = Key { bucket: i64::from(day), name: self.mapped[merchant as usize], prefix };
             let position = table.position(key);
             let group = table.at(position);
             let fits = match full {
-                None => group.add(transactions.amount[row]),
+                None => group.add(amount),
                 Some(amount) => group.add_wide(amount),
             };
             if !fits {
@@ -134,11 +138,28 @@ impl TotalFold {
     pub fn finish(self, mut each: impl FnMut(TotalKey<'_>, &TotalLine) -> Result<()>) -> Result<()> {
         let Some(table) = self.table else { return Ok(()) };
         drop(self.ids);
-        table.finish(&self.merchants, self.memory, |prefix, merchant, day, group| {
-            let currency = Currency::by_index(usize::from(prefix >> 2)).map_or("", Currency::code);
-            let status = Status::ALL[usize::from(prefix & 3).min(2)].name();
-            each(TotalKey { currency, status, merchant, day: day as i32 }, group)
-        })
+        table.finish(&self.merchants, self.memory, |of, group| each(TotalKey::of(of), group))
+    }
+
+    /// Writes a line of every total, in the same order.
+    pub fn print(
+        self,
+        threads: usize,
+        line: impl Fn(TotalKey<'_>, &TotalLine, &mut Vec<u8>) + Sync,
+        take: &mut (dyn FnMut(&[u8]) -> Result<()> + Send),
+    ) -> Result<()> {
+        let Some(table) = self.table else { return Ok(()) };
+        drop(self.ids);
+        let line = |of: GroupOf<'_>, group: &TotalGroup, text: &mut Vec<u8>| line(TotalKey::of(of), group, text);
+        table.print(&self.merchants, self.memory, threads, line, take)
+    }
+}
+
+impl<'a> TotalKey<'a> {
+    fn of(GroupOf { prefix, name, bucket }: GroupOf<'a>) -> Self {
+        let currency = Currency::by_index(usize::from(prefix >> 2)).map_or("", Currency::code);
+        let status = Status::ALL[usize::from(prefix & 3).min(2)].name();
+        TotalKey { currency, status, merchant: name, day: bucket as i32 }
     }
 }
 

@@ -171,6 +171,10 @@ fn widened(prices: [i64; 4], volume: i128, notional: i128) -> Wide {
 }
 
 impl Partial for BarGroup {
+    fn touch(&self) -> u64 {
+        self.count ^ self.open_at.1 ^ self.prices[0] as u64 ^ self.notional as u64
+    }
+
     fn encode(&self, into: &mut Vec<u8>) {
         for (time, sequence) in [self.open_at, self.close_at] {
             into.extend_from_slice(&time.to_le_bytes());

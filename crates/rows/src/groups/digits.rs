@@ -1,48 +1,92 @@
 //! Quick printing of numbers that fit 128 bits: a million bars are written at the end of a file.
 
-const TEN_TO_18: u128 = 1_000_000_000_000_000_000;
+use crate::decimal::print::{LEAST_OF_BLOCK, block, digits_in, zeros_after};
+
+/// 10^index.
+const POWERS: [u64; 20] = {
+    let mut powers = [1; 20];
+    let mut index = 1;
+    while index < 20 {
+        powers[index] = powers[index - 1] * 10;
+        index += 1;
+    }
+    powers
+};
+
+/// Digits of the whole part and of the fraction that `write_scaled` is quick with.
+const WHOLE_DIGITS: usize = 24;
+const FRACTION_DIGITS: usize = 24;
 
 /// Appends `units` of 10^-`scale` in plain notation without trailing zeros.
+#[inline(always)]
 pub(super) fn write_scaled(units: u128, scale: u32, into: &mut Vec<u8>) {
-    let mut text = [b'0'; 64];
-    let mut at = text.len();
-    let mut rest = units;
-    // Eighteen digits at a time fit 64 bits, where dividing is cheap.
-    while rest >= TEN_TO_18 {
-        let high = by_ten_to_18(rest);
-        let mut low = (rest - high * TEN_TO_18) as u64;
-        rest = high;
-        for _ in 0..18 {
-            at -= 1;
-            text[at] = b'0' + (low % 10) as u8;
-            low /= 10;
+    let Some(&one) = POWERS.get(scale as usize).filter(|_| scale <= 18) else { return write_long(units, scale, into) };
+    match u64::try_from(units) {
+        Ok(units) => write_parts(units / one, units % one, scale, into),
+        Err(_) => {
+            let whole = units / u128::from(one);
+            match u64::try_from(whole) {
+                Ok(small) => write_parts(small, (units - whole * u128::from(one)) as u64, scale, into),
+                Err(_) => write_long(units, scale, into),
+            }
         }
-    }
-    let mut low = rest as u64;
-    while low > 0 {
-        at -= 1;
-        text[at] = b'0' + (low % 10) as u8;
-        low /= 10;
-    }
-    let point = text.len() - scale as usize;
-    let mut end = text.len();
-    while end > point && text[end - 1] == b'0' {
-        end -= 1;
-    }
-    into.extend_from_slice(if at >= point { b"0" } else { &text[at..point] });
-    if end > point {
-        into.push(b'.');
-        into.extend_from_slice(&text[point..end]);
     }
 }
 
-/// 10^18 is 2^18 times a number of 42 bits, so that most dividends need 64 bits only.
+/// Appends `whole`, and `fraction` of 10^`scale` behind a point if there is any. Both are made eight digits at a time,
+/// the whole part up to the point, the fraction from it on.
 #[inline]
-fn by_ten_to_18(dividend: u128) -> u128 {
-    const FIVE_TO_18: u64 = 3_814_697_265_625;
-    match u64::try_from(dividend >> 18) {
-        Ok(shifted) => (shifted / FIVE_TO_18).into(),
-        Err(_) => dividend / TEN_TO_18,
+fn write_parts(whole: u64, fraction: u64, scale: u32, into: &mut Vec<u8>) {
+    let mut text = [b'0'; WHOLE_DIGITS + 1 + FRACTION_DIGITS];
+    let (mut rest, mut start) = (whole, WHOLE_DIGITS);
+    loop {
+        let values = block(rest % LEAST_OF_BLOCK);
+        rest /= LEAST_OF_BLOCK;
+        put(&mut text, start - 8, values);
+        if rest == 0 {
+            start -= digits_in(values);
+            break;
+        }
+        start -= 8;
+    }
+    let mut end = WHOLE_DIGITS;
+    if fraction > 0 {
+        text[WHOLE_DIGITS] = b'.';
+        // As 24 decimals in three blocks: the first two hold 16, and what is left of 18 goes to the last.
+        let (front, back) = match scale {
+            0..=16 => (fraction * POWERS[16 - scale as usize], 0),
+            _ => (fraction / POWERS[scale as usize - 16], fraction % POWERS[scale as usize - 16]),
+        };
+        let back = back * POWERS[24 - scale.max(16) as usize];
+        for (place, digits) in [front / LEAST_OF_BLOCK, front % LEAST_OF_BLOCK, back].into_iter().enumerate() {
+            if digits > 0 {
+                let values = block(digits);
+                let at = WHOLE_DIGITS + 1 + 8 * place;
+                put(&mut text, at, values);
+                end = at + 8 - zeros_after(values);
+            }
+        }
+    }
+    into.extend_from_slice(&text[start..end]);
+}
+
+/// Eight digits as text.
+#[inline(always)]
+fn put(text: &mut [u8; WHOLE_DIGITS + 1 + FRACTION_DIGITS], at: usize, values: u64) {
+    const ZEROS: u64 = u64::from_le_bytes([b'0'; 8]);
+    text[at..at + 8].copy_from_slice(&(values | ZEROS).to_le_bytes());
+}
+
+/// Any number at any scale, digit by digit.
+#[cold]
+fn write_long(units: u128, scale: u32, into: &mut Vec<u8>) {
+    let text = format!("{units:0>width$}", width = scale as usize + 1);
+    let (whole, fraction) = text.split_at(text.len() - scale as usize);
+    let fraction = fraction.trim_end_matches('0');
+    into.extend_from_slice(whole.as_bytes());
+    if !fraction.is_empty() {
+        into.push(b'.');
+        into.extend_from_slice(fraction.as_bytes());
     }
 }
 
@@ -93,6 +137,8 @@ mod tests {
     use super::*;
     use crate::decimal::{Sum18, ratio10};
 
+    const TEN_TO_18: u128 = 1_000_000_000_000_000_000;
+
     fn printed(units: u128, scale: u32) -> String {
         let mut text = Vec::new();
         write_scaled(units, scale, &mut text);
@@ -111,6 +157,14 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn quick_printing_agrees_with_the_plain_way(units: u64, cut in 0u32..64, scale in 0u32..=18) {
+            let units = u128::from(units >> cut);
+            let mut plain = Vec::new();
+            write_long(units, scale, &mut plain);
+            prop_assert_eq!(printed(units, scale).into_bytes(), plain);
+        }
+
         #[test]
         fn printing_agrees_with_the_exact_sum(units in any::<i128>().prop_map(|units| units.unsigned_abs() >> 1)) {
             let exact = Sum18::from_units(I256::from(units as i128)).to_string();

@@ -102,6 +102,10 @@ fn widened(sum: i128, min: i64, max: i64) -> Wide {
 }
 
 impl Partial for TotalGroup {
+    fn touch(&self) -> u64 {
+        self.count ^ self.sum as u64
+    }
+
     fn encode(&self, into: &mut Vec<u8>) {
         let total = self.total();
         into.extend_from_slice(&total.count.to_le_bytes());

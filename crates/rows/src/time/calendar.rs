@@ -1,6 +1,7 @@
 //! The Gregorian calendar: days to dates and back, and instants as text.
 
 use super::{DAY, DAY_SECONDS, SECOND};
+use crate::decimal::print::two_digits;
 
 /// Days from 1970-01-01 to a date. Years begin in March here, so that the day added by a leap year is the last one.
 pub(crate) const fn days(year: i64, month: i64, day: i64) -> i64 {
@@ -54,11 +55,16 @@ pub fn write_day(day: i32, into: &mut Vec<u8>) {
     if year < 0 {
         into.push(b'-');
     }
-    write_padded(year.unsigned_abs(), 4, into);
-    into.push(b'-');
-    write_padded(month as u64, 2, into);
-    into.push(b'-');
-    write_padded(day as u64, 2, into);
+    let year = year.unsigned_abs();
+    if year > 9999 {
+        write_padded(year / 10_000, 1, into);
+    }
+    let mut text = *b"0000-00-00";
+    text[..2].copy_from_slice(&two_digits(year / 100 % 100));
+    text[2..4].copy_from_slice(&two_digits(year % 100));
+    text[5..7].copy_from_slice(&two_digits(month as u64));
+    text[8..].copy_from_slice(&two_digits(day as u64));
+    into.extend_from_slice(&text);
 }
 
 /// Appends `2021-07-22T22:31:00Z`; a fraction only if there is one, without trailing zeros.
@@ -66,19 +72,21 @@ pub fn write_rfc3339(nanoseconds: i64, into: &mut Vec<u8>) {
     let (seconds, mut fraction) = (nanoseconds.div_euclid(SECOND), nanoseconds.rem_euclid(SECOND) as u64);
     let second_of_day = seconds.rem_euclid(DAY_SECONDS) as u64;
     write_day(day_of(nanoseconds), into);
-    for (mark, value) in [(b'T', second_of_day / 3600), (b':', second_of_day / 60 % 60), (b':', second_of_day % 60)] {
-        into.push(mark);
-        write_padded(value, 2, into);
+    let mut clock = *b"T00:00:00Z";
+    clock[1..3].copy_from_slice(&two_digits(second_of_day / 3600));
+    clock[4..6].copy_from_slice(&two_digits(second_of_day / 60 % 60));
+    clock[7..9].copy_from_slice(&two_digits(second_of_day % 60));
+    if fraction == 0 {
+        return into.extend_from_slice(&clock);
     }
-    if fraction > 0 {
-        let mut places = 9;
-        while fraction.is_multiple_of(10) {
-            fraction /= 10;
-            places -= 1;
-        }
-        into.push(b'.');
-        write_padded(fraction, places, into);
+    into.extend_from_slice(&clock[..9]);
+    let mut places = 9;
+    while fraction.is_multiple_of(10) {
+        fraction /= 10;
+        places -= 1;
     }
+    into.push(b'.');
+    write_padded(fraction, places, into);
     into.push(b'Z');
 }
 

@@ -1,8 +1,9 @@
 //! The quick path: rows whose values are taken as they stand from single columns and pass every check at once.
 //! It answers false for anything else and leaves the batch as it was; then `row` decides and explains.
 
-use super::super::{Batch, TradeColumns, WIDE, names};
-use super::{Evaluator, trade_id_hash};
+use super::super::{Batch, Names, TradeRow, TransactionRow, WIDE};
+use super::{Evaluator, group, trade_id_hash};
+use crate::cells::Cells;
 use crate::currency;
 use crate::decimal::{self, Decimal, Notation};
 use crate::limits::FIELD_BYTES_MAX;
@@ -20,6 +21,18 @@ pub(super) enum Quick {
 pub(crate) trait QuickFields<'a> {
     /// The text of a slot; None when it is not in the input as it stands.
     fn text(&self, slot: usize) -> Option<&'a [u8]>;
+
+    /// The number of the name in a slot.
+    #[inline(always)]
+    fn name(&self, slot: usize, names: &mut Names) -> Option<u32> {
+        Some(names.number(self.text(slot)?))
+    }
+
+    /// Appends the text of a slot, for whoever looks into the same input later.
+    #[inline(always)]
+    fn keep(&self, slot: usize, cells: &mut Cells) {
+        cells.push_owned(self.text(slot).unwrap_or_default());
+    }
 
     /// The plain number in a slot, in units of 1e-9; None when there is none to be had quickly.
     #[inline(always)]
@@ -49,6 +62,14 @@ impl Fixed {
         match self {
             Fixed::Slot(slot) => fields.text(*slot),
             Fixed::Constant(value) => Some(value),
+        }
+    }
+
+    #[inline(always)]
+    fn number<'a>(&self, fields: &impl QuickFields<'a>, names: &mut Names) -> Option<u32> {
+        match self {
+            Fixed::Slot(slot) => fields.name(*slot, names),
+            Fixed::Constant(value) => Some(names.number(value)),
         }
     }
 }
@@ -117,7 +138,6 @@ impl Evaluator<'_> {
     fn quick_trade<'a>(&'a mut self, fields: &impl QuickFields<'a>, batch: &mut Batch) -> Option<()> {
         let Some(Quick::Trades { symbol, price, volume, time, sequence, trade_id }) = &self.quick else { return None };
         let Checks::Trades(checks) = &self.plan.checks else { return None };
-        let symbol = symbol.text(fields)?;
         let price = number(fields, *price, &checks.price.notation).filter(|price| *price > 0)?;
         let volume = number(fields, *volume, &checks.volume.notation).filter(|volume| *volume >= 0)?;
         let time_text = fields.text(*time)?;
@@ -125,7 +145,7 @@ impl Evaluator<'_> {
             Some(time) if checks.time.reading.is_iso() => time,
             _ => checks.time.reading.parse(time_text).ok()?,
         };
-        if symbol.is_empty() {
+        if symbol.text(fields)?.is_empty() {
             return None;
         }
         let sequence = match sequence {
@@ -136,21 +156,18 @@ impl Evaluator<'_> {
             Some(slot) => Some(fields.text(*slot)?),
             None => None,
         };
-        let TradeColumns { name: names, time: times, price: prices, volume: volumes, .. } = &mut batch.trades;
-        names.push(batch.names.number(symbol));
-        times.push(time);
-        prices.push(price);
-        volumes.push(volume);
-        batch.counts.zero_volume += u64::from(volume == 0);
-        batch.rows += 1;
+        let name = symbol.number(fields, &mut batch.names)?;
         if let Some(id) = trade_id {
-            batch.trades.trade_ids.push(trade_id_hash(symbol, id));
+            batch.trades.trade_ids.push(trade_id_hash(symbol.text(fields)?, id));
         }
         match self.plan.order {
             RowOrder::Position => {}
             RowOrder::Sequence => batch.trades.sequence.push(sequence),
             RowOrder::TradeId => batch.trades.sequence.push(trade_id.and_then(row::whole).unwrap_or(0)),
         }
+        batch.trades.rows.push(TradeRow { time, price, volume, name });
+        batch.counts.zero_volume += u64::from(volume == 0);
+        batch.rows += 1;
         Some(())
     }
 
@@ -166,7 +183,7 @@ impl Evaluator<'_> {
             return None;
         };
         let Checks::Transactions(checks) = &self.plan.checks else { return None };
-        let id = fields.text(*id)?;
+        let id_text = fields.text(*id)?;
         let amount = number(fields, *amount, &checks.amount.notation)?;
         let currency = currency::check(currency.text(fields)?).ok()?;
         let time_text = fields.text(*time)?;
@@ -174,23 +191,23 @@ impl Evaluator<'_> {
             Some(time) if checks.time.reading.is_iso() => time,
             _ => checks.time.reading.parse(time_text).ok()?,
         };
-        let merchant = merchant.text(fields)?;
         let status = Status::read(status.text(fields)?)?;
-        if id.is_empty() || row::is_blank(merchant) {
+        if id_text.is_empty() || row::is_blank(merchant.text(fields)?) {
             return None;
         }
-        let columns = &mut batch.transactions;
-        columns.ids.push(xxhash_rust::xxh3::xxh3_128(id));
-        columns.id_text.push_owned(id);
-        columns.id_owner.push(columns.amount.len() as u32);
-        columns.amount.push(amount);
-        columns.group.push((currency.index() as u16) << 2 | status as u16);
-        columns.day.push(crate::time::day_of(time));
-        columns.merchant.push_owned(merchant);
-        columns.merchant_hash.push(names::hash(merchant));
-        columns.row.push(batch.rows);
-        columns.span.push(span);
-        columns.line.push(line);
+        let transactions = &mut batch.transactions;
+        transactions.ids.push(xxhash_rust::xxh3::xxh3_128(id_text));
+        fields.keep(*id, &mut transactions.id_text);
+        transactions.id_owner.push(transactions.rows.len() as u32);
+        transactions.rows.push(TransactionRow {
+            amount,
+            line,
+            span,
+            row: batch.rows,
+            day: crate::time::day_of(time),
+            merchant: merchant.number(fields, &mut batch.names)?,
+            group: group(currency, status),
+        });
         batch.counts.negative_amount += u64::from(amount < 0);
         batch.counts.zero_amount += u64::from(amount == 0);
         batch.rows += 1;

@@ -2,7 +2,7 @@
 
 use super::header::Binding;
 use super::{line_ends_before, record_too_long};
-use crate::batch::{Batch, Evaluator, Place, QuickFields};
+use crate::batch::{Batch, Evaluator, Names, Place, QuickFields};
 use crate::cells::Cells;
 use crate::check::{Parse, Piece};
 use crate::csv::{self, Dialect, Fields, Kind, QuoteFault, Record, Records, Unquoted};
@@ -207,18 +207,36 @@ struct RecordFields<'a> {
     quote: Option<u8>,
 }
 
+impl RecordFields<'_> {
+    /// Where the text of a field stands, if it needs no unescaping.
+    #[inline(always)]
+    fn span(&self, slot: usize) -> Option<(usize, usize)> {
+        let (start, end) = self.record.field_span(self.slots[slot]);
+        match &self.buffer[start..end] {
+            [first, inner @ .., _] if Some(*first) == self.quote => match memchr::memchr(*first, inner) {
+                None => Some((start + 1, end - 1)),
+                Some(_) => None,
+            },
+            _ => Some((start, end)),
+        }
+    }
+}
+
 impl<'a> QuickFields<'a> for RecordFields<'a> {
     #[inline(always)]
     fn text(&self, slot: usize) -> Option<&'a [u8]> {
-        let (start, end) = self.record.field_span(self.slots[slot]);
-        let field = &self.buffer[start..end];
-        match field {
-            [first, inner @ .., _] if Some(*first) == self.quote => match memchr::memchr(*first, inner) {
-                None => Some(inner),
-                Some(_) => None,
-            },
-            _ => Some(field),
-        }
+        self.span(slot).map(|(start, end)| &self.buffer[start..end])
+    }
+
+    #[inline(always)]
+    fn name(&self, slot: usize, names: &mut Names) -> Option<u32> {
+        self.span(slot).map(|(start, end)| names.number_at(self.buffer, start, end))
+    }
+
+    #[inline(always)]
+    fn keep(&self, slot: usize, cells: &mut Cells) {
+        let (start, end) = self.span(slot).unwrap_or_default();
+        cells.push_span(start, end);
     }
 
     #[inline(always)]
