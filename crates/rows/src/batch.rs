@@ -10,8 +10,8 @@ use crate::cells::Cells;
 use crate::decimal::Decimal;
 use crate::reason::{ReasonId, Reasons};
 
-pub(crate) use evaluate::{Evaluator, Place, QuickFields, shown};
-pub(crate) use names::Names;
+pub(crate) use evaluate::{Evaluator, Field, Place, QuickFields, shown};
+pub(crate) use names::{FileNames, Names, WorkerNames};
 
 /// Rows of one piece of a file.
 #[derive(Debug, Default)]
@@ -28,7 +28,7 @@ pub(crate) struct Batch {
     pub bars: Vec<BarRow>,
     pub transactions: Transactions,
     /// The instruments of trades and bars, the merchants of transactions.
-    pub names: Names,
+    pub names: WorkerNames,
     pub counts: Counts,
 }
 
@@ -147,7 +147,7 @@ impl Batch {
         self.rejects.clear();
         self.details.clear();
         self.bars.clear();
-        self.names.clear();
+        self.names.keep_within_bounds();
         self.counts = Counts::default();
         self.trades.clear();
         self.transactions.clear();

@@ -56,10 +56,11 @@ impl Cells {
         self.spans[slot] = self.keep(value);
     }
 
-    /// Whether the value of `slot` stands in the input as it is.
+    /// Where the value of `slot` stands in the input, if it does so as it is.
     #[inline]
-    pub fn is_span(&self, slot: usize) -> bool {
-        self.spans[slot].0 & OWNED == 0
+    pub fn span(&self, slot: usize) -> Option<(usize, usize)> {
+        let (start, end) = self.spans[slot];
+        (start & OWNED == 0).then_some((start as usize, end as usize))
     }
 
     /// The value of `slot`, given the same input that the spans were made for.

@@ -203,7 +203,7 @@ impl<'a> Session<'a, '_> {
     /// Reads one part that is text; false when there is nothing in it.
     fn text<S: Source>(&mut self, source: &mut ToUtf8<S>, member: Option<String>) -> Result<bool> {
         let (mut head, mut ended) = (Vec::new(), false);
-        piece::extend(source, &mut head, HEAD_BYTES, &mut ended)?;
+        piece::extend(source, &mut head, 0, HEAD_BYTES, &mut ended)?;
         if ended && head.iter().all(u8::is_ascii_whitespace) {
             return Ok(false);
         }

@@ -49,8 +49,6 @@ pub(crate) struct Groups<P> {
     budget: usize,
     runs: Option<Runs>,
     scratch: Option<Box<dyn Scratch>>,
-    /// Raised whenever groups move, so that callers drop the positions they kept.
-    pub generation: u32,
 }
 
 const FIRST_SLOTS: usize = 4096;
@@ -63,11 +61,16 @@ const PRINTED_BYTES: usize = 256 * 1024;
 impl<P: Partial> Groups<P> {
     pub fn new(budget: usize, scratch: Option<Box<dyn Scratch>>) -> Self {
         let (index, keys, groups) = (vec![0; FIRST_SLOTS], Vec::new(), Vec::new());
-        Self { index, keys, groups, budget, runs: None, scratch, generation: 0 }
+        Self { index, keys, groups, budget, runs: None, scratch }
     }
 
     pub fn memory(&self) -> usize {
         self.index.len() * 4 + self.groups.len() * (size_of::<P>() + size_of::<Key>())
+    }
+
+    /// Whether there are groups in memory.
+    pub fn has_some(&self) -> bool {
+        !self.groups.is_empty()
     }
 
     #[inline]
@@ -144,7 +147,6 @@ impl<P: Partial> Groups<P> {
         self.keys.clear();
         self.groups.clear();
         self.index.fill(0);
-        self.generation += 1;
         Ok(())
     }
 

@@ -1,4 +1,66 @@
-//! The distinct names (instruments, merchants) of one batch, numbered as they appear.
+//! Distinct names (instruments, merchants), numbered as they appear: those of the batches of one worker, and those of
+//! the whole file.
+
+/// The names that the batches of one worker have met. They outlive a batch, because the next has nearly the same.
+#[derive(Debug, Default)]
+pub(crate) struct WorkerNames {
+    names: Names,
+    /// For each name its number among those of the file, as far as these were asked for.
+    in_file: Vec<u32>,
+    /// What `FileNames::epoch` was then.
+    epoch: u32,
+}
+
+/// A worker with more than this begins anew: names that come once only are not worth keeping.
+const WORKER_NAMES_BYTES: usize = 4 * 1024 * 1024;
+
+impl WorkerNames {
+    /// To be called between batches.
+    pub fn keep_within_bounds(&mut self) {
+        if self.names.memory() > WORKER_NAMES_BYTES {
+            *self = WorkerNames::default();
+        }
+    }
+
+    /// The number of `name`, given if it is new.
+    #[inline]
+    pub fn number(&mut self, name: &[u8]) -> u32 {
+        self.names.number(name)
+    }
+
+    /// The same, as `Names::number_at`.
+    #[inline(always)]
+    pub fn number_at(&mut self, buffer: &[u8], start: usize, end: usize) -> u32 {
+        self.names.number_at(buffer, start, end)
+    }
+}
+
+/// The names of a file.
+#[derive(Debug, Default)]
+pub(crate) struct FileNames {
+    pub names: Names,
+    /// Raised whenever all are forgotten.
+    epoch: u32,
+}
+
+impl FileNames {
+    /// For each name of a worker its number here, given if it is new.
+    pub fn of<'w>(&mut self, worker: &'w mut WorkerNames) -> &'w [u32] {
+        if worker.epoch != self.epoch {
+            worker.epoch = self.epoch;
+            worker.in_file.clear();
+        }
+        for number in worker.in_file.len()..worker.names.len() {
+            worker.in_file.push(self.names.number(worker.names.get(number as u32)));
+        }
+        &worker.in_file
+    }
+
+    pub fn forget(&mut self) {
+        self.names.clear();
+        self.epoch += 1;
+    }
+}
 
 /// Names and their numbers. Open addressing; the names stand one after the other.
 #[derive(Debug, Default)]
@@ -31,20 +93,8 @@ const FIRST_SLOTS: usize = 1024;
 const SHORT: usize = 16;
 
 impl Names {
-    pub fn clear(&mut self) {
-        // A batch with few names does not pay for a table that an earlier one made large.
-        if self.ends.len() * 8 < self.table.len() {
-            let mask = self.table.len() - 1;
-            for number in 0..self.len() as u32 {
-                let mut slot = self.ends[number as usize].1.hash(self.get(number)) as usize & mask;
-                while self.table[slot].number != 0 {
-                    self.table[slot].number = 0;
-                    slot = (slot + 1) & mask;
-                }
-            }
-        } else {
-            self.table.fill(Slot::default());
-        }
+    fn clear(&mut self) {
+        self.table.fill(Slot::default());
         self.ends.clear();
         self.bytes.clear();
     }

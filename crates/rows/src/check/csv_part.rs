@@ -108,14 +108,12 @@ struct CsvCut<'s> {
 impl Cut for CsvCut<'_> {
     fn next(&mut self, piece: &mut Piece) -> Result<bool> {
         piece.header_records = 0;
-        piece.buffer.clear();
-        piece.buffer.extend_from_slice(&self.carry);
-        self.carry.clear();
-        if self.ended && piece.buffer.is_empty() {
+        let carried = piece::begin_with(&mut self.carry, &mut piece.buffer);
+        if self.ended && carried == 0 {
             return Ok(false);
         }
-        let size = piece::size_after(piece.buffer.len(), self.piece_bytes);
-        piece::extend(self.source, &mut piece.buffer, size, &mut self.ended)?;
+        let size = piece::size_after(carried, self.piece_bytes);
+        piece::extend(self.source, &mut piece.buffer, carried, size, &mut self.ended)?;
         self.index(piece)?;
         Ok(!piece.buffer.is_empty())
     }
@@ -129,8 +127,9 @@ impl CsvCut<'_> {
             let complete = self.scanner.scan(&piece.buffer, self.ended, &mut piece.index);
             if complete == 0 && !self.ended && piece.buffer.len() <= RECORD_BYTES_MAX {
                 // It grows by its own length, so that a long record is not scanned over and over.
-                let size = piece.buffer.len() + piece.buffer.len().max(self.piece_bytes / 2);
-                piece::extend(self.source, &mut piece.buffer, size, &mut self.ended)?;
+                let filled = piece.buffer.len();
+                let size = filled + filled.max(self.piece_bytes / 2);
+                piece::extend(self.source, &mut piece.buffer, filled, size, &mut self.ended)?;
                 continue;
             }
             if complete == 0 && !piece.buffer.is_empty() {

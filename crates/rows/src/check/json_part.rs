@@ -3,7 +3,7 @@
 use std::convert::Infallible;
 
 use super::{Chained, Cut, Parse, Piece, Session, piece};
-use crate::batch::{Batch, Evaluator, Place, QuickFields};
+use crate::batch::{Batch, Evaluator, Field, Place, QuickFields};
 use crate::cells::Cells;
 use crate::contract::{self, At, Contract};
 use crate::drift::Drift;
@@ -104,12 +104,13 @@ impl Cut for JsonCut<'_> {
             return Err(error);
         }
         piece.records.clear();
-        piece.buffer.clear();
-        piece.buffer.append(&mut self.carry);
+        let mut filled = piece::begin_with(&mut self.carry, &mut piece.buffer);
         loop {
-            let size = piece::size_after(piece.buffer.len(), self.piece_bytes);
-            if !self.ended {
-                piece::extend(self.source, &mut piece.buffer, size, &mut self.ended)?;
+            if self.ended {
+                piece.buffer.truncate(filled);
+            } else {
+                let size = piece::size_after(filled, self.piece_bytes);
+                piece::extend(self.source, &mut piece.buffer, filled, size, &mut self.ended)?;
             }
             match self.cutter.cut(&piece.buffer, self.ended, &mut piece.records) {
                 Ok(done) => self.carry.extend_from_slice(&piece.buffer[done..]),
@@ -119,6 +120,7 @@ impl Cut for JsonCut<'_> {
             if piece.records.is_empty() && self.failed.is_none() && !over {
                 std::mem::swap(&mut piece.buffer, &mut self.carry);
                 self.carry.clear();
+                filled = piece.buffer.len();
                 continue;
             }
             piece.lines = self.cutter.lines() - self.lines;
@@ -182,7 +184,7 @@ impl Parse for JsonParser<'_> {
             let outcome = self.extractor.read_items(text, &mut cells, |cells| {
                 match cells {
                     Ok(cells) => {
-                        let fields = SpannedCells { cells, record: text };
+                        let fields = SpannedCells { cells, record: text, start: span.0 as usize };
                         if !(quick && unwrapped.is_none() && evaluator.quick(&fields, span, record.line, batch)) {
                             evaluator.row(Fetched { cells, input: text }, text, place, batch);
                         }
@@ -227,12 +229,20 @@ impl Parse for JsonParser<'_> {
 struct SpannedCells<'a> {
     cells: &'a Cells,
     record: &'a [u8],
+    /// Where the record starts in the input of the batch.
+    start: usize,
 }
 
 impl<'a> QuickFields<'a> for SpannedCells<'a> {
     #[inline(always)]
-    fn text(&self, slot: usize) -> Option<&'a [u8]> {
-        self.cells.is_span(slot).then(|| self.cells.get(slot, self.record))
+    fn field(&self, slot: usize) -> Option<Field<'a>> {
+        let (start, end) = self.cells.span(slot)?;
+        Some(Field { around: self.record, start, end })
+    }
+
+    #[inline(always)]
+    fn keep(&self, field: Field<'a>, cells: &mut Cells) {
+        cells.push_span(self.start + field.start, self.start + field.end);
     }
 }
 

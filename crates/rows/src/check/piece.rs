@@ -7,7 +7,7 @@ use crate::{Result, json, table};
 
 /// Bytes of text in one piece, more or less: enough to make the overhead of a piece small, little enough to stay in
 /// the cache of a core while it is parsed.
-pub(crate) const PIECE_BYTES: usize = 1024 * 1024;
+pub(crate) const PIECE_BYTES: usize = 256 * 1024;
 
 /// A piece that grows by half of this must grow.
 pub(crate) const PIECE_BYTES_MIN: usize = 64;
@@ -49,9 +49,24 @@ pub(crate) fn size_after(carried: usize, piece_bytes: usize) -> usize {
     carried.max(piece_bytes / 2).saturating_add(piece_bytes / 2)
 }
 
-/// Reads until `buffer` holds `size` bytes or the source ends.
-pub(crate) fn extend(source: &mut dyn Source, buffer: &mut Vec<u8>, size: usize, ended: &mut bool) -> Result<()> {
-    let mut filled = buffer.len();
+/// Writes `carry` over the front of `buffer` and empties it; answers how many bytes of `buffer` count now.
+pub(crate) fn begin_with(carry: &mut Vec<u8>, buffer: &mut Vec<u8>) -> usize {
+    let carried = carry.len();
+    buffer.resize(buffer.len().max(carried), 0);
+    buffer[..carried].copy_from_slice(carry);
+    carry.clear();
+    carried
+}
+
+/// Reads until `buffer`, of which the first `filled` bytes count, holds `size` bytes or the source ends.
+pub(crate) fn extend(
+    source: &mut dyn Source,
+    buffer: &mut Vec<u8>,
+    mut filled: usize,
+    size: usize,
+    ended: &mut bool,
+) -> Result<()> {
+    // What is past `filled` is not cleared first: most of it was read once, and will be written over.
     buffer.resize(size.max(filled), 0);
     while filled < size {
         match source.read(&mut buffer[filled..]) {

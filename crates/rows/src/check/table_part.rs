@@ -1,12 +1,13 @@
 //! A Parquet or Arrow file: cells come typed and are checked as the text they print as.
 
 use super::{Cut, Parse, Piece, Session};
-use crate::batch::{Batch, Evaluator, Place, QuickFields};
+use crate::batch::{Batch, Evaluator, Field, Place, QuickFields};
 use crate::cells::Cells;
 use crate::contract::{At, Syntax};
 use crate::csv::{Dialect, write_field};
 use crate::drift::Drift;
 use crate::fold::RejectForm;
+use crate::limits::FIELD_BYTES_MAX;
 use crate::parallel;
 use crate::plan::Fetched;
 use crate::source::Input;
@@ -152,10 +153,11 @@ struct RowCells<'a> {
 }
 
 impl<'a> QuickFields<'a> for RowCells<'a> {
-    fn text(&self, slot: usize) -> Option<&'a [u8]> {
+    fn field(&self, slot: usize) -> Option<Field<'a>> {
         let cell = self.cells.cell(self.row, self.slots[slot]);
         let plain = memchr::memchr(0, cell).is_none() && std::str::from_utf8(cell).is_ok();
-        (plain && cell.len() <= crate::limits::FIELD_BYTES_MAX).then_some(cell)
+        let takes = plain && cell.len() <= FIELD_BYTES_MAX;
+        takes.then_some(Field { around: cell, start: 0, end: cell.len() })
     }
 }
 

@@ -5,7 +5,7 @@ use std::hash::{BuildHasherDefault, Hasher};
 use std::slice::Iter;
 
 use super::{MakeScratch, Settings, scratch_now};
-use crate::batch::{BarRow, Batch, Names, TradeRow, Trades, WIDE};
+use crate::batch::{BarRow, Batch, FileNames, TradeRow, Trades, WIDE};
 use crate::decimal::Decimal;
 use crate::groups::{BarGroup, GroupOf, Groups, Key, sum_out_of_range};
 use crate::limits::REPEATS_ROWS_MAX;
@@ -18,12 +18,12 @@ pub type BarLine = groups::BarGroup;
 
 /// Bars in the making.
 pub(crate) struct BarFold {
-    names: Names,
+    names: FileNames,
     /// By number in `names`.
     instruments: Vec<Instrument>,
-    /// Numbers of the batch's names in `names`.
-    mapped: Vec<u32>,
     table: Option<Table>,
+    /// Budget of groups and names.
+    memory: usize,
     repeats: Repeats,
     pub stats: OrderStats,
 }
@@ -31,7 +31,6 @@ pub(crate) struct BarFold {
 struct Table {
     groups: Groups<BarGroup>,
     buckets: Buckets,
-    memory: usize,
 }
 
 /// Oddities that are no faults.
@@ -105,24 +104,26 @@ fn wide_numbers(trade: &TradeRow, wide: &mut Iter<'_, (u32, [Decimal; 2])>) -> O
 
 impl BarFold {
     pub fn new(plan: &Plan, settings: &Settings, scratch: &mut MakeScratch<'_>) -> Result<Self> {
+        let memory = settings.memory / 5 * 3;
         let table = match settings.interval {
             None => None,
-            Some(interval) => Some(Table::new(interval, plan, settings, scratch)?),
+            Some(interval) => Some(Table::new(interval, plan, memory, scratch)?),
         };
         Ok(Self {
-            names: Names::default(),
+            names: FileNames::default(),
             instruments: Vec::new(),
-            mapped: Vec::new(),
             table,
+            memory,
             repeats: Repeats::default(),
             stats: OrderStats::default(),
         })
     }
 
-    pub fn add(&mut self, batch: &Batch) -> Result<()> {
-        self.map_names(&batch.names);
-        self.add_trades(batch)?;
-        self.add_bars(&batch.bars)?;
+    pub fn add(&mut self, batch: &mut Batch) -> Result<()> {
+        let names = self.names.of(&mut batch.names);
+        self.instruments.resize(self.names.names.len(), Instrument::NEW);
+        self.add_trades(&batch.trades, names)?;
+        self.add_bars(&batch.bars, names)?;
         for id in &batch.trades.trade_ids {
             if self.repeats.ids_looked_at < REPEATS_ROWS_MAX {
                 self.repeats.ids_looked_at += 1;
@@ -130,35 +131,27 @@ impl BarFold {
             }
         }
         if let Some(table) = &mut self.table
-            && table.groups.keep_within_budget(&self.names)?
+            && table.groups.keep_within_budget(&self.names.names)?
         {
             self.instruments.iter_mut().for_each(|instrument| instrument.start = NOWHERE);
-            if self.names.memory() > table.memory / 4 {
-                // Endless distinct instruments: forget them. Their order is then judged afresh.
-                self.names.clear();
-                self.instruments.clear();
-            }
+        }
+        let in_memory = self.table.as_ref().is_some_and(|table| table.groups.has_some());
+        if !in_memory && self.names.names.memory() > self.memory / 4 {
+            // Endless distinct instruments: forget them. Their order is then judged afresh.
+            self.names.forget();
+            self.instruments.clear();
         }
         Ok(())
     }
 
-    fn map_names(&mut self, batch: &Names) {
-        self.mapped.clear();
-        for number in 0..batch.len() as u32 {
-            self.mapped.push(self.names.number(batch.get(number)));
-        }
-        self.instruments.resize(self.names.len(), Instrument::NEW);
-    }
-
-    fn add_trades(&mut self, batch: &Batch) -> Result<()> {
-        let trades = &batch.trades;
-        self.watch_trades(trades);
+    fn add_trades(&mut self, trades: &Trades, names: &[u32]) -> Result<()> {
+        self.watch_trades(trades, names);
         let Some(table) = &mut self.table else { return Ok(()) };
         let mut wide = trades.wide.iter();
         let mut fits = true;
         for (row, trade) in trades.rows.iter().enumerate() {
             let at = (trade.time, trades.sequence.get(row).copied().unwrap_or(0));
-            let group = table.group(self.mapped[trade.name as usize], trade.time, &mut self.instruments);
+            let group = table.group(names[trade.name as usize], trade.time, &mut self.instruments);
             fits &= match wide_numbers(trade, &mut wide) {
                 None => group.add(at, [trade.price; 4], trade.volume),
                 Some([price, volume]) => group.add_wide(at, [price; 4], volume),
@@ -168,10 +161,9 @@ impl BarFold {
     }
 
     /// Counts the rows that are odd but no fault.
-    fn watch_trades(&mut self, trades: &Trades) {
+    fn watch_trades(&mut self, trades: &Trades, names: &[u32]) {
         for trade in &trades.rows {
-            self.stats.out_of_order +=
-                self.instruments[self.mapped[trade.name as usize] as usize].turns_back(trade.time);
+            self.stats.out_of_order += self.instruments[names[trade.name as usize] as usize].turns_back(trade.time);
         }
         let mut wide = trades.wide.iter();
         for trade in &trades.rows {
@@ -182,13 +174,13 @@ impl BarFold {
                 None => (trade.price.unsigned_abs(), trade.volume.unsigned_abs()),
                 Some([price, volume]) => (fold_units(price), fold_units(volume)),
             };
-            self.watch_repeats([u64::from(self.mapped[trade.name as usize]), trade.time as u64, price, volume]);
+            self.watch_repeats([u64::from(names[trade.name as usize]), trade.time as u64, price, volume]);
         }
     }
 
-    fn add_bars(&mut self, bars: &[BarRow]) -> Result<()> {
+    fn add_bars(&mut self, bars: &[BarRow], names: &[u32]) -> Result<()> {
         for bar in bars {
-            let name = self.mapped[bar.name as usize];
+            let name = names[bar.name as usize];
             self.stats.out_of_order += self.instruments[name as usize].turns_back(bar.time);
             if self.repeats.looked_at < REPEATS_ROWS_MAX {
                 let [open, high, low, close] = bar.prices.map(fold_units);
@@ -213,7 +205,7 @@ impl BarFold {
     /// Gives every bar, sorted by instrument and start.
     pub fn finish(self, mut each: impl FnMut(&[u8], i64, &BarLine) -> Result<()>) -> Result<()> {
         let Some(table) = self.table else { return Ok(()) };
-        table.groups.finish(&self.names, table.memory, |of, group| each(of.name, of.bucket, group))
+        table.groups.finish(&self.names.names, self.memory, |of, group| each(of.name, of.bucket, group))
     }
 
     /// Writes a line of every bar, in the same order.
@@ -225,15 +217,14 @@ impl BarFold {
     ) -> Result<()> {
         let Some(table) = self.table else { return Ok(()) };
         let line = |of: GroupOf<'_>, group: &BarGroup, text: &mut Vec<u8>| line(of.name, of.bucket, group, text);
-        table.groups.print(&self.names, table.memory, threads, line, take)
+        table.groups.print(&self.names.names, self.memory, threads, line, take)
     }
 }
 
 impl Table {
-    fn new(interval: Interval, plan: &Plan, settings: &Settings, scratch: &mut MakeScratch<'_>) -> Result<Self> {
-        let memory = settings.memory / 5 * 3;
+    fn new(interval: Interval, plan: &Plan, memory: usize, scratch: &mut MakeScratch<'_>) -> Result<Self> {
         let groups = Groups::new(memory, Some(scratch_now(scratch)?));
-        Ok(Self { groups, buckets: Buckets::new(interval, plan.bars_zone.clone()), memory })
+        Ok(Self { groups, buckets: Buckets::new(interval, plan.bars_zone.clone()) })
     }
 
     #[inline(always)]

@@ -2,7 +2,7 @@
 
 use super::{MakeScratch, Settings, scratch_now};
 use crate::Result;
-use crate::batch::{Batch, Detail, Names, REFUSED, Reject, TransactionRow, WIDE, shown};
+use crate::batch::{Batch, Detail, FileNames, REFUSED, Reject, TransactionRow, WIDE, shown};
 use crate::currency::Currency;
 use crate::groups::{self, GroupOf, Groups, Key, TotalGroup, sum_out_of_range};
 use crate::limits::REJECTS_LISTED_MAX;
@@ -34,9 +34,7 @@ pub(crate) struct TotalFold {
     fresh: Vec<bool>,
     /// Good rows of the batch that turned out to be repeats.
     repeats: Vec<u32>,
-    merchants: Names,
-    /// Numbers of the batch's merchants in `merchants`.
-    mapped: Vec<u32>,
+    merchants: FileNames,
     table: Option<Groups<TotalGroup>>,
     memory: usize,
 }
@@ -53,8 +51,7 @@ impl TotalFold {
             repeated: plan.repeated().and_then(Reasons::first).expect("every transactions plan refuses repeats"),
             fresh: Vec::new(),
             repeats: Vec::new(),
-            merchants: Names::default(),
-            mapped: Vec::new(),
+            merchants: FileNames::default(),
             table,
             memory,
         })
@@ -103,12 +100,9 @@ impl TotalFold {
         self.repeats.len() as u64
     }
 
-    pub fn add(&mut self, batch: &Batch) -> Result<()> {
+    pub fn add(&mut self, batch: &mut Batch) -> Result<()> {
         let Some(table) = &mut self.table else { return Ok(()) };
-        self.mapped.clear();
-        for number in 0..batch.names.len() as u32 {
-            self.mapped.push(self.merchants.number(batch.names.get(number)));
-        }
+        let merchants = self.merchants.of(&mut batch.names);
         let mut repeats = self.repeats.iter().copied().peekable();
         let mut wide = batch.transactions.wide.iter();
         for (row, transaction) in batch.transactions.rows.iter().enumerate() {
@@ -117,7 +111,7 @@ impl TotalFold {
             if repeats.next_if_eq(&(row as u32)).is_some() {
                 continue;
             }
-            let key = Key { bucket: i64::from(day), name: self.mapped[merchant as usize], prefix };
+            let key = Key { bucket: i64::from(day), name: merchants[merchant as usize], prefix };
             let position = table.position(key);
             let group = table.at(position);
             let fits = match full {
@@ -128,8 +122,8 @@ impl TotalFold {
                 return Err(sum_out_of_range());
             }
         }
-        if table.keep_within_budget(&self.merchants)? {
-            self.merchants.clear();
+        if table.keep_within_budget(&self.merchants.names)? {
+            self.merchants.forget();
         }
         Ok(())
     }
@@ -138,7 +132,7 @@ impl TotalFold {
     pub fn finish(self, mut each: impl FnMut(TotalKey<'_>, &TotalLine) -> Result<()>) -> Result<()> {
         let Some(table) = self.table else { return Ok(()) };
         drop(self.ids);
-        table.finish(&self.merchants, self.memory, |of, group| each(TotalKey::of(of), group))
+        table.finish(&self.merchants.names, self.memory, |of, group| each(TotalKey::of(of), group))
     }
 
     /// Writes a line of every total, in the same order.
@@ -151,7 +145,7 @@ impl TotalFold {
         let Some(table) = self.table else { return Ok(()) };
         drop(self.ids);
         let line = |of: GroupOf<'_>, group: &TotalGroup, text: &mut Vec<u8>| line(TotalKey::of(of), group, text);
-        table.print(&self.merchants, self.memory, threads, line, take)
+        table.print(&self.merchants.names, self.memory, threads, line, take)
     }
 }
 

@@ -86,19 +86,14 @@ impl BarGroup {
         if closes {
             self.close_at = at;
         }
-        let [open, high, low, close] = kept(self);
-        if opens {
-            *open = prices[0];
-        }
-        if closes {
-            *close = prices[3];
-        }
-        if first || prices[1] > *high {
-            *high = prices[1];
-        }
-        if first || prices[2] < *low {
-            *low = prices[2];
-        }
+        // Chosen without branches: whether a price is the greatest yet cannot be predicted.
+        let [open, high, low, close] = *kept(self);
+        *kept(self) = [
+            if opens { prices[0] } else { open },
+            if first { prices[1] } else { high.max(prices[1]) },
+            if first { prices[2] } else { low.min(prices[2]) },
+            if closes { prices[3] } else { close },
+        ];
     }
 
     fn widen(&mut self) -> &mut Wide {

@@ -2,11 +2,10 @@
 
 use super::header::Binding;
 use super::{line_ends_before, record_too_long};
-use crate::batch::{Batch, Evaluator, Names, Place, QuickFields};
+use crate::batch::{Batch, Evaluator, Field, Place, QuickFields};
 use crate::cells::Cells;
 use crate::check::{Parse, Piece};
 use crate::csv::{self, Dialect, Fields, Kind, QuoteFault, Record, Records, Unquoted};
-use crate::decimal;
 use crate::fold::{self, REPORT_COLUMNS};
 use crate::limits::{FIELD_BYTES_MAX, RECORD_BYTES_MAX};
 use crate::plan::{Fetched, Plan};
@@ -207,42 +206,22 @@ struct RecordFields<'a> {
     quote: Option<u8>,
 }
 
-impl RecordFields<'_> {
-    /// Where the text of a field stands, if it needs no unescaping.
-    #[inline(always)]
-    fn span(&self, slot: usize) -> Option<(usize, usize)> {
-        let (start, end) = self.record.field_span(self.slots[slot]);
-        match &self.buffer[start..end] {
-            [first, inner @ .., _] if Some(*first) == self.quote => match memchr::memchr(*first, inner) {
-                None => Some((start + 1, end - 1)),
-                Some(_) => None,
-            },
-            _ => Some((start, end)),
-        }
-    }
-}
-
 impl<'a> QuickFields<'a> for RecordFields<'a> {
     #[inline(always)]
-    fn text(&self, slot: usize) -> Option<&'a [u8]> {
-        self.span(slot).map(|(start, end)| &self.buffer[start..end])
+    fn field(&self, slot: usize) -> Option<Field<'a>> {
+        let (mut start, mut end) = self.record.field_span(self.slots[slot]);
+        if end - start > 1 && Some(self.buffer[start]) == self.quote {
+            (start, end) = (start + 1, end - 1);
+            if memchr::memchr(self.buffer[end], &self.buffer[start..end]).is_some() {
+                return None;
+            }
+        }
+        Some(Field { around: self.buffer, start, end })
     }
 
     #[inline(always)]
-    fn name(&self, slot: usize, names: &mut Names) -> Option<u32> {
-        self.span(slot).map(|(start, end)| names.number_at(self.buffer, start, end))
-    }
-
-    #[inline(always)]
-    fn keep(&self, slot: usize, cells: &mut Cells) {
-        let (start, end) = self.span(slot).unwrap_or_default();
-        cells.push_span(start, end);
-    }
-
-    #[inline(always)]
-    fn nano(&self, slot: usize) -> Option<i64> {
-        let (start, end) = self.record.field_span(self.slots[slot]);
-        decimal::quick_at(self.buffer, start, end)
+    fn keep(&self, field: Field<'a>, cells: &mut Cells) {
+        cells.push_span(field.start, field.end);
     }
 }
 
