@@ -10,7 +10,7 @@ use crate::cells::Cells;
 use crate::decimal::Decimal;
 use crate::reason::{ReasonId, Reasons};
 
-pub(crate) use evaluate::{Evaluator, Field, Place, QuickFields, shown};
+pub(crate) use evaluate::{Columns, Evaluator, Field, Place, QuickFields, shown};
 pub(crate) use names::{FileNames, Names, WorkerNames};
 
 /// Rows of one piece of a file.

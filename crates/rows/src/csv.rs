@@ -20,4 +20,4 @@ pub use dialect::{Dialect, sniff_delimiter};
 pub use fields::{Fields, QuoteFault, Unquoted, parse_record, unquote, write_field};
 pub use index::Index;
 pub use lines::count_lines;
-pub use records::{Kind, Record, Records};
+pub use records::{Kind, Record, RecordPlace, Records};

@@ -9,6 +9,7 @@ use crate::contract::{self, At, Contract};
 use crate::drift::Drift;
 use crate::fold::{self, REPORT_COLUMNS, RejectForm};
 use crate::json::{self, Condition, Cutter, Extract, Extractor, JsonFault, Layout, Path, Reader, Record, Test};
+use crate::limits::FIELD_BYTES_MAX;
 use crate::parallel;
 use crate::plan::{Fetched, Plan};
 use crate::reason::{ReasonId, Reasons, structure};
@@ -179,13 +180,14 @@ impl Parse for JsonParser<'_> {
                 batch.counts.row_lines += 1;
                 continue;
             }
+            let short = text.len() <= FIELD_BYTES_MAX;
             let (first_row, first_reject) = (batch.rows, batch.rejects.len());
             let evaluator = &mut self.evaluator;
             let outcome = self.extractor.read_items(text, &mut cells, |cells| {
                 match cells {
                     Ok(cells) => {
                         let fields = SpannedCells { cells, record: text, start: span.0 as usize };
-                        if !(quick && unwrapped.is_none() && evaluator.quick(&fields, span, record.line, batch)) {
+                        if !(quick && unwrapped.is_none() && short && evaluator.quick(&fields, place, batch)) {
                             evaluator.row(Fetched { cells, input: text }, text, place, batch);
                         }
                     }

@@ -129,14 +129,14 @@ impl Parse for TableParser<'_> {
             let cells = &piece.cells;
             let slots = &self.slots;
             let fields = RowCells { cells, row, slots };
-            if self.evaluator.quick(&fields, span, line, batch) {
+            let place = Place { span, line };
+            if self.evaluator.quick(&fields, place, batch) {
                 continue;
             }
             self.cells.clear();
             for slot in &self.slots {
                 self.cells.push_owned(piece.cells.cell(row, *slot));
             }
-            let place = Place { span, line };
             let fetched = Fetched { cells: &self.cells, input: &rendered };
             self.evaluator.row(fetched, &rendered[start..], place, batch);
         }

@@ -28,6 +28,15 @@ pub struct Record<'index> {
     start: u32,
     next: u32,
     flags: u32,
+    /// Which of all the positions of the index `bounds` begins with.
+    place: u32,
+}
+
+/// What is needed to find the fields of a record again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RecordPlace {
+    place: u32,
+    start: u32,
 }
 
 impl Record<'_> {
@@ -60,6 +69,12 @@ impl Record<'_> {
         // The line end before the first field may be two bytes long.
         let start = self.bounds[field].wrapping_add(1).max(self.start);
         (start as usize, self.bounds[field + 1] as usize)
+    }
+
+    /// What `Index::field_span` needs.
+    #[inline(always)]
+    pub fn place(&self) -> RecordPlace {
+        RecordPlace { place: self.place, start: self.start }
     }
 
     /// Where it starts.
@@ -120,7 +135,13 @@ impl<'index> Iterator for Records<'index, '_> {
         let last = (entry & PLACE) as usize;
         let bounds = &self.positions[self.place..=last];
         let next = after_line_end(self.buffer, self.positions[last] as usize);
-        let record = Record { bounds, start: self.start as u32, next: next as u32, flags: entry & !PLACE };
+        let record = Record {
+            bounds,
+            start: self.start as u32,
+            next: next as u32,
+            flags: entry & !PLACE,
+            place: self.place as u32,
+        };
         self.place = last;
         self.start = next;
         Some(record)
@@ -134,6 +155,14 @@ impl<'index> Iterator for Records<'index, '_> {
 impl ExactSizeIterator for Records<'_, '_> {}
 
 impl Index {
+    /// As [`Record::field_span`] of the record at `place`.
+    #[inline(always)]
+    pub fn field_span(&self, RecordPlace { place, start }: RecordPlace, field: usize) -> (usize, usize) {
+        let bounds = &self.positions.as_slice()[place as usize + field..];
+        let first = bounds[0].wrapping_add(1).max(start);
+        (first as usize, bounds[1] as usize)
+    }
+
     /// Record number `record` (0-based) of `buffer`, which this was made from, if there is one.
     pub fn record(&self, buffer: &[u8], record: usize) -> Option<Record<'_>> {
         let (before, from) = self.entries.as_slice().split_at_checked(record)?;

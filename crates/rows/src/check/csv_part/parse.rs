@@ -2,10 +2,10 @@
 
 use super::header::Binding;
 use super::{line_ends_before, record_too_long};
-use crate::batch::{Batch, Evaluator, Field, Place, QuickFields};
+use crate::batch::{Batch, Columns, Evaluator, Field, Place, QuickFields};
 use crate::cells::Cells;
 use crate::check::{Parse, Piece};
-use crate::csv::{self, Dialect, Fields, Kind, QuoteFault, Record, Records, Unquoted};
+use crate::csv::{self, Dialect, Fields, Index, Kind, QuoteFault, Record, RecordPlace, Records, Unquoted};
 use crate::fold::{self, REPORT_COLUMNS};
 use crate::limits::{FIELD_BYTES_MAX, RECORD_BYTES_MAX};
 use crate::plan::{Fetched, Plan};
@@ -18,6 +18,9 @@ pub(super) struct CsvParser<'p> {
     dialect: Dialect,
     binding: Binding,
     quick: bool,
+    /// Rows of the piece that the quick path may take, and what it read of them.
+    plain: Vec<RecordPlace>,
+    columns: Columns,
     cells: Cells,
     fields: Fields,
     unquoted: Vec<u8>,
@@ -28,7 +31,8 @@ impl<'p> CsvParser<'p> {
         let evaluator = Evaluator::new(plan);
         let quick = evaluator.has_quick() && !binding.trim;
         let (cells, fields, unquoted) = (Cells::default(), Fields::default(), Vec::new());
-        Self { evaluator, dialect, binding, quick, cells, fields, unquoted }
+        let (plain, columns) = (Vec::new(), Columns::default());
+        Self { evaluator, dialect, binding, quick, plain, columns, cells, fields, unquoted }
     }
 }
 
@@ -38,7 +42,7 @@ impl Parse for CsvParser<'_> {
         let buffer = std::mem::take(&mut piece.buffer);
         let index = &piece.index;
         let sound = !index.has_nul() && (!index.has_high() || std::str::from_utf8(&buffer).is_ok());
-        let fields = self.binding.own_fields + if self.binding.resubmitted { REPORT_COLUMNS.len() } else { 0 };
+        let quote = self.dialect.quote().filter(|_| index.has_quote());
         let mut result = Ok(());
         let lines_are_records = index.line_ends_before(index.len()) == index.len();
         let line_of = |number: usize| {
@@ -49,22 +53,33 @@ impl Parse for CsvParser<'_> {
             true => 1,
             false => line_ends_before(number + 1, &buffer, index) - line_ends_before(number, &buffer, index),
         };
-        let unsound = if sound { Vec::new() } else { unsound_places(&buffer) };
-        let mut unsound = unsound.iter().copied().peekable();
         let mut records = Records::new(&buffer, index);
         for _ in 0..piece.header_records {
             records.next();
         }
+        self.find_plain(records.clone(), &buffer, index, sound);
+        let Self { evaluator, plain, columns, .. } = self;
+        let slots = self.binding.slots.as_slice();
+        let fields = |at: RecordPlace| RecordFields { buffer: &buffer, index, at, slots, quote };
+        evaluator.read_columns(plain.iter().map(|at| fields(*at)), &mut batch.names, columns);
+        let mut plain_rows = 0;
         for (number, record) in (piece.header_records..).zip(records) {
-            while unsound.next_if(|place| (*place as usize) < record.start()).is_some() {}
-            let is_sound = unsound.peek().is_none_or(|place| *place as usize >= record.end());
-            let plain = self.quick && is_sound && record.is_plain() && record.fields() == fields;
-            if plain && self.quick(&buffer, &record, line_of(number), batch) {
-                batch.counts.row_lines += lines_in(number);
-            } else if record.end() - record.start() > RECORD_BYTES_MAX {
-                result = Err(Error::Refused(record_too_long(line_of(number))));
+            let line = line_of(number);
+            if self.plain.get(plain_rows) == Some(&record.place()) {
+                plain_rows += 1;
+                let fields =
+                    RecordFields { buffer: &buffer, index, at: record.place(), slots: &self.binding.slots, quote };
+                let place = Place { span: (record.start() as u32, self.plain_end(&record) as u32), line };
+                if self.evaluator.take(&self.columns, plain_rows - 1, &fields, place, batch) {
+                    batch.counts.row_lines += lines_in(number);
+                    continue;
+                }
+            }
+            if record.end() - record.start() > RECORD_BYTES_MAX {
+                result = Err(Error::Refused(record_too_long(line)));
                 break;
-            } else if self.slow(&buffer, &record, line_of(number), batch) {
+            }
+            if self.slow(&buffer, &record, line, batch) {
                 batch.counts.row_lines += lines_in(number);
             }
         }
@@ -75,15 +90,39 @@ impl Parse for CsvParser<'_> {
 }
 
 impl CsvParser<'_> {
+    /// Finds the records that the quick path may take: of the right width, not too long, nothing odd in them.
+    fn find_plain(&mut self, records: Records<'_, '_>, buffer: &[u8], index: &Index, sound: bool) {
+        self.plain.clear();
+        if !self.quick {
+            return;
+        }
+        let fields = self.binding.own_fields + if self.binding.resubmitted { REPORT_COLUMNS.len() } else { 0 };
+        let is_plain = |record: &Record<'_>| {
+            record.is_plain() && record.fields() == fields && record.end() - record.start() <= FIELD_BYTES_MAX
+        };
+        self.plain.reserve(index.len());
+        if sound {
+            return self.plain.extend(records.filter(is_plain).map(|record| record.place()));
+        }
+        let unsound = unsound_places(buffer);
+        let mut unsound = unsound.iter().map(|place| *place as usize).peekable();
+        self.plain.extend(
+            records
+                .filter(|record| {
+                    while unsound.next_if(|place| *place < record.start()).is_some() {}
+                    is_plain(record) && unsound.peek().is_none_or(|place| *place >= record.end())
+                })
+                .map(|record| record.place()),
+        );
+    }
+
+    /// Where the sender's part of a plain record ends.
     #[inline(always)]
-    fn quick(&mut self, buffer: &[u8], record: &Record<'_>, line: u64, batch: &mut Batch) -> bool {
-        let (quote, slots) = (self.dialect.quote(), self.binding.slots.as_slice());
-        let fields = RecordFields { buffer, record, slots, quote };
-        let end = match self.binding.resubmitted {
+    fn plain_end(&self, record: &Record<'_>) -> usize {
+        match self.binding.resubmitted {
             true => self.own_end(record, self.binding.own_fields),
             false => record.end(),
-        };
-        self.evaluator.quick(&fields, (record.start() as u32, end as u32), line, batch)
+        }
     }
 
     /// Any record, told with all that is wrong with it; false when it is no row.
@@ -201,18 +240,23 @@ fn unsound_places(buffer: &[u8]) -> Vec<u32> {
 /// The fields of one record, for the quick path.
 struct RecordFields<'a> {
     buffer: &'a [u8],
-    record: &'a Record<'a>,
+    index: &'a Index,
+    at: RecordPlace,
     slots: &'a [usize],
+    /// None as well when there is no quote in the buffer.
     quote: Option<u8>,
 }
 
 impl<'a> QuickFields<'a> for RecordFields<'a> {
     #[inline(always)]
     fn field(&self, slot: usize) -> Option<Field<'a>> {
-        let (mut start, mut end) = self.record.field_span(self.slots[slot]);
-        if end - start > 1 && Some(self.buffer[start]) == self.quote {
+        let (mut start, mut end) = self.index.field_span(self.at, self.slots[slot]);
+        if let Some(quote) = self.quote
+            && end - start > 1
+            && self.buffer[start] == quote
+        {
             (start, end) = (start + 1, end - 1);
-            if memchr::memchr(self.buffer[end], &self.buffer[start..end]).is_some() {
+            if memchr::memchr(quote, &self.buffer[start..end]).is_some() {
                 return None;
             }
         }
