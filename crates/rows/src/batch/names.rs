@@ -80,12 +80,17 @@ struct Key {
     length: u32,
 }
 
-/// A key and the number it has, counted from 1; 0 is an empty slot.
+/// The front of a key, and the number the name has, counted from 1; 0 is an empty slot. It is small, because the table
+/// is looked at for every row; what is left of the key is at hand when the front is the same.
 #[derive(Debug, Clone, Copy, Default)]
 struct Slot {
-    key: Key,
+    front: u64,
+    length: u32,
     number: u32,
 }
+
+/// Bytes of a name that are all in a slot.
+const TINY: usize = 8;
 
 const FIRST_SLOTS: usize = 1024;
 
@@ -142,13 +147,20 @@ impl Names {
                 if slot.number == 0 {
                     break;
                 }
-                if slot.key == key && (name.len() <= SHORT || self.get(slot.number - 1) == name) {
+                let same = slot.front == key.front && slot.length == key.length;
+                if same && (name.len() <= TINY || self.is(slot.number - 1, key, name)) {
                     return slot.number - 1;
                 }
                 at = (at + 1) & mask;
             }
         }
         self.insert(key, name)
+    }
+
+    /// Whether a known name is `name`.
+    #[inline]
+    fn is(&self, number: u32, key: Key, name: &[u8]) -> bool {
+        self.ends[number as usize].1 == key && (name.len() <= SHORT || self.get(number) == name)
     }
 
     #[cold]
@@ -160,7 +172,7 @@ impl Names {
         self.bytes.extend_from_slice(name);
         self.ends.push((self.bytes.len() as u32, key));
         let number = self.ends.len() as u32;
-        place(&mut self.table, key.hash(name), Slot { key, number });
+        place(&mut self.table, key.hash(name), key.slot(number));
         number - 1
     }
 
@@ -171,7 +183,7 @@ impl Names {
         for number in 0..self.ends.len() as u32 {
             let key = self.ends[number as usize].1;
             let hash = key.hash(self.get(number));
-            place(&mut self.table, hash, Slot { key, number: number + 1 });
+            place(&mut self.table, hash, key.slot(number + 1));
         }
     }
 }
@@ -194,6 +206,10 @@ impl Key {
         let mut chunk = [0; SHORT];
         chunk[..name.len()].copy_from_slice(name);
         Key::short(&chunk, name.len())
+    }
+
+    fn slot(self, number: u32) -> Slot {
+        Slot { front: self.front, length: self.length, number }
     }
 
     /// Of the first `length` bytes of `chunk`, without asking how many there are: names of many lengths come mixed.

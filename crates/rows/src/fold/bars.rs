@@ -146,12 +146,22 @@ impl BarFold {
 
     fn add_trades(&mut self, trades: &Trades, names: &[u32]) -> Result<()> {
         self.watch_trades(trades, names);
-        let Some(table) = &mut self.table else { return Ok(()) };
+        let Self { instruments, stats, table, .. } = self;
+        let Some(table) = table else {
+            for trade in &trades.rows {
+                let instrument = &mut instruments[names[trade.name as usize] as usize];
+                stats.out_of_order += instrument.turns_back(trade.time);
+            }
+            return Ok(());
+        };
         let mut wide = trades.wide.iter();
         let mut fits = true;
         for (row, trade) in trades.rows.iter().enumerate() {
+            let name = names[trade.name as usize];
+            let instrument = &mut instruments[name as usize];
+            stats.out_of_order += instrument.turns_back(trade.time);
+            let group = table.group(name, trade.time, instrument);
             let at = (trade.time, trades.sequence.get(row).copied().unwrap_or(0));
-            let group = table.group(names[trade.name as usize], trade.time, &mut self.instruments);
             fits &= match wide_numbers(trade, &mut wide) {
                 None => group.add(at, [trade.price; 4], trade.volume),
                 Some([price, volume]) => group.add_wide(at, [price; 4], volume),
@@ -160,11 +170,8 @@ impl BarFold {
         if fits { Ok(()) } else { Err(sum_out_of_range()) }
     }
 
-    /// Counts the rows that are odd but no fault.
+    /// Looks for rows that came before.
     fn watch_trades(&mut self, trades: &Trades, names: &[u32]) {
-        for trade in &trades.rows {
-            self.stats.out_of_order += self.instruments[names[trade.name as usize] as usize].turns_back(trade.time);
-        }
         let mut wide = trades.wide.iter();
         for trade in &trades.rows {
             if self.repeats.looked_at >= REPEATS_ROWS_MAX {
@@ -188,7 +195,7 @@ impl BarFold {
                 self.watch_repeats([u64::from(name), bar.time as u64, prices, fold_units(bar.volume)]);
             }
             let Some(table) = &mut self.table else { continue };
-            let group = table.group(name, bar.time, &mut self.instruments);
+            let group = table.group(name, bar.time, &mut self.instruments[name as usize]);
             if !group.add_wide((bar.time, bar.sequence), bar.prices, bar.volume) {
                 return Err(sum_out_of_range());
             }
@@ -228,9 +235,8 @@ impl Table {
     }
 
     #[inline(always)]
-    fn group(&mut self, name: u32, time: i64, instruments: &mut [Instrument]) -> &mut BarGroup {
+    fn group(&mut self, name: u32, time: i64, instrument: &mut Instrument) -> &mut BarGroup {
         let start = self.buckets.start_of(time);
-        let instrument = &mut instruments[name as usize];
         if instrument.start != start {
             instrument.start = start;
             instrument.position = self.groups.position(Key { bucket: start, name, prefix: 0 });

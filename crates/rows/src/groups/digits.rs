@@ -24,12 +24,22 @@ pub(super) fn write_scaled(units: u128, scale: u32, into: &mut Vec<u8>) {
     match u64::try_from(units) {
         Ok(units) => write_parts(units / one, units % one, scale, into),
         Err(_) => {
-            let whole = units / u128::from(one);
+            let whole = if scale == 18 { by_ten_to_18(units) } else { units / u128::from(one) };
             match u64::try_from(whole) {
                 Ok(small) => write_parts(small, (units - whole * u128::from(one)) as u64, scale, into),
                 Err(_) => write_long(units, scale, into),
             }
         }
+    }
+}
+
+/// 10^18 is 2^18 times a number of 42 bits, so that most dividends need 64 bits only.
+#[inline]
+fn by_ten_to_18(dividend: u128) -> u128 {
+    const FIVE_TO_18: u64 = 3_814_697_265_625;
+    match u64::try_from(dividend >> 18) {
+        Ok(shifted) => (shifted / FIVE_TO_18).into(),
+        Err(_) => dividend / u128::from(POWERS[18]),
     }
 }
 
