@@ -138,9 +138,14 @@ def rows_of(path):
 
 
 def rejects_of(path):
-    """(line, reasons) of each rejected row. Behind the sender's columns come `line`, `reasons` and maybe `hint`."""
+    """(line, reasons) of each rejected row. Behind the sender's columns, or keys, come `line`, `reasons` and `hint`."""
     csv.field_size_limit(1 << 24)
     with open(path, newline='', encoding='utf-8', errors='replace') as file:
+        if file.read(1) in '{[':
+            file.seek(0)
+            # A row that is no JSON object is told about in an object of its own.
+            return [(row['line'], tuple(row['reasons'])) for row in map(json.loads, file)]
+        file.seek(0)
         rows = csv.reader(file)
         header = next(rows)
         line, reasons = header.index('line') - len(header), header.index('reasons') - len(header)

@@ -78,6 +78,15 @@ impl<P: Partial> Groups<P> {
         &mut self.groups[position as usize]
     }
 
+    /// Brings what `position` and `at` will need for these keys into the cache, for all of them at once.
+    pub fn touch(&self, keys: impl Iterator<Item = Key> + Clone) {
+        let mask = self.index.len() - 1;
+        let entries = keys.map(|key| self.index[hash(key) as usize & mask] as usize);
+        std::hint::black_box(entries.clone().fold(0, |all, entry| all ^ entry));
+        let groups = entries.filter_map(|entry| Some((self.keys[entry.checked_sub(1)?], &self.groups[entry - 1])));
+        std::hint::black_box(groups.fold(0, |all, (key, group)| all ^ u64::from(key.name) ^ group.touch()));
+    }
+
     /// The position of the group of `key`, made if it is new.
     #[inline]
     pub fn position(&mut self, key: Key) -> u32 {

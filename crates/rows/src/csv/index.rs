@@ -82,6 +82,19 @@ impl Index {
         record + self.inner_lines.partition_point(|&holder| (holder as usize) < record)
     }
 
+    /// How many line ends belong to record number `record`, and to each after it: those inside quotes and its own.
+    pub fn line_ends_from(&self, record: usize) -> impl Iterator<Item = u64> + '_ {
+        let before = self.inner_lines.partition_point(|&holder| (holder as usize) < record);
+        let mut inner = self.inner_lines[before..].iter().peekable();
+        (record as u32..self.len() as u32).map(move |record| {
+            let mut ends = 1;
+            while inner.next_if(|holder| **holder == record).is_some() {
+                ends += 1;
+            }
+            ends
+        })
+    }
+
     fn clear(&mut self) {
         self.positions.truncate(1);
         self.entries.truncate(0);

@@ -27,6 +27,9 @@ pub struct TotalKey<'a> {
     pub day: i32,
 }
 
+/// Rows whose totals are fetched at once: more than a core can wait for at a time, few enough to stay in its cache.
+const TOUCHED_ROWS: usize = 512;
+
 /// Totals in the making.
 pub(crate) struct TotalFold {
     ids: IdSet,
@@ -103,24 +106,34 @@ impl TotalFold {
     pub fn add(&mut self, batch: &mut Batch) -> Result<()> {
         let Some(table) = &mut self.table else { return Ok(()) };
         let merchants = self.merchants.of(&mut batch.names);
+        let key_of = |row: &TransactionRow| Key {
+            bucket: i64::from(row.day),
+            name: merchants[row.merchant as usize],
+            prefix: row.group,
+        };
         let mut repeats = self.repeats.iter().copied().peekable();
         let mut wide = batch.transactions.wide.iter();
-        for (row, transaction) in batch.transactions.rows.iter().enumerate() {
-            let TransactionRow { amount, day, merchant, group: prefix, .. } = *transaction;
-            let full = if amount == WIDE { wide.next().map(|(_, amount)| *amount) } else { None };
-            if repeats.next_if_eq(&(row as u32)).is_some() {
-                continue;
+        let mut fits = true;
+        let mut number = 0;
+        for rows in batch.transactions.rows.chunks(TOUCHED_ROWS) {
+            table.touch(rows.iter().map(key_of));
+            for row in rows {
+                let full = if row.amount == WIDE { wide.next().map(|(_, amount)| *amount) } else { None };
+                let is_repeat = repeats.next_if_eq(&number).is_some();
+                number += 1;
+                if is_repeat {
+                    continue;
+                }
+                let position = table.position(key_of(row));
+                let group = table.at(position);
+                fits &= match full {
+                    None => group.add(row.amount),
+                    Some(amount) => group.add_wide(amount),
+                };
             }
-            let key = Key { bucket: i64::from(day), name: merchants[merchant as usize], prefix };
-            let position = table.position(key);
-            let group = table.at(position);
-            let fits = match full {
-                None => group.add(amount),
-                Some(amount) => group.add_wide(amount),
-            };
-            if !fits {
-                return Err(sum_out_of_range());
-            }
+        }
+        if !fits {
+            return Err(sum_out_of_range());
         }
         if table.keep_within_budget(&self.merchants.names)? {
             self.merchants.forget();

@@ -44,15 +44,6 @@ impl Parse for CsvParser<'_> {
         let sound = !index.has_nul() && (!index.has_high() || std::str::from_utf8(&buffer).is_ok());
         let quote = self.dialect.quote().filter(|_| index.has_quote());
         let mut result = Ok(());
-        let lines_are_records = index.line_ends_before(index.len()) == index.len();
-        let line_of = |number: usize| {
-            let before = if lines_are_records { number } else { index.line_ends_before(number) };
-            piece.lines_before + before as u64 + 1
-        };
-        let lines_in = |number: usize| match lines_are_records {
-            true => 1,
-            false => line_ends_before(number + 1, &buffer, index) - line_ends_before(number, &buffer, index),
-        };
         let mut records = Records::new(&buffer, index);
         for _ in 0..piece.header_records {
             records.next();
@@ -62,16 +53,20 @@ impl Parse for CsvParser<'_> {
         let slots = self.binding.slots.as_slice();
         let fields = |at: RecordPlace| RecordFields { buffer: &buffer, index, at, slots, quote };
         evaluator.read_columns(plain.iter().map(|at| fields(*at)), &mut batch.names, columns);
+        let lines = line_ends_before(index.len(), &buffer, index);
+        let mut lines_done = index.line_ends_before(piece.header_records) as u64;
         let mut plain_rows = 0;
-        for (number, record) in (piece.header_records..).zip(records) {
-            let line = line_of(number);
+        for (record, line_ends) in records.zip(index.line_ends_from(piece.header_records)) {
+            let line = piece.lines_before + lines_done + 1;
+            let lines_after = lines.min(lines_done + line_ends);
+            let row_lines = lines_after - std::mem::replace(&mut lines_done, lines_after);
             if self.plain.get(plain_rows) == Some(&record.place()) {
                 plain_rows += 1;
-                let fields =
-                    RecordFields { buffer: &buffer, index, at: record.place(), slots: &self.binding.slots, quote };
+                let slots = self.binding.slots.as_slice();
+                let fields = RecordFields { buffer: &buffer, index, at: record.place(), slots, quote };
                 let place = Place { span: (record.start() as u32, self.plain_end(&record) as u32), line };
                 if self.evaluator.take(&self.columns, plain_rows - 1, &fields, place, batch) {
-                    batch.counts.row_lines += lines_in(number);
+                    batch.counts.row_lines += row_lines;
                     continue;
                 }
             }
@@ -80,10 +75,10 @@ impl Parse for CsvParser<'_> {
                 break;
             }
             if self.slow(&buffer, &record, line, batch) {
-                batch.counts.row_lines += lines_in(number);
+                batch.counts.row_lines += row_lines;
             }
         }
-        batch.counts.lines += line_ends_before(index.len(), &buffer, index);
+        batch.counts.lines += lines;
         batch.input = buffer;
         result
     }
