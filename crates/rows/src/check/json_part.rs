@@ -37,7 +37,8 @@ impl Session<'_, '_> {
         let (threads, piece_bytes) = (self.options.threads, self.options.piece_bytes);
         let Some(state) = &mut self.state else { return Ok(()) };
         let array = layout == Layout::Array;
-        state.fold.rejects.form = Some(if array { RejectForm::JsonArray } else { RejectForm::JsonLines });
+        let lines = RejectForm::JsonLines { prefixed: prefix.is_some() };
+        state.fold.rejects.form = Some(if array { RejectForm::JsonArray } else { lines });
         let plan = &state.plan;
         let fold = &mut state.fold;
         let mut cut = JsonCut {

@@ -69,7 +69,10 @@ pub(crate) enum RejectForm {
         has_header: bool,
         encoding: Encoding,
     },
-    JsonLines,
+    JsonLines {
+        /// Lines begin with something that is no JSON.
+        prefixed: bool,
+    },
     JsonArray,
 }
 
@@ -170,13 +173,13 @@ impl Rejects {
                 row.extend_from_slice(raw);
                 delimited::write_report(plan, reject.reasons, line, dialect, &mut row);
             }
-            RejectForm::JsonLines => {
-                json::write(plan, raw, reject.reasons, line, &mut row);
+            RejectForm::JsonLines { prefixed } => {
+                json::write(plan, raw, *prefixed, reject.reasons, line, &mut row);
                 row.push(b'\n');
             }
             RejectForm::JsonArray => {
                 row.extend_from_slice(if self.written == 0 { b"" } else { b",\n" });
-                json::write(plan, raw, reject.reasons, line, &mut row);
+                json::write(plan, raw, false, reject.reasons, line, &mut row);
             }
         }
         self.written += 1;
@@ -229,7 +232,7 @@ fn begin(form: &RejectForm, into: &mut Vec<u8>) {
             }
         }
         RejectForm::JsonArray => into.extend_from_slice(b"[\n"),
-        RejectForm::JsonLines => {}
+        RejectForm::JsonLines { .. } => {}
     }
 }
 

@@ -231,6 +231,18 @@ fn ndjson() {
     round_trip(array.as_bytes(), None, Encoding::Utf8, &fixes);
 }
 
+/// Such a record is not read far enough to be found to be no JSON.
+#[test]
+fn bytes_before_the_bracket_do_not_begin_the_rejects_file() {
+    let trades = rows::contract::builtin("trades");
+    let text = [RECORDS[0].as_bytes(), b"\n\xff\0 ", RECORDS[1].as_bytes(), b"\n\xff", RECORDS[8].as_bytes()].concat();
+    let first = check(&text, trades);
+    assert_eq!(reasons(&first.report), [vec!["invalid_utf8", "nul_byte"], vec!["invalid_utf8"]]);
+    let second = check(&first.rejects, trades);
+    assert_eq!((second.report.format, reasons(&second.report)), ("ndjson", reasons(&first.report)));
+    assert_eq!(check(&second.rejects, trades).rejects, second.rejects);
+}
+
 #[test]
 fn json_rows_that_are_arrays() {
     let positions = contract(&HEADERLESS.replace("header = false\nfields = 4\n", "type = \"json\"\n"));

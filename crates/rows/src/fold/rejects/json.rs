@@ -16,14 +16,14 @@ const LINE: &[u8] = b",\"line\":";
 const REASONS: &[u8] = b"\"reasons\":[";
 const HINT: &[u8] = b"\"hint\":\"";
 
-/// Appends a refused record with the report on it.
-pub(super) fn write(plan: &Plan, raw: &[u8], reasons: Reasons, line: u64, into: &mut Vec<u8>) {
+/// Appends a refused record with the report on it. `prefixed`: its line begins with something that is no JSON.
+pub(super) fn write(plan: &Plan, raw: &[u8], prefixed: bool, reasons: Reasons, line: u64, into: &mut Vec<u8>) {
     let names: Vec<String> = plan.reasons.names(reasons).iter().map(|name| quoted(name)).collect();
     let (names, hint) = (names.join(","), quoted(&hints(plan, reasons)));
     let record = unwrapped(raw).map_or(Cow::Borrowed(raw), Cow::Owned);
+    let start = if prefixed { json::epoch_prefix(&record).unwrap_or(0) } else { 0 };
     // Reading ends at the first fault, so that brackets may still be open behind it.
-    let is_torn =
-        reasons.iter().any(|reason| reason == structure::INVALID_JSON) || !json::is_closed(record.trim_ascii_end());
+    let is_torn = reasons.iter().any(|reason| reason == structure::INVALID_JSON) || !json::is_closed(&record[start..]);
     let record = if is_torn { record } else { without_report(record.trim_ascii_end()).into_owned().into() };
     match record.split_last() {
         Some((b'}', front)) if !is_torn => {
