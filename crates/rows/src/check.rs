@@ -197,9 +197,9 @@ impl<'a> Session<'a, '_> {
                 "send the file the contract names, or change its format.type",
             )
             .into()),
-            (Some(Syntax::Json), _) => self.json(text, ended),
-            (None, Some(b'{' | b'[')) => self.json(text, ended),
-            (None, _) if prefixed => self.json(text, ended),
+            (Some(Syntax::Json), _) => self.json(text, ended, encoding),
+            (None, Some(b'{' | b'[')) => self.json(text, ended, encoding),
+            (None, _) if prefixed => self.json(text, ended, encoding),
             _ => self.csv(text, encoding),
         }
         .map(|()| true)

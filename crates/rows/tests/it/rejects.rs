@@ -229,6 +229,16 @@ fn ndjson() {
 
     let array = format!("[\n{}\n]\n", records.join(",\n"));
     round_trip(array.as_bytes(), None, Encoding::Utf8, &fixes);
+
+    // In whatever it was written.
+    let other = r#"{"symbol":"Zürich","price":"two","volume":2,"timestamp":"2026-01-31T14:30:00Z"}"#;
+    let lines = format!("{lines}{other}\n");
+    let all: Vec<(&str, &str)> =
+        all.into_iter().chain([("\"Zürich\",\"price\":\"two\"", "\"Zürich\",\"price\":2")]).collect();
+    round_trip(&encoded(&lines, Encoding::Utf16Le), None, Encoding::Utf16Le, &all);
+    round_trip(&encoded(&array, Encoding::Utf16Le), None, Encoding::Utf16Le, &fixes);
+    let latin = contract("name = \"x\"\nextends = \"trades\"\n[format]\nencoding = \"latin-1\"\n");
+    round_trip(&encoded(&lines, Encoding::Latin1), Some(&latin), Encoding::Latin1, &all);
 }
 
 /// Such a record is not read far enough to be found to be no JSON.

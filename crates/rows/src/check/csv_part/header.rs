@@ -6,7 +6,7 @@ use crate::check::Piece;
 use crate::contract::{At, Contract, Format};
 use crate::csv::{self, Dialect, Fields, Kind, Record, Records};
 use crate::drift::Drift;
-use crate::fold::{self, REPORT_COLUMNS, RejectForm};
+use crate::fold::{self, REPORT_COLUMNS, RejectForm, RejectShape};
 use crate::limits::{COLUMNS_MAX, RECORD_BYTES_MAX};
 use crate::plan::Plan;
 use crate::text::Encoding;
@@ -191,7 +191,8 @@ impl Header {
         if self.has_header {
             head.pop(); // the line end, before which the report columns go
         }
-        RejectForm::Csv { dialect: dialect.clone(), head, has_header: self.has_header, encoding }
+        let shape = RejectShape::Csv { dialect: dialect.clone(), head, has_header: self.has_header };
+        RejectForm { encoding, shape }
     }
 }
 
