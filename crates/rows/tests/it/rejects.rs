@@ -172,6 +172,40 @@ fn other_delimiters_quotes_and_encodings() {
     round_trip(&encoded(&text, Encoding::Utf16Le), Some(&contract(HEADERLESS)), Encoding::Utf16Le, &FIXES);
 }
 
+/// What could not be read, or cannot be written, is not taken for something else when it comes back.
+#[test]
+fn what_is_malformed_is_refused_again() {
+    let with = |encoding: &str, row: &[u8]| {
+        let contract = contract(&format!("name = \"x\"\nextends = \"trades\"\n[format]\nencoding = \"{encoding}\"\n"));
+        let encoding = Encoding::named(encoding).unwrap();
+        let file = [&encoded(&format!("symbol,price,volume,timestamp\n{GOOD}"), encoding), row].concat();
+        let first = check(&file, Some(&contract));
+        let second = check(&first.rejects, Some(&contract));
+        assert_eq!((second.report.good, second.report.rejected), (0, 1), "{:?}", first.report);
+        assert_eq!(check(&second.rejects, Some(&contract)).rejects, second.rejects);
+        [reasons(&first.report), reasons(&second.report)].concat().concat()
+    };
+    let utf16 = |before: &str, unit: u16, after: &str| {
+        let units: Vec<u16> = before.encode_utf16().chain([unit]).chain(after.encode_utf16()).collect();
+        units.into_iter().flat_map(u16::to_le_bytes).collect::<Vec<u8>>()
+    };
+    let refused = ["invalid_utf8", "invalid_utf8"];
+    assert_eq!(with("shift_jis", b"\x93\xfa\x81,1,2,2026-01-31T14:30:00Z\n"), refused);
+    assert_eq!(with("shift_jis", b"A,1,2,2026-01-31T14:30:00Z\x81\n"), refused);
+    assert_eq!(with("euc-kr", b"A\xff\xff,1,2,2026-01-31T14:30:00Z\n"), refused);
+    assert_eq!(with("utf-16", &utf16("A", 0xd800, ",1,2,2026-01-31T14:30:00Z\n")), refused);
+    // The last half of a character is missing.
+    let cut = utf16("A,1,2,2026-01-31T14:30:00Z", 0, "");
+    assert_eq!(with("utf-16", &cut[..cut.len() - 1]), refused);
+    // A character of Hong Kong, which is read as Big5 and never written.
+    let again = with("big5", b"A\x87\x40,one,2,2026-01-31T14:30:00Z\n");
+    assert_eq!(again, ["invalid_price", "invalid_utf8"]);
+    let json = b"{\"symbol\":\"\x93\xfa\x81\",\"price\":1,\"volume\":2,\"timestamp\":\"2026-01-31T14:30:00Z\"}\n";
+    let contract = contract("name = \"x\"\nextends = \"trades\"\n[format]\nencoding = \"shift_jis\"\n");
+    let first = check(json, Some(&contract));
+    assert_eq!(reasons(&check(&first.rejects, Some(&contract)).report), [["invalid_utf8"]]);
+}
+
 #[test]
 fn a_quote_that_is_never_closed_comes_last_and_swallows_nothing() {
     let csv = format!(
