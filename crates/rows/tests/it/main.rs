@@ -1,6 +1,7 @@
 //! The row engine through its front door: whole files in, reports, bars, totals and rejects out.
 #![expect(clippy::unwrap_used, reason = "what is missing fails the test")]
 
+mod amounts;
 mod corpus;
 mod exact;
 mod hostile;
