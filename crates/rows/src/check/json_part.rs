@@ -188,7 +188,7 @@ impl Parse for JsonParser<'_> {
                     Ok(cells) => {
                         let fields = SpannedCells { cells, record: text };
                         if !(quick && unwrapped.is_none() && evaluator.quick(&fields, span, record.line, batch)) {
-                            evaluator.row(Fetched { cells, input: text }, text, place, batch);
+                            evaluator.row(Fetched { cells, input: text }, place, batch);
                         }
                     }
                     Err(fault) => {

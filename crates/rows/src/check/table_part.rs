@@ -138,7 +138,7 @@ impl Parse for TableParser<'_> {
             }
             let place = Place { span, line };
             let fetched = Fetched { cells: &self.cells, input: &rendered };
-            self.evaluator.row(fetched, &rendered[start..], place, batch);
+            self.evaluator.row(fetched, place, batch);
         }
         batch.input = rendered;
         Ok(())

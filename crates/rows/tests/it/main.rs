@@ -12,3 +12,4 @@ mod rejects;
 mod spill;
 mod support;
 mod torture;
+mod tables;
