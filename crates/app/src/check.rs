@@ -15,6 +15,7 @@ use anyhow::{Context, Result};
 use clap::Args;
 use rows::check::{Checked, Options, check};
 use rows::contract::{Contract, Kind, builtin};
+use rows::limits::MEMORY_BYTES_MIN;
 use rows::report::{Outcome, Report};
 use rows::time::Interval;
 use serde::Serialize;
@@ -60,15 +61,16 @@ pub(crate) struct Arguments {
     no_sha256: bool,
 }
 
-const MEMORY_BYTES_MIN: u64 = 64_000_000;
-
 fn interval(text: &str) -> Result<Interval, String> {
     text.parse().map_err(|_| format!("`{text}` is not an interval: use 1s, 1m, 5m, 15m, 1h, 1d or 1mo"))
 }
 
 fn memory(text: &str) -> Result<u64, String> {
     match size::parse(text)? {
-        bytes if bytes < MEMORY_BYTES_MIN => Err(format!("{text} is less than {}", size::bytes(MEMORY_BYTES_MIN))),
+        bytes if bytes < MEMORY_BYTES_MIN as u64 => {
+            let least = size::bytes(MEMORY_BYTES_MIN as u64);
+            Err(format!("{least} is the least: what must be remembered of every id has to fit"))
+        }
         bytes => Ok(bytes),
     }
 }
@@ -199,4 +201,17 @@ fn write_results(arguments: &Arguments, path: &Path, several: bool, checked: &mu
         output::write_totals(checked, output)?;
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn memory_has_a_least() {
+        assert_eq!(memory("64MB"), Ok(MEMORY_BYTES_MIN as u64));
+        assert_eq!(memory("1 GiB"), Ok(1 << 30));
+        let told = memory("63.9MB").unwrap_err();
+        assert_eq!(told, "64.0 MB is the least: what must be remembered of every id has to fit");
+    }
 }
