@@ -3,6 +3,7 @@
 
 mod csv_part;
 mod json_part;
+mod members;
 mod piece;
 mod table_part;
 
@@ -24,6 +25,8 @@ use crate::text::{Encoding, ToUtf8};
 use crate::time::Interval;
 use crate::unpack::{self, Compression};
 use crate::{Error, Refusal, Result};
+
+use members::Written;
 
 pub use crate::fold::MakeScratch;
 pub(crate) use piece::{Cut, Parse, Piece};
@@ -104,8 +107,8 @@ pub fn check(
 ) -> std::io::Result<Checked> {
     options.piece_bytes = options.piece_bytes.max(piece::PIECE_BYTES_MIN);
     let rejects = Rejects::new(options.rejects.take());
-    let mut session =
-        Session { options, scratch, described: Described::default(), rejects: Some(rejects), state: None };
+    let described = Described::default();
+    let mut session = Session { options, scratch, described, rejects: Some(rejects), state: None, written: None };
     let result = session.file(input);
     let refusal = match result.and_then(|()| session.close()) {
         Ok(()) => None,
@@ -133,6 +136,8 @@ struct Session<'a, 's> {
     described: Described,
     rejects: Option<Rejects>,
     state: Option<State>,
+    /// The first part that has rows: its name if it is the member of a zip, and how it is written.
+    written: Option<(String, Written)>,
 }
 
 /// Bytes at the front of a text part by which its form is known, however small the pieces are. A first record that is

@@ -2,6 +2,7 @@
 
 use std::convert::Infallible;
 
+use super::members::{Form, Written};
 use super::{Chained, Cut, Parse, Piece, Session, piece};
 use crate::batch::{Batch, Evaluator, Place, QuickFields};
 use crate::cells::Cells;
@@ -22,6 +23,8 @@ impl Session<'_, '_> {
         let prefix = self.options.contract.and_then(|contract| contract.format.line_prefix);
         let layout = if prefix.is_some() { Layout::Lines } else { json::detect(&text.head) };
         self.described.format = if layout == Layout::Lines { "ndjson" } else { "json" };
+        let form = if layout == Layout::Array { Form::JsonArray } else { Form::JsonRecords };
+        self.alike(Written { form, encoding })?;
         let columns = first_keys(&text.head, ended, layout)?;
         let contract = self.contract(&columns)?;
         let has = |at: &At| match at {

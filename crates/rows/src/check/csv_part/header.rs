@@ -3,6 +3,7 @@
 
 use super::line_ends_before;
 use crate::check::Piece;
+use crate::check::members::Form;
 use crate::contract::{At, Contract, Format};
 use crate::csv::{self, Dialect, Fields, Kind, Record, Records};
 use crate::drift::Drift;
@@ -128,6 +129,12 @@ impl Header {
             return Err(Refusal::new("no_header", "there is no header record", hint).into());
         }
         Ok(())
+    }
+
+    /// What must be the same in all members of a zip.
+    pub fn form(&self, dialect: &Dialect) -> Form {
+        let columns = self.names[..self.own_names()].to_vec();
+        Form::Csv { delimiter: dialect.delimiter(), columns, fields: self.fields() }
     }
 
     /// How many of the names are the sender's: the last three of a rejects file that came back are ours.
