@@ -20,6 +20,7 @@ use crate::text::Encoding;
 use crate::{Error, Result};
 
 pub(crate) use delimited::ends_in_report;
+use json::Stands;
 pub(crate) use json::unwrapped;
 
 /// The columns a rejects file has beyond the sender's own.
@@ -180,12 +181,13 @@ impl Rejects {
                 delimited::write_report(plan, reject.reasons, line, dialect, &mut row);
             }
             RejectShape::JsonLines { prefixed } => {
-                json::write(plan, raw, *prefixed, reject.reasons, line, &mut row);
+                let stands = if *prefixed { Stands::BehindPrefix } else { Stands::OnLine };
+                json::write(plan, raw, stands, reject.reasons, line, &mut row);
                 row.push(b'\n');
             }
             RejectShape::JsonArray => {
                 row.extend_from_slice(if self.written == 0 { b"" } else { b",\n" });
-                json::write(plan, raw, false, reject.reasons, line, &mut row);
+                json::write(plan, raw, Stands::InArray, reject.reasons, line, &mut row);
             }
         }
         self.written += 1;

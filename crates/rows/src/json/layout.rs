@@ -42,7 +42,7 @@ fn detect_array(first: &[u8]) -> Layout {
     let next = text::skip_space(first, value_end);
     match first.get(next) {
         None if holds_scalars => Layout::Lines,
-        Some(b'[') if next >= line.len() => Layout::Lines,
+        Some(b'[' | b'{') if next >= line.len() => Layout::Lines,
         _ => Layout::Array,
     }
 }
@@ -114,6 +114,7 @@ mod tests {
         check("[{\"a\":1}]\ngarbage", Array);
         check("[1,2]\n[3,4]\n", Lines);
         check("[1,2]\r[3,4]", Lines);
+        check("[1,2]\n{\"a\":1}\n", Lines);
         check("[1,\"]\"]\n", Lines);
         check("[{\"a\":1}]\n\n[{\"a\":2}]\n", Lines);
         check("[1609459200,\"1.0\",", Lines);

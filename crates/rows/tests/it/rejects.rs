@@ -287,6 +287,19 @@ fn bytes_before_the_bracket_do_not_begin_the_rejects_file() {
     assert_eq!(check(&second.rejects, trades).rejects, second.rejects);
 }
 
+/// Brackets that do not belong together close a record as well as others, for who does not read it.
+#[test]
+fn a_record_that_was_not_read_does_not_mislead_who_reads_the_rejects_file() {
+    let trades = rows::contract::builtin("trades");
+    for bad in [&b"[\"\xff\" e-2}"[..], b"{\"a\":\"\xff\"]", b"[[\"\xff\"],2]", b"[[1],2]", b"[\"\xff\"]"] {
+        let text = [RECORDS[0].as_bytes(), b"\n", bad, b"\n", RECORDS[1].as_bytes()].concat();
+        let first = check(&text, trades);
+        let second = check(&first.rejects, trades);
+        assert_eq!(reasons(&second.report), reasons(&first.report), "{}", String::from_utf8_lossy(&first.rejects));
+        assert_eq!(check(&second.rejects, trades).rejects, second.rejects);
+    }
+}
+
 #[test]
 fn json_rows_that_are_arrays() {
     let positions = contract(&HEADERLESS.replace("header = false\nfields = 4\n", "type = \"json\"\n"));
