@@ -6,11 +6,12 @@ mod progress;
 mod summary;
 
 use std::fs::File;
-use std::io::{IsTerminal, Read, Write};
+use std::io::{ErrorKind, IsTerminal, Read, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Instant;
 
+use anstream::eprintln;
 use anyhow::{Context, Result};
 use clap::Args;
 use rows::check::{Checked, Options, check};
@@ -20,7 +21,7 @@ use rows::report::{Outcome, Report};
 use rows::time::Interval;
 use serde::Serialize;
 
-use crate::complain::Hint;
+use crate::complain::{self, Hint};
 use crate::scratch::FileScratch;
 use crate::size;
 
@@ -90,13 +91,15 @@ struct FileReport<'a> {
 pub(crate) fn run(arguments: Arguments) -> Result<ExitCode> {
     let contract = arguments.contract.as_deref().map(contract).transpose()?;
     let several = arguments.files.len() > 1;
+    let Arguments { rejects, bars, totals, .. } = &arguments;
+    output::keep_apart(&arguments.files, &[("rejects", rejects), ("bars", bars), ("totals", totals)])?;
     let mut stdout = std::io::stdout().lock();
     let (mut rejected, mut failed) = (false, false);
     for path in &arguments.files {
         match one(&arguments, contract.as_ref(), path, several, &mut stdout) {
             Ok(outcome) => rejected |= outcome != Outcome::Completed,
             Err(error) if several => {
-                crate::complain::about(&error);
+                complain::about(&error);
                 failed = true;
             }
             Err(error) => return Err(error),
@@ -116,7 +119,8 @@ pub(crate) fn contract(name: &str) -> Result<Contract> {
         let known = builtin(name).ok_or_else(|| Hint::from(rows::unknown_contract(name)))?;
         return Ok(known.clone());
     }
-    let text = std::fs::read_to_string(name).with_context(|| format!("contract {name}"))?;
+    let text =
+        std::fs::read_to_string(name).map_err(complain::unreadable).with_context(|| format!("contract {name}"))?;
     Contract::parse(&text).map_err(Hint::from).with_context(|| format!("contract {name}"))
 }
 
@@ -178,9 +182,9 @@ fn threads(asked: Option<u16>) -> usize {
 /// Opens a file; standard input is put in a temporary one, because packed files and tables are read from their end.
 pub(crate) fn open(path: &Path) -> Result<File> {
     if path != Path::new("-") {
-        let file = File::open(path)?;
+        let file = File::open(path).map_err(complain::unreadable)?;
         if file.metadata()?.is_dir() {
-            return Err(Hint::new("is a folder", "name the files in it").into());
+            return Err(complain::unreadable(ErrorKind::IsADirectory.into()));
         }
         return Ok(file);
     }
@@ -192,6 +196,15 @@ pub(crate) fn open(path: &Path) -> Result<File> {
 
 fn write_results(arguments: &Arguments, path: &Path, several: bool, checked: &mut Checked) -> Result<()> {
     let kind = checked.kind();
+    // What there is none of is said, unless files of several kinds were named at once.
+    let made = match kind {
+        Some(Kind::Transactions) => arguments.bars.is_some().then_some("transactions add up to totals, not to bars"),
+        Some(_) => arguments.totals.is_some().then_some("trades and bars make bars, and no totals"),
+        None => None,
+    };
+    if let Some(made) = made.filter(|_| !several) {
+        eprintln!("note: {}: {made}", path.display());
+    }
     if let Some(place) = arguments.bars.as_deref().filter(|_| kind != Some(Kind::Transactions)) {
         let output = output::Output::create(place, path, "bars", several)?;
         output::write_bars(checked, output)?;

@@ -53,7 +53,9 @@ fn described(out: &mut dyn Write, report: &Report, seconds: f64) -> Result<()> {
     if let Some(contract) = &report.contract {
         parts.push(format!("contract {contract}"));
     }
-    parts.push(report.format.to_owned());
+    if report.format != "unknown" {
+        parts.push(report.format.to_owned());
+    }
     if report.compression != "none" {
         parts.push(report.compression.to_owned());
     }
@@ -62,7 +64,8 @@ fn described(out: &mut dyn Write, report: &Report, seconds: f64) -> Result<()> {
     }
     parts.push(size::bytes(report.bytes));
     if report.lines > 0 {
-        parts.push(format!("{} lines", size::count(report.lines)));
+        let word = if report.lines == 1 { "line" } else { "lines" };
+        parts.push(format!("{} {word}", size::count(report.lines)));
     }
     let speed = report.rows as f64 / seconds.max(1e-9);
     if report.rows >= 100_000 {
@@ -100,7 +103,9 @@ fn reasons(out: &mut dyn Write, report: &Report) -> Result<()> {
         writeln!(out, "  {YELLOW}{name:<width$}{YELLOW:#}  {:>10}  {DIM}{hint}{DIM:#}", size::count(**count))?;
     }
     if reasons.len() > REASONS_SHOWN {
-        writeln!(out, "  {DIM}and {} more reasons (--json lists all){DIM:#}", reasons.len() - REASONS_SHOWN)?;
+        let more = reasons.len() - REASONS_SHOWN;
+        let word = if more == 1 { "reason" } else { "reasons" };
+        writeln!(out, "  {DIM}and {more} more {word} (--json lists all){DIM:#}")?;
     }
     Ok(())
 }
