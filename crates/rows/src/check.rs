@@ -171,7 +171,7 @@ impl<'a> Session<'a, '_> {
             }
             let name = part.name.take();
             let mut source = ToUtf8::new(Chained { head, at: 0, rest: part.bytes }, declared);
-            empty &= !self.text(&mut source, name)?;
+            empty &= !self.text(&mut source, name.clone()).map_err(|error| members::named(error, name))?;
         }
         if empty {
             return Err(Refusal::new("empty_file", "the file is empty", "send it again once it has rows").into());

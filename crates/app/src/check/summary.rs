@@ -125,16 +125,21 @@ fn samples(out: &mut dyn Write, report: &Report) -> Result<()> {
     let shown = &report.rejects[..report.rejects.len().min(ROWS_SHOWN)];
     let column = |reject: &rows::fold::ListedReject| reject.column.clone().unwrap_or_else(|| "(row)".to_owned());
     let columns = shown.iter().map(|reject| column(reject).width()).max().unwrap_or(0).max(6);
+    // Each member of a zip has lines of its own.
+    let in_members = report.rejects.iter().any(|reject| reject.member != report.rejects[0].member);
+    let place_of = |reject: &rows::fold::ListedReject| match &reject.member {
+        Some(member) if in_members => format!("{}:{}", cut(member), reject.line),
+        _ => size::count(reject.line),
+    };
+    let places = shown.iter().map(|reject| place_of(reject).width()).max().unwrap_or(0).max(10);
     let values = shown.iter().map(|reject| cut(&reject.value).width()).max().unwrap_or(0).max(5);
-    writeln!(out, "\n  {DIM}{place:>10}  {}  {}  reasons{DIM:#}", pad("column", columns), pad("value", values))?;
+    writeln!(out, "\n  {DIM}{place:>places$}  {}  {}  reasons{DIM:#}", pad("column", columns), pad("value", values))?;
     for reject in shown {
         let (column, value) = (pad(&column(reject), columns), pad(&cut(&reject.value), values));
         let reasons = reject.reasons.join(" ");
-        writeln!(
-            out,
-            "  {CYAN}{:>10}{CYAN:#}  {column}  {value}  {YELLOW}{reasons}{YELLOW:#}",
-            size::count(reject.line)
-        )?;
+        let place = place_of(reject);
+        let indent = " ".repeat(places.saturating_sub(place.width()));
+        writeln!(out, "  {indent}{CYAN}{place}{CYAN:#}  {column}  {value}  {YELLOW}{reasons}{YELLOW:#}")?;
     }
     let refused = report.rejected + report.duplicate;
     if refused > shown.len() as u64 {

@@ -2,9 +2,12 @@
 //! be written alike. A member that is not would come back as something its sender never wrote.
 
 use crate::text::Encoding;
-use crate::{Refusal, Result};
+use crate::{Error, Refusal, Result};
 
 use super::Session;
+
+/// The code of their refusal.
+const DIFFER: &str = "members_differ";
 
 /// How one part is written.
 #[derive(Debug, Clone, PartialEq)]
@@ -38,7 +41,18 @@ impl Session<'_, '_> {
         let message = format!("the members of the zip are not written alike: `{first_name}` {is}, `{name}` {other}");
         let hint =
             "send them as separate files, or name the member that holds the rows with format.member in a contract";
-        Err(Refusal::new("members_differ", message, hint).into())
+        Err(Refusal::new(DIFFER, message, hint).into())
+    }
+}
+
+/// The error with the name of the member that it is about.
+pub(super) fn named(error: Error, member: Option<String>) -> Error {
+    match (error, member) {
+        (Error::Refused(refusal), Some(member)) if refusal.code != DIFFER => {
+            let message = format!("member `{member}`: {}", refusal.message);
+            Error::Refused(Refusal { message, ..refusal })
+        }
+        (error, _) => error,
     }
 }
 

@@ -57,6 +57,13 @@ fn members_written_differently_are_refused() {
 }
 
 #[test]
+fn a_refusal_names_the_member() {
+    let told = check(b"hello\n", FIRST.as_bytes());
+    let (code, message, _) = told.refusal();
+    assert_eq!((code, message.starts_with("member `a.csv`: `trades` lacks ")), ("no_contract_fits", true), "{message}");
+}
+
+#[test]
 fn members_without_a_header_have_as_many_fields() {
     let contract = contract(
         "name = \"x\"\nkind = \"trades\"\n[format]\nheader = false\n[columns]\nsymbol = { from = 0 }\nprice = { from = 1 }\n\
