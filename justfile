@@ -61,12 +61,8 @@ bench WHAT *ARGS:
     @what=$1; shift; exec python3 "bench/$what.py" "$@"
 
 # Fuzz one TARGET of fuzz/ for so many SECONDS
-fuzz TARGET SECONDS="60": (tool "cargo-fuzz" "0.13.2")
-    #!/bin/sh
-    set -eu
-    # The address sanitizer needs a nightly compiler; without one the fuzzer still finds panics and hangs.
-    if cargo +nightly --version >/dev/null 2>&1; then toolchain=+nightly sanitizer=address; else toolchain= sanitizer=none; fi
-    PATH="{{ tools }}/bin:$PATH" cargo $toolchain fuzz run --sanitizer "$sanitizer" "$1" -- -max_total_time="$2"
+fuzz TARGET SECONDS="60":
+    @fuzz/run "$@"
 
 # Accept what the tests now produce as the new snapshots; read the diff before committing it
 snap:

@@ -6,20 +6,22 @@ mod progress;
 mod summary;
 
 use std::fs::File;
-use std::io::{IsTerminal, Read, Write};
+use std::io::{ErrorKind, IsTerminal, Read, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Instant;
 
+use anstream::eprintln;
 use anyhow::{Context, Result};
 use clap::Args;
 use rows::check::{Checked, Options, check};
 use rows::contract::{Contract, Kind, builtin};
+use rows::limits::MEMORY_BYTES_MIN;
 use rows::report::{Outcome, Report};
 use rows::time::Interval;
 use serde::Serialize;
 
-use crate::complain::Hint;
+use crate::complain::{self, Hint};
 use crate::scratch::FileScratch;
 use crate::size;
 
@@ -60,15 +62,16 @@ pub(crate) struct Arguments {
     no_sha256: bool,
 }
 
-const MEMORY_BYTES_MIN: u64 = 64_000_000;
-
 fn interval(text: &str) -> Result<Interval, String> {
     text.parse().map_err(|_| format!("`{text}` is not an interval: use 1s, 1m, 5m, 15m, 1h, 1d or 1mo"))
 }
 
 fn memory(text: &str) -> Result<u64, String> {
     match size::parse(text)? {
-        bytes if bytes < MEMORY_BYTES_MIN => Err(format!("{text} is less than {}", size::bytes(MEMORY_BYTES_MIN))),
+        bytes if bytes < MEMORY_BYTES_MIN as u64 => {
+            let least = size::bytes(MEMORY_BYTES_MIN as u64);
+            Err(format!("{least} is the least: what must be remembered of every id has to fit"))
+        }
         bytes => Ok(bytes),
     }
 }
@@ -88,13 +91,15 @@ struct FileReport<'a> {
 pub(crate) fn run(arguments: Arguments) -> Result<ExitCode> {
     let contract = arguments.contract.as_deref().map(contract).transpose()?;
     let several = arguments.files.len() > 1;
+    let Arguments { rejects, bars, totals, .. } = &arguments;
+    output::keep_apart(&arguments.files, &[("rejects", rejects), ("bars", bars), ("totals", totals)])?;
     let mut stdout = std::io::stdout().lock();
     let (mut rejected, mut failed) = (false, false);
     for path in &arguments.files {
         match one(&arguments, contract.as_ref(), path, several, &mut stdout) {
             Ok(outcome) => rejected |= outcome != Outcome::Completed,
             Err(error) if several => {
-                crate::complain::about(&error);
+                complain::about(&error);
                 failed = true;
             }
             Err(error) => return Err(error),
@@ -114,7 +119,8 @@ pub(crate) fn contract(name: &str) -> Result<Contract> {
         let known = builtin(name).ok_or_else(|| Hint::from(rows::unknown_contract(name)))?;
         return Ok(known.clone());
     }
-    let text = std::fs::read_to_string(name).with_context(|| format!("contract {name}"))?;
+    let text =
+        std::fs::read_to_string(name).map_err(complain::unreadable).with_context(|| format!("contract {name}"))?;
     Contract::parse(&text).map_err(Hint::from).with_context(|| format!("contract {name}"))
 }
 
@@ -176,9 +182,9 @@ fn threads(asked: Option<u16>) -> usize {
 /// Opens a file; standard input is put in a temporary one, because packed files and tables are read from their end.
 pub(crate) fn open(path: &Path) -> Result<File> {
     if path != Path::new("-") {
-        let file = File::open(path)?;
+        let file = File::open(path).map_err(complain::unreadable)?;
         if file.metadata()?.is_dir() {
-            return Err(Hint::new("is a folder", "name the files in it").into());
+            return Err(complain::unreadable(ErrorKind::IsADirectory.into()));
         }
         return Ok(file);
     }
@@ -190,6 +196,15 @@ pub(crate) fn open(path: &Path) -> Result<File> {
 
 fn write_results(arguments: &Arguments, path: &Path, several: bool, checked: &mut Checked) -> Result<()> {
     let kind = checked.kind();
+    // What there is none of is said, unless files of several kinds were named at once.
+    let made = match kind {
+        Some(Kind::Transactions) => arguments.bars.is_some().then_some("transactions add up to totals, not to bars"),
+        Some(_) => arguments.totals.is_some().then_some("trades and bars make bars, and no totals"),
+        None => None,
+    };
+    if let Some(made) = made.filter(|_| !several) {
+        eprintln!("note: {}: {made}", path.display());
+    }
     if let Some(place) = arguments.bars.as_deref().filter(|_| kind != Some(Kind::Transactions)) {
         let output = output::Output::create(place, path, "bars", several)?;
         output::write_bars(checked, threads(arguments.threads), output)?;
@@ -199,4 +214,17 @@ fn write_results(arguments: &Arguments, path: &Path, several: bool, checked: &mu
         output::write_totals(checked, threads(arguments.threads), output)?;
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn memory_has_a_least() {
+        assert_eq!(memory("64MB"), Ok(MEMORY_BYTES_MIN as u64));
+        assert_eq!(memory("1 GiB"), Ok(1 << 30));
+        let told = memory("63.9MB").unwrap_err();
+        assert_eq!(told, "64.0 MB is the least: what must be remembered of every id has to fit");
+    }
 }

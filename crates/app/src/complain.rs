@@ -1,7 +1,7 @@
 //! How an error that stops a command is told: what, where, why, and what to do next.
 
-use std::fmt;
 use std::process::ExitCode;
+use std::{fmt, io};
 
 use anstream::eprintln;
 use anstyle::{AnsiColor, Style};
@@ -33,13 +33,24 @@ impl fmt::Display for Hint {
 
 impl std::error::Error for Hint {}
 
+/// Why a file cannot be read, and what to do: the words of the system say only the first.
+pub(crate) fn unreadable(error: io::Error) -> anyhow::Error {
+    match error.kind() {
+        io::ErrorKind::NotFound => Hint::new("no such file", "check the path").into(),
+        io::ErrorKind::IsADirectory => Hint::new("is a folder", "name the files in it").into(),
+        io::ErrorKind::PermissionDenied => Hint::new("may not be read", "check who may read it").into(),
+        io::ErrorKind::InvalidData => Hint::new("is no UTF-8 text", "save it as UTF-8").into(),
+        _ => error.into(),
+    }
+}
+
 const RED: Style = AnsiColor::Red.on_default().bold();
 const CYAN: Style = AnsiColor::Cyan.on_default();
 
 /// Tells the error and answers the exit code of a command that could not. A reader of our output that has gone away
 /// is no error.
 pub(crate) fn about(error: &anyhow::Error) -> ExitCode {
-    let gone = |io: &std::io::Error| io.kind() == std::io::ErrorKind::BrokenPipe;
+    let gone = |error: &io::Error| error.kind() == io::ErrorKind::BrokenPipe;
     if error.chain().filter_map(|cause| cause.downcast_ref()).any(gone) {
         return ExitCode::SUCCESS;
     }

@@ -12,7 +12,7 @@ use anyhow::{Context, Result};
 use clap::{Args, Subcommand};
 use rows::contract::Contract;
 
-use crate::complain::Hint;
+use crate::complain::{self, Hint};
 
 /// Arguments of `millrace feed`.
 #[derive(Debug, Args)]
@@ -50,7 +50,7 @@ fn exit_code(could_not: bool, failed: bool) -> ExitCode {
 }
 
 fn read_text(path: &Path) -> Result<String> {
-    std::fs::read_to_string(path).with_context(|| format!("contract {}", path.display()))
+    std::fs::read_to_string(path).map_err(complain::unreadable).with_context(|| format!("contract {}", path.display()))
 }
 
 fn read_contract(path: &Path) -> Result<Contract> {

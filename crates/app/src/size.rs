@@ -4,6 +4,7 @@
 pub(crate) fn parse(text: &str) -> Result<u64, String> {
     let digits = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
     let (number, unit) = text.split_at(digits);
+    let number: f64 = number.parse().map_err(|_| format!("`{text}` is not a size such as 512MB"))?;
     let factor: f64 = match unit.trim().to_ascii_lowercase().as_str() {
         "" | "b" => 1.0,
         "k" | "kb" => 1e3,
@@ -14,7 +15,6 @@ pub(crate) fn parse(text: &str) -> Result<u64, String> {
         "gib" => 1024.0 * 1024.0 * 1024.0,
         _ => return Err(format!("`{unit}` is not a unit of size: use KB, MB, GB, KiB, MiB or GiB")),
     };
-    let number: f64 = number.parse().map_err(|_| format!("`{text}` is not a size such as 512MB"))?;
     Ok((number * factor) as u64)
 }
 
@@ -53,7 +53,8 @@ mod tests {
         assert_eq!(parse("1.5 GiB"), Ok(1_610_612_736));
         assert_eq!(parse("65536"), Ok(65536));
         assert!(parse("12 parsecs").unwrap_err().contains("parsecs"));
-        assert!(parse("MB").is_err());
+        assert_eq!(parse("MB"), Err("`MB` is not a size such as 512MB".to_owned()));
+        assert!(parse("lots").unwrap_err().contains("not a size"));
     }
 
     #[test]

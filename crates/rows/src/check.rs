@@ -3,6 +3,7 @@
 
 mod csv_part;
 mod json_part;
+mod members;
 mod piece;
 mod table_part;
 
@@ -24,6 +25,8 @@ use crate::text::{Encoding, ToUtf8};
 use crate::time::Interval;
 use crate::unpack::{self, Compression};
 use crate::{Error, Refusal, Result};
+
+use members::Written;
 
 pub use crate::fold::{BarLine, MakeScratch, TotalKey, TotalLine};
 pub(crate) use piece::{Cut, Parse, Piece};
@@ -130,8 +133,8 @@ pub fn check(
 ) -> std::io::Result<Checked> {
     options.piece_bytes = options.piece_bytes.max(piece::PIECE_BYTES_MIN);
     let rejects = Rejects::new(options.rejects.take());
-    let mut session =
-        Session { options, scratch, described: Described::default(), rejects: Some(rejects), state: None };
+    let described = Described::default();
+    let mut session = Session { options, scratch, described, rejects: Some(rejects), state: None, written: None };
     let result = session.file(input);
     let refusal = match result.and_then(|()| session.close()) {
         Ok(()) => None,
@@ -159,6 +162,8 @@ struct Session<'a, 's> {
     described: Described,
     rejects: Option<Rejects>,
     state: Option<State>,
+    /// The first part that has rows: its name if it is the member of a zip, and how it is written.
+    written: Option<(String, Written)>,
 }
 
 /// Bytes at the front of a text part by which its form is known, however small the pieces are. A first record that is
@@ -192,7 +197,7 @@ impl<'a> Session<'a, '_> {
             }
             let name = part.name.take();
             let mut source = ToUtf8::new(Chained { head, at: 0, rest: part.bytes }, declared);
-            empty &= !self.text(&mut source, name)?;
+            empty &= !self.text(&mut source, name.clone()).map_err(|error| members::named(error, name))?;
         }
         if empty {
             return Err(Refusal::new("empty_file", "the file is empty", "send it again once it has rows").into());
@@ -223,9 +228,9 @@ impl<'a> Session<'a, '_> {
                 "send the file the contract names, or change its format.type",
             )
             .into()),
-            (Some(Syntax::Json), _) => self.json(text, ended),
-            (None, Some(b'{' | b'[')) => self.json(text, ended),
-            (None, _) if prefixed => self.json(text, ended),
+            (Some(Syntax::Json), _) => self.json(text, ended, encoding),
+            (None, Some(b'{' | b'[')) => self.json(text, ended, encoding),
+            (None, _) if prefixed => self.json(text, ended, encoding),
             _ => self.csv(text, encoding),
         }
         .map(|()| true)

@@ -1,7 +1,7 @@
 //! Exact decimal numbers: what a price, a volume or an amount is from the text of a file to its totals.
 //!
 //! A legal number has an absolute value under 1e20 and at most 18 decimals, so it fits an `i128` counting units
-//! of 1e-18. `quick` reads the common short notation in a few instructions; `Notation::parse` is the rule itself.
+//! of 1e-18; so does a product of two of them up to some 1.7e20. `quick` reads the common short notation in a few instructions; `Notation::parse` is the rule itself.
 
 mod notation;
 pub(crate) mod print;
@@ -25,8 +25,6 @@ pub use sum::{Sum, Sum18, Sum36, ratio10};
 const ONE: i128 = 10i128.pow(DECIMAL_SCALE_MAX);
 /// Units of 1e-18 in 1e-9.
 const NANO: i128 = 1_000_000_000;
-/// The first number too large to be legal, 1e20, in units of 1e-18.
-const BOUND: i128 = 100_000_000_000_000_000_000 * ONE;
 
 /// An exact decimal number in units of 1e-18.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -39,7 +37,7 @@ pub enum NumberFault {
     Missing,
     /// It is not written as a number.
     Invalid,
-    /// Its absolute value is 1e20 or more, or its exponent is beyond 60.
+    /// Its absolute value is 1e20 or more (of a product: more than units of 1e-18 hold), or its exponent is beyond 60.
     OutOfRange,
     /// It has more than 18 decimals after trailing zeros are dropped.
     TooManyDecimals,
@@ -86,19 +84,14 @@ impl Decimal {
         self.0
     }
 
-    /// The exact product, if it is itself a legal number.
+    /// The exact product, if units of 1e-18 hold it; it may be larger than a number in a file.
     pub fn checked_mul(self, other: Decimal) -> Result<Decimal, NumberFault> {
         if let (Some(left), Some(right)) = (self.nano(), other.nano()) {
-            let units = i128::from(left) * i128::from(right);
-            return if units.unsigned_abs() < BOUND as u128 {
-                Ok(Decimal(units))
-            } else {
-                Err(NumberFault::OutOfRange)
-            };
+            return Ok(Decimal(i128::from(left) * i128::from(right)));
         }
         let product = I256::from(self.0) * I256::from(other.0);
         let one = I256::from(ONE);
-        if product.unsigned_abs() >= (I256::from(BOUND) * one).as_u256() {
+        if (product / one).unsigned_abs() > I256::from(i128::MAX).as_u256() {
             return Err(NumberFault::OutOfRange);
         }
         if product % one != I256::ZERO {

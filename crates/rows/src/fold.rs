@@ -17,7 +17,7 @@ use crate::{Error, Result};
 pub(crate) use bars::BarFold;
 pub use bars::BarLine;
 pub use rejects::{ListedReject, ListedValue};
-pub(crate) use rejects::{REPORT_COLUMNS, RejectForm, Rejects, ends_in_report, unwrapped};
+pub(crate) use rejects::{REPORT_COLUMNS, RejectForm, RejectShape, Rejects, ends_in_report, unwrapped};
 pub(crate) use totals::TotalFold;
 pub use totals::{TotalKey, TotalLine};
 

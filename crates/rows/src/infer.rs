@@ -23,15 +23,15 @@ mod words;
 use std::cmp::Reverse;
 use std::sync::Arc;
 
-use crate::Result;
 use crate::contract::Kind;
 use crate::csv::write_field;
 use crate::report::Report;
 use crate::source::Input;
 use crate::table::TableKind;
 use crate::unpack::Compression;
+use crate::{Result, choose};
 
-use draft::{Draft, Entry, shown};
+use draft::{Draft, Entry, quoted, shown};
 use sample::{Body, Column, Sample, Text};
 use view::{Shape, Trial, View};
 
@@ -62,7 +62,8 @@ pub fn propose(input: Box<dyn Input>, name: &str) -> Result<Proposal> {
     let mut hints = vec![name.to_owned()];
     hints.extend(sample.members.iter().cloned());
     let remarks = remarks(&sample);
-    let shapes = shapes(sample)?;
+    let mut shapes = shapes(sample)?;
+    shapes.iter_mut().for_each(Shape::drop_report);
     let mut tried: Option<(Rank, Draft, Option<Report>)> = None;
     for (draft, shape) in drafts(&shapes, &hints) {
         let report = trial::run(&draft.write(name, &[]), &shape.trial).ok();
@@ -79,8 +80,29 @@ pub fn propose(input: Box<dyn Input>, name: &str) -> Result<Proposal> {
     let mut head = vec!["Proposed by `millrace feed infer`; settle every doubt, then delete its line.".to_owned()];
     head.extend(report.iter().flat_map(trial::told));
     head.extend(remarks);
+    if (draft.is_guess() || report.as_ref().is_none_or(|report| report.good == 0))
+        && let Some(built_in) = built_in(&shapes, name, &head)
+    {
+        return Ok(built_in);
+    }
     let (rows, good) = report.map_or((0, 0), |report| (report.rows, report.good));
     Ok(Proposal { toml: draft.write(name, &head), doubts: draft.doubts(), kind: draft.kind, rows, good })
+}
+
+/// The built-in contract whose columns the file has by name, where no row tells more.
+fn built_in(shapes: &[Shape], name: &str, head: &[String]) -> Option<Proposal> {
+    let [shape] = shapes else { return None };
+    let names: Vec<String> = shape.columns.iter().filter_map(|column| column.name.clone()).collect();
+    let contract = choose::by_columns(&names).ok()?;
+    let base = &contract.name;
+    let extending = format!("name = {}\nversion = 1\n", quoted(name));
+    let report = trial::run(&format!("{extending}extends = \"{base}\"\n"), &shape.trial).ok()?;
+    let doubt = format!("the names of the columns are those of `{base}`, and no row tells more");
+    let head: Vec<String> = head.iter().take(1).cloned().chain(trial::told(&report)).collect();
+    let mut toml: String = head.iter().map(|line| format!("# {line}\n")).collect();
+    toml.push_str(&format!("{extending}# doubt: {doubt}\nextends = \"{base}\"\n"));
+    let doubts = vec![format!("extends: {doubt}")];
+    Some(Proposal { toml, doubts, kind: contract.kind, rows: report.rows, good: report.good })
 }
 
 /// How good a draft turned out to be; the fields in order of weight.

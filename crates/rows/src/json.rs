@@ -16,6 +16,7 @@ mod values;
 mod walk;
 
 pub use cutter::{Cutter, Record};
+pub(crate) use extract::epoch_prefix;
 pub use extract::{Condition, Extract, Extractor, LinePrefix, Outcome, Test};
 pub use fault::JsonFault;
 pub(crate) use layout::is_closed;

@@ -36,6 +36,8 @@ pub const TABLE_DEPTH_MAX: usize = 32;
 pub const REJECTS_LISTED_MAX: usize = 100;
 /// Memory for groups and ids when nothing else is said.
 pub const MEMORY_BYTES_DEFAULT: usize = 512 * 1024 * 1024;
+/// Least memory that a command line may ask for: enough for nine million transaction ids, with scratch space.
+pub const MEMORY_BYTES_MIN: usize = 64_000_000;
 /// Rows among which repeats are looked for; they are no fault, only counted.
 pub const REPEATS_ROWS_MAX: usize = 1 << 20;
 /// Characters of a value shown in a report.

@@ -97,7 +97,10 @@ const STRUCTURE: [(&str, &str); 10] = [
     ("unterminated_quote", "close the quote; everything after it was read as one value"),
     ("bad_quote", "write a quote inside a quoted value twice (\"\") and put nothing after the closing one"),
     ("wrong_field_count", "the row must have as many fields as the header; quote values that hold the delimiter"),
-    ("invalid_utf8", "save the file as UTF-8, or name its encoding in the contract"),
+    (
+        "invalid_utf8",
+        "some bytes are no text in the file's encoding; save it as UTF-8, or name its encoding in the contract",
+    ),
     ("nul_byte", "remove the NUL bytes; the file was probably cut or padded while being written"),
     ("field_too_long", "a value may have 65536 bytes at most; a missing quote is the usual cause"),
     ("invalid_json", "the line must be one complete JSON value"),

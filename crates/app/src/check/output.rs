@@ -34,14 +34,10 @@ impl Output {
         if place == Path::new("-") {
             return Ok(Self { target: Target::Stdout, place: place.into() });
         }
-        let place = match several || place.is_dir() {
-            true => {
-                std::fs::create_dir_all(place).with_context(|| format!("folder {}", place.display()))?;
-                let name = input.file_name().map_or("stdin".into(), |name| name.to_string_lossy());
-                place.join(format!("{name}.{what}"))
-            }
-            false => place.to_path_buf(),
-        };
+        if several {
+            std::fs::create_dir_all(place).with_context(|| format!("folder {}", place.display()))?;
+        }
+        let place = place_of(place, input, what, several);
         let told = || format!("{what} file {}", place.display());
         if place.metadata().is_ok_and(|metadata| !metadata.is_file()) {
             let file = File::options().write(true).open(&place).with_context(told)?;
@@ -77,6 +73,45 @@ impl Output {
         file.persist(&self.place).map_err(|error| error.error).with_context(told)?;
         Ok(())
     }
+}
+
+/// Where the output at `place` is: in it, under the name of the input, when it is a folder.
+fn place_of(place: &Path, input: &Path, what: &str, several: bool) -> PathBuf {
+    if !several && !place.is_dir() {
+        return place.to_path_buf();
+    }
+    let name = input.file_name().map_or("stdin".into(), |name| name.to_string_lossy());
+    place.join(format!("{name}.{what}"))
+}
+
+/// Refuses outputs that would replace a file that is checked, or each other.
+pub(crate) fn keep_apart(inputs: &[PathBuf], outputs: &[(&str, &Option<PathBuf>)]) -> Result<()> {
+    let is_file = |path: &Path| path != Path::new("-") && path.metadata().map_or(true, |metadata| metadata.is_file());
+    let real = |path: &Path| path.canonicalize().unwrap_or_else(|_| path.to_path_buf());
+    let checked: Vec<PathBuf> = inputs.iter().filter(|input| is_file(input)).map(|input| real(input)).collect();
+    let mut taken: Vec<(PathBuf, String)> = Vec::new();
+    for (what, place) in outputs {
+        let Some(place) = place else { continue };
+        for input in inputs {
+            let place = place_of(place, input, what, inputs.len() > 1);
+            let own = format!("the {what} of {}", input.display());
+            let hint = "name another place";
+            if !is_file(&place) {
+                continue;
+            }
+            if checked.contains(&real(&place)) {
+                return Err(
+                    Hint::new(format!("{own} would replace {}, which is checked", place.display()), hint).into()
+                );
+            }
+            if let Some((_, other)) = taken.iter().find(|(known, _)| *known == place) {
+                let message = format!("{own} and {other} would both be {}", place.display());
+                return Err(Hint::new(message, "check files of one name one by one, or name places apart").into());
+            }
+            taken.push((place, own));
+        }
+    }
+    Ok(())
 }
 
 /// Writes the bars and puts the file in its place.
@@ -125,5 +160,31 @@ fn stopped(error: Error) -> anyhow::Error {
     match error {
         Error::Io(error) => error.into(),
         Error::Refused(refusal) => Hint::from(refusal).into(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn outputs_replace_neither_inputs_nor_each_other() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = |name: &str| folder.path().join(name);
+        std::fs::write(path("a.csv"), "a").unwrap();
+        std::fs::create_dir(path("in")).unwrap();
+        std::fs::write(path("in/a.csv"), "a").unwrap();
+        let told = |inputs: &[&str], rejects: &str, bars: &str| {
+            let inputs: Vec<PathBuf> = inputs.iter().map(|name| path(name)).collect();
+            let result = keep_apart(&inputs, &[("rejects", &Some(path(rejects))), ("bars", &Some(path(bars)))]);
+            result.err().map(|error| error.to_string()).unwrap_or_default()
+        };
+        assert_eq!(told(&["a.csv"], "r.csv", "b.csv"), "");
+        assert_eq!(told(&["a.csv"], "in", "in"), "", "two names in one folder");
+        assert!(told(&["a.csv"], "a.csv", "b.csv").contains("which is checked"));
+        assert!(told(&["a.csv"], "in/../a.csv", "b.csv").contains("which is checked"));
+        assert!(told(&["a.csv"], "r.csv", "r.csv").contains("would both be"));
+        assert!(told(&["a.csv", "in/a.csv"], "out", "out").contains("would both be"));
+        assert_eq!(told(&["nothere.csv"], "r.csv", "b.csv"), "");
     }
 }

@@ -53,7 +53,9 @@ fn described(out: &mut dyn Write, report: &Report, seconds: f64) -> Result<()> {
     if let Some(contract) = &report.contract {
         parts.push(format!("contract {contract}"));
     }
-    parts.push(report.format.to_owned());
+    if report.format != "unknown" {
+        parts.push(report.format.to_owned());
+    }
     if report.compression != "none" {
         parts.push(report.compression.to_owned());
     }
@@ -62,7 +64,8 @@ fn described(out: &mut dyn Write, report: &Report, seconds: f64) -> Result<()> {
     }
     parts.push(size::bytes(report.bytes));
     if report.lines > 0 {
-        parts.push(format!("{} lines", size::count(report.lines)));
+        let word = if report.lines == 1 { "line" } else { "lines" };
+        parts.push(format!("{} {word}", size::count(report.lines)));
     }
     let speed = report.rows as f64 / seconds.max(1e-9);
     if report.rows >= 100_000 {
@@ -100,7 +103,9 @@ fn reasons(out: &mut dyn Write, report: &Report) -> Result<()> {
         writeln!(out, "  {YELLOW}{name:<width$}{YELLOW:#}  {:>10}  {DIM}{hint}{DIM:#}", size::count(**count))?;
     }
     if reasons.len() > REASONS_SHOWN {
-        writeln!(out, "  {DIM}and {} more reasons (--json lists all){DIM:#}", reasons.len() - REASONS_SHOWN)?;
+        let more = reasons.len() - REASONS_SHOWN;
+        let word = if more == 1 { "reason" } else { "reasons" };
+        writeln!(out, "  {DIM}and {more} more {word} (--json lists all){DIM:#}")?;
     }
     Ok(())
 }
@@ -120,16 +125,21 @@ fn samples(out: &mut dyn Write, report: &Report) -> Result<()> {
     let shown = &report.rejects[..report.rejects.len().min(ROWS_SHOWN)];
     let column = |reject: &rows::fold::ListedReject| reject.column.clone().unwrap_or_else(|| "(row)".to_owned());
     let columns = shown.iter().map(|reject| column(reject).width()).max().unwrap_or(0).max(6);
+    // Each member of a zip has lines of its own.
+    let in_members = report.rejects.iter().any(|reject| reject.member != report.rejects[0].member);
+    let place_of = |reject: &rows::fold::ListedReject| match &reject.member {
+        Some(member) if in_members => format!("{}:{}", cut(member), reject.line),
+        _ => size::count(reject.line),
+    };
+    let places = shown.iter().map(|reject| place_of(reject).width()).max().unwrap_or(0).max(10);
     let values = shown.iter().map(|reject| cut(&reject.value).width()).max().unwrap_or(0).max(5);
-    writeln!(out, "\n  {DIM}{place:>10}  {}  {}  reasons{DIM:#}", pad("column", columns), pad("value", values))?;
+    writeln!(out, "\n  {DIM}{place:>places$}  {}  {}  reasons{DIM:#}", pad("column", columns), pad("value", values))?;
     for reject in shown {
         let (column, value) = (pad(&column(reject), columns), pad(&cut(&reject.value), values));
         let reasons = reject.reasons.join(" ");
-        writeln!(
-            out,
-            "  {CYAN}{:>10}{CYAN:#}  {column}  {value}  {YELLOW}{reasons}{YELLOW:#}",
-            size::count(reject.line)
-        )?;
+        let place = place_of(reject);
+        let indent = " ".repeat(places.saturating_sub(place.width()));
+        writeln!(out, "  {indent}{CYAN}{place}{CYAN:#}  {column}  {value}  {YELLOW}{reasons}{YELLOW:#}")?;
     }
     let refused = report.rejected + report.duplicate;
     if refused > shown.len() as u64 {

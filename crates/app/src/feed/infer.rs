@@ -80,7 +80,8 @@ fn explained(error: Error) -> anyhow::Error {
 fn tell(name: &str, proposal: &Proposal) {
     let Proposal { doubts, kind, rows, good, .. } = proposal;
     let style = if good == rows { GREEN } else { YELLOW };
-    eprintln!("{BOLD}{name}{BOLD:#}: {}, {style}{good} of {rows} rows good{style:#} in the sample", kind.name());
+    let word = if *rows == 1 { "row" } else { "rows" };
+    eprintln!("{BOLD}{name}{BOLD:#}: {}, {style}{good} of {rows} {word} good{style:#} in the sample", kind.name());
     for doubt in doubts {
         eprintln!("  {YELLOW}doubt{YELLOW:#}: {doubt}");
     }
@@ -109,6 +110,12 @@ fn write_new(place: &Path, text: &str) -> Result<()> {
                 "name another place; a contract that someone worked on is not written over",
             );
             return Err(Hint::from(refusal).into());
+        }
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            let folder = place.parent().unwrap_or(Path::new(".")).display();
+            return Err(
+                Hint::new(format!("{}: no such folder", told()), format!("create the folder {folder} first")).into()
+            );
         }
         created => created.with_context(told)?,
     };

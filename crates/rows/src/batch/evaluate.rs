@@ -8,7 +8,7 @@ use crate::currency::Currency;
 use crate::decimal::Decimal;
 use crate::limits::{FIELD_BYTES_MAX, REJECTS_LISTED_MAX, VALUE_SHOWN_CHARS_MAX};
 use crate::plan::{Checks, Fetched, Plan, RowOrder};
-use crate::reason::{Reasons, structure};
+use crate::reason::{ReasonId, Reasons, structure};
 use crate::row::{self, Status};
 use crate::time;
 
@@ -39,11 +39,16 @@ impl<'p> Evaluator<'p> {
         self.quick.is_some()
     }
 
-    /// Takes a row whose structure was sound, with every reason that speaks against it. `raw` is the row as it stands.
-    pub fn row(&mut self, fetched: Fetched<'_>, raw: &[u8], place: Place, batch: &mut Batch) {
-        let faults = self.cell_faults(fetched);
+    /// Takes a row whose structure was sound, with every reason that speaks against it.
+    pub fn row(&mut self, fetched: Fetched<'_>, place: Place, batch: &mut Batch) {
+        let values = || (0..fetched.cells.len()).map(|slot| fetched.slot(slot));
+        let faults = values().fold(Reasons::NONE, |all, value| all.with(value_faults(value)));
         if !faults.is_empty() {
-            self.refuse(faults, place, raw, batch);
+            // Of each fault the first value that has it.
+            let first = |reason| values().find(|value| value_faults(value).iter().any(|fault| fault == reason));
+            let told = |reason| (reason, shown(first(reason).unwrap_or_default()));
+            self.tell(faults, told, batch);
+            push_reject(faults, place, batch);
             return;
         }
         let mut reasons = Reasons::NONE;
@@ -55,35 +60,26 @@ impl<'p> Evaluator<'p> {
         if reasons.is_empty() {
             batch.rows += 1;
         } else {
-            self.explain(fetched, reasons, batch);
+            let told = |reason| {
+                let column = self.plan.reasons.get(reason).column.as_deref().unwrap_or_default();
+                (reason, shown(&self.plan.shown_value(column, fetched)))
+            };
+            self.tell(reasons, told, batch);
             push_reject(reasons, place, batch);
         }
     }
 
-    /// Takes a row that cannot be read; no value of it is looked at.
+    /// Takes a row that cannot be read; no value of it is looked at. `raw` is the row as it stands.
     pub fn refuse(&self, reasons: Reasons, place: Place, raw: &[u8], batch: &mut Batch) {
-        if batch.details.len() < REJECTS_LISTED_MAX {
-            let shown = shown(raw);
-            batch.details.push(Detail { values: reasons.iter().map(|reason| (reason, shown.clone())).collect() });
-        }
+        self.tell(reasons, |reason| (reason, shown(raw)), batch);
         push_reject(reasons, place, batch);
     }
 
-    fn cell_faults(&self, fetched: Fetched<'_>) -> Reasons {
-        let mut faults = Reasons::NONE;
-        for slot in 0..fetched.cells.len() {
-            let value = fetched.slot(slot);
-            if value.len() > FIELD_BYTES_MAX {
-                faults.add(structure::FIELD_TOO_LONG);
-            }
-            if memchr::memchr(0, value).is_some() {
-                faults.add(structure::NUL_BYTE);
-            }
-            if std::str::from_utf8(value).is_err() {
-                faults.add(structure::INVALID_UTF8);
-            }
+    /// Keeps what a report shows of a refused row, for as many as it lists.
+    fn tell(&self, reasons: Reasons, told: impl Fn(ReasonId) -> (ReasonId, String), batch: &mut Batch) {
+        if batch.details.len() < REJECTS_LISTED_MAX {
+            batch.details.push(Detail { values: reasons.iter().map(told).collect() });
         }
-        faults
     }
 
     fn trade(&mut self, fetched: Fetched<'_>, reasons: &mut Reasons, batch: &mut Batch) {
@@ -163,18 +159,21 @@ impl<'p> Evaluator<'p> {
             group: group(currency, status),
         });
     }
+}
 
-    /// Keeps what a report shows of a refused row, for as many as it lists.
-    fn explain(&self, fetched: Fetched<'_>, reasons: Reasons, batch: &mut Batch) {
-        if batch.details.len() >= REJECTS_LISTED_MAX {
-            return;
-        }
-        let values = reasons.iter().map(|reason| {
-            let column = self.plan.reasons.get(reason).column.as_deref().unwrap_or_default();
-            (reason, shown(&self.plan.shown_value(column, fetched)))
-        });
-        batch.details.push(Detail { values: values.collect() });
+/// What no value may be, whatever its column is.
+fn value_faults(value: &[u8]) -> Reasons {
+    let mut faults = Reasons::NONE;
+    if value.len() > FIELD_BYTES_MAX {
+        faults.add(structure::FIELD_TOO_LONG);
     }
+    if memchr::memchr(0, value).is_some() {
+        faults.add(structure::NUL_BYTE);
+    }
+    if std::str::from_utf8(value).is_err() {
+        faults.add(structure::INVALID_UTF8);
+    }
+    faults
 }
 
 fn push_reject(reasons: Reasons, place: Place, batch: &mut Batch) {

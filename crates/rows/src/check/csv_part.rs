@@ -3,6 +3,7 @@
 mod header;
 mod parse;
 
+use super::members::Written;
 use super::{Chained, Cut, Piece, Session, piece};
 use crate::contract::Contract;
 use crate::csv::{self, Dialect, Index};
@@ -41,6 +42,7 @@ impl Session<'_, '_> {
             }
         };
         header.check()?;
+        self.alike(Written { form: header.form(&dialect), encoding })?;
         let contract = self.contract(&header.names)?;
         let binding = {
             let contract_has = |at: &crate::contract::At| header.position(at).is_some();

@@ -2,26 +2,30 @@
 
 use std::convert::Infallible;
 
+use super::members::{Form, Written};
 use super::{Chained, Cut, Parse, Piece, Session, piece};
 use crate::batch::{Batch, Evaluator, Field, Place, QuickFields};
 use crate::cells::Cells;
 use crate::contract::{self, At, Contract};
 use crate::drift::Drift;
-use crate::fold::{self, REPORT_COLUMNS, RejectForm};
+use crate::fold::{self, REPORT_COLUMNS, RejectForm, RejectShape};
 use crate::json::{self, Condition, Cutter, Extract, Extractor, JsonFault, Layout, Path, Reader, Record, Test};
 use crate::limits::FIELD_BYTES_MAX;
 use crate::parallel;
 use crate::plan::{Fetched, Plan};
 use crate::reason::{ReasonId, Reasons, structure};
 use crate::source::Source;
+use crate::text::Encoding;
 use crate::{Error, Result};
 
 impl Session<'_, '_> {
     /// `ended` tells that the head of `text` is all of it.
-    pub(super) fn json<S: Source>(&mut self, mut text: Chained<S>, ended: bool) -> Result<()> {
+    pub(super) fn json<S: Source>(&mut self, mut text: Chained<S>, ended: bool, encoding: Encoding) -> Result<()> {
         let prefix = self.options.contract.and_then(|contract| contract.format.line_prefix);
         let layout = if prefix.is_some() { Layout::Lines } else { json::detect(&text.head) };
         self.described.format = if layout == Layout::Lines { "ndjson" } else { "json" };
+        let form = if layout == Layout::Array { Form::JsonArray } else { Form::JsonRecords };
+        self.alike(Written { form, encoding })?;
         let columns = first_keys(&text.head, ended, layout)?;
         let contract = self.contract(&columns)?;
         let has = |at: &At| match at {
@@ -37,8 +41,11 @@ impl Session<'_, '_> {
         }
         let (threads, piece_bytes) = (self.options.threads, self.options.piece_bytes);
         let Some(state) = &mut self.state else { return Ok(()) };
-        let array = layout == Layout::Array;
-        state.fold.rejects.form = Some(if array { RejectForm::JsonArray } else { RejectForm::JsonLines });
+        let shape = match layout {
+            Layout::Array => RejectShape::JsonArray,
+            Layout::Lines | Layout::Value => RejectShape::JsonLines { prefixed: prefix.is_some() },
+        };
+        state.fold.rejects.form = Some(RejectForm { encoding, shape });
         let plan = &state.plan;
         let fold = &mut state.fold;
         let mut cut = JsonCut {
@@ -188,7 +195,7 @@ impl Parse for JsonParser<'_> {
                     Ok(cells) => {
                         let fields = SpannedCells { cells, record: text, start: span.0 as usize };
                         if !(quick && unwrapped.is_none() && short && evaluator.quick(&fields, place, batch)) {
-                            evaluator.row(Fetched { cells, input: text }, text, place, batch);
+                            evaluator.row(Fetched { cells, input: text }, place, batch);
                         }
                     }
                     Err(fault) => {

@@ -6,7 +6,7 @@ use crate::cells::Cells;
 use crate::contract::{At, Syntax};
 use crate::csv::{Dialect, write_field};
 use crate::drift::Drift;
-use crate::fold::RejectForm;
+use crate::fold::{RejectForm, RejectShape};
 use crate::limits::FIELD_BYTES_MAX;
 use crate::parallel;
 use crate::plan::Fetched;
@@ -85,7 +85,8 @@ fn reject_form(columns: &[String], shown: &[usize], dialect: &Dialect) -> Reject
         }
         write_field(columns[*column].as_bytes(), dialect.delimiter(), &mut header);
     }
-    RejectForm::Csv { dialect: dialect.clone(), head: header, has_header: true, encoding: Encoding::Utf8 }
+    let shape = RejectShape::Csv { dialect: dialect.clone(), head: header, has_header: true };
+    RejectForm { encoding: Encoding::Utf8, shape }
 }
 
 /// Gives a table's rows batch by batch.
@@ -138,7 +139,7 @@ impl Parse for TableParser<'_> {
                 self.cells.push_owned(piece.cells.cell(row, *slot));
             }
             let fetched = Fetched { cells: &self.cells, input: &rendered };
-            self.evaluator.row(fetched, &rendered[start..], place, batch);
+            self.evaluator.row(fetched, place, batch);
         }
         batch.input = rendered;
         Ok(())

@@ -1,11 +1,30 @@
 //! Reading contract text: `extends` first, then what the contract itself says, table by table.
 
+use indexmap::IndexMap;
+use serde::Deserialize;
 use toml::{Table, Value};
 
-use super::{Contract, builtin_names, builtin_text};
+use super::{Bars, Column, Contract, Format, Kind, Number, builtin_names, builtin_text};
 use crate::Refusal;
 
 const EXTENDS_DEPTH_MAX: usize = 4;
+
+/// A contract that leaves something to the one it extends. What is wrong with it is told with the lines of its own
+/// text, which those of the merged one are not.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+#[expect(dead_code, reason = "it is read for its form; what it says is taken from the table")]
+struct Extending {
+    name: Option<String>,
+    version: Option<u32>,
+    kind: Option<Kind>,
+    title: Option<String>,
+    extends: Option<Value>,
+    format: Option<Format>,
+    number: Option<Number>,
+    columns: Option<IndexMap<String, Column>>,
+    bars: Option<Bars>,
+}
 
 /// Parses `text` and everything it extends.
 pub(super) fn resolve(text: &str, depth: usize) -> Result<Contract, Refusal> {
@@ -13,6 +32,7 @@ pub(super) fn resolve(text: &str, depth: usize) -> Result<Contract, Refusal> {
     if !own.contains_key("extends") {
         return toml::from_str(text).map_err(|error| malformed(text, &error));
     }
+    toml::from_str::<Extending>(text).map_err(|error| malformed(text, &error))?;
     let merged = with_base(own, depth)?;
     let merged_text = toml::to_string(&merged).expect("a table that was parsed can be written");
     toml::from_str(&merged_text).map_err(|error| malformed(&merged_text, &error))

@@ -39,6 +39,19 @@ fn a_misspelt_key_is_told_with_its_line() {
 }
 
 #[test]
+fn lines_are_those_of_the_text_whatever_it_extends() {
+    let check = |lines: &str, expected: &str| {
+        let text = format!("name = \"x\"\nextends = \"trades\"\n# a comment\n{lines}\n");
+        let refusal = Contract::parse(&text).unwrap_err();
+        assert!(refusal.message.starts_with(expected), "{refusal}");
+    };
+    check("[format]\ndelimeter = \";\"", "line 5: unknown field `delimeter`");
+    check("[columns]\nprice = { form = \"Px\" }", "line 5: unknown field `form`");
+    check("[columns]\nprice = { from = \"Px\", decimal = \",,\" }", "line 5: invalid value");
+    check("[colums]", "line 4: unknown field `colums`");
+}
+
+#[test]
 fn an_unknown_base_is_told_with_the_known_ones() {
     let refusal = Contract::parse("name = \"x\"\nextends = \"tradez\"\n").unwrap_err();
     assert!(refusal.message.contains("tradez"), "{refusal}");

@@ -20,6 +20,7 @@ use crate::text::Encoding;
 use crate::{Error, Result};
 
 pub(crate) use delimited::ends_in_report;
+use json::Stands;
 pub(crate) use json::unwrapped;
 
 /// The columns a rejects file has beyond the sender's own.
@@ -59,17 +60,26 @@ pub struct ListedValue {
     pub hint: String,
 }
 
-/// The form rejects are written in.
+/// The form rejects are written in: the sender's.
 #[derive(Debug, Clone)]
-pub(crate) enum RejectForm {
+pub(crate) struct RejectForm {
+    pub encoding: Encoding,
+    pub shape: RejectShape,
+}
+
+/// How refused rows follow each other.
+#[derive(Debug, Clone)]
+pub(crate) enum RejectShape {
     Csv {
         dialect: Dialect,
         /// What stands before the rows, report columns taken off; without the line end of the header, if that is last.
         head: Vec<u8>,
         has_header: bool,
-        encoding: Encoding,
     },
-    JsonLines,
+    JsonLines {
+        /// Lines begin with something that is no JSON.
+        prefixed: bool,
+    },
     JsonArray,
 }
 
@@ -161,22 +171,23 @@ impl Rejects {
         }
         let line = reject.line;
         let raw = &batch.input[reject.span.0 as usize..reject.span.1 as usize];
-        match &form {
-            RejectForm::Csv { .. } if reject.reasons.iter().any(|reason| reason == structure::UNTERMINATED_QUOTE) => {
+        match &form.shape {
+            RejectShape::Csv { .. } if reject.reasons.iter().any(|reason| reason == structure::UNTERMINATED_QUOTE) => {
                 self.open.extend_from_slice(if self.open.is_empty() { b"" } else { b"\n" });
                 self.open.extend_from_slice(raw);
             }
-            RejectForm::Csv { dialect, .. } => {
+            RejectShape::Csv { dialect, .. } => {
                 row.extend_from_slice(raw);
                 delimited::write_report(plan, reject.reasons, line, dialect, &mut row);
             }
-            RejectForm::JsonLines => {
-                json::write(plan, raw, reject.reasons, line, &mut row);
+            RejectShape::JsonLines { prefixed } => {
+                let stands = if *prefixed { Stands::BehindPrefix } else { Stands::OnLine };
+                json::write(plan, raw, stands, reject.reasons, line, &mut row);
                 row.push(b'\n');
             }
-            RejectForm::JsonArray => {
+            RejectShape::JsonArray => {
                 row.extend_from_slice(if self.written == 0 { b"" } else { b",\n" });
-                json::write(plan, raw, reject.reasons, line, &mut row);
+                json::write(plan, raw, Stands::InArray, reject.reasons, line, &mut row);
             }
         }
         self.written += 1;
@@ -187,14 +198,12 @@ impl Rejects {
 
     fn put(&mut self, form: &RejectForm, bytes: &[u8]) -> Result<()> {
         let Some(sink) = &mut self.sink else { return Ok(()) };
-        match form {
-            RejectForm::Csv { encoding, .. } if *encoding != Encoding::Utf8 => {
-                let mut encoded = Vec::with_capacity(bytes.len());
-                encoding.encode(bytes, &mut encoded);
-                sink.write_all(&encoded).map_err(Error::Io)
-            }
-            _ => sink.write_all(bytes).map_err(Error::Io),
+        if form.encoding == Encoding::Utf8 {
+            return sink.write_all(bytes).map_err(Error::Io);
         }
+        let mut encoded = Vec::with_capacity(bytes.len());
+        form.encoding.encode(bytes, &mut encoded);
+        sink.write_all(&encoded).map_err(Error::Io)
     }
 
     /// Ends the file; what stands before the rows is in it even when no row was refused.
@@ -204,7 +213,7 @@ impl Rejects {
         if !self.begun {
             begin(&form, &mut end);
         }
-        if matches!(form, RejectForm::JsonArray) {
+        if matches!(form.shape, RejectShape::JsonArray) {
             end.extend_from_slice(if self.written == 0 { b"]\n" } else { b"\n]\n" });
         }
         end.append(&mut self.open);
@@ -218,18 +227,18 @@ impl Rejects {
 }
 
 fn begin(form: &RejectForm, into: &mut Vec<u8>) {
-    match form {
-        RejectForm::Csv { dialect, head, has_header, encoding } => {
-            if matches!(encoding, Encoding::Utf16Le | Encoding::Utf16Be) {
-                into.extend_from_slice("\u{feff}".as_bytes());
-            }
+    if !form.encoding.mark().is_empty() {
+        into.extend_from_slice("\u{feff}".as_bytes());
+    }
+    match &form.shape {
+        RejectShape::Csv { dialect, head, has_header } => {
             into.extend_from_slice(head);
             if *has_header {
                 delimited::write_columns(dialect, into);
             }
         }
-        RejectForm::JsonArray => into.extend_from_slice(b"[\n"),
-        RejectForm::JsonLines => {}
+        RejectShape::JsonArray => into.extend_from_slice(b"[\n"),
+        RejectShape::JsonLines { .. } => {}
     }
 }
 

@@ -75,9 +75,12 @@ impl Draft {
     }
 
     /// Whether hardly anything speaks for the kind.
+    pub(super) fn is_guess(&self) -> bool {
+        self.missing > 0 || self.score < SCORE_SURE
+    }
+
     fn kind_doubt(&self) -> Option<&'static str> {
-        let weak = self.missing > 0 || self.score < SCORE_SURE;
-        weak.then_some(
+        self.is_guess().then_some(
             "little in the file says what its rows are; trades, bars and transactions need different columns",
         )
     }

@@ -42,6 +42,24 @@ fn doubts(file: &str, about: &str) -> bool {
 mod corpus;
 
 #[test]
+fn the_names_of_a_built_in_contract_are_enough() {
+    let header = "symbol,price,volume,timestamp\n";
+    for rows in ["", "A,x,2,2026-01-31T14:30:00Z\n", "?,?,?,?\n?,?,?,?\n"] {
+        let proposal = proposed(format!("{header}{rows}"));
+        assert!(proposal.toml.ends_with("\nextends = \"trades\"\n"), "{}", proposal.toml);
+        assert_eq!((proposal.kind, proposal.doubts.len()), (Kind::Trades, 1));
+    }
+}
+
+#[test]
+fn the_columns_of_a_rejects_file_are_not_the_senders() {
+    let file =
+        "Symbol;Px;Qty;TradeTime;line;reasons;hint\nAAPL;190.5;10;2026-01-05T14:30:00Z;7;invalid_price;mend it\n";
+    check(file, &["kind = \"trades\"", "price = { from = \"Px\" }"]);
+    assert!(!proposed(file).toml.contains("not read"), "{}", proposed(file).toml);
+}
+
+#[test]
 fn trades_are_known_by_names() {
     let file = "Symbol,Px,Qty,TradeTime,Side,TradeID\nAAPL,190.5,10,2026-01-05T14:30:00Z,B,1\n\
                 AAPL,190.6,5,2026-01-05T14:30:01Z,S,2\nMSFT,410,7,2026-01-05T14:30:02Z,B,3\n";

@@ -4,6 +4,7 @@ use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use crate::fold::REPORT_COLUMNS;
 use crate::time::Zone;
 
 use super::draft::{Draft, Entry, place, quoted, shown};
@@ -25,6 +26,17 @@ pub(super) struct Shape {
     /// How far-fetched the condition on records is, 0 when there is none.
     pub conditions: usize,
     pub trial: Trial,
+}
+
+impl Shape {
+    /// Leaves out the columns that a rejects file has beyond the sender's own.
+    pub(super) fn drop_report(&mut self) {
+        let own = self.columns.len().saturating_sub(REPORT_COLUMNS.len());
+        let names = self.columns[own..].iter().map(|column| column.name.as_deref());
+        if names.eq(REPORT_COLUMNS.map(Some)) {
+            self.columns.truncate(own);
+        }
+    }
 }
 
 /// Text to try a contract on.

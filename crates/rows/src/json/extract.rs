@@ -236,7 +236,7 @@ impl Extractor {
 }
 
 /// The length of `1626993000.123: ` at the front of a line.
-fn epoch_prefix(line: &[u8]) -> Option<usize> {
+pub(crate) fn epoch_prefix(line: &[u8]) -> Option<usize> {
     let digits = |from: usize| line.get(from..).unwrap_or_default().iter().take_while(|b| b.is_ascii_digit()).count();
     let mut at = digits(0);
     if at == 0 {

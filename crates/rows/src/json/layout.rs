@@ -42,7 +42,7 @@ fn detect_array(first: &[u8]) -> Layout {
     let next = text::skip_space(first, value_end);
     match first.get(next) {
         None if holds_scalars => Layout::Lines,
-        Some(b'[') if next >= line.len() => Layout::Lines,
+        Some(b'[' | b'{') if next >= line.len() => Layout::Lines,
         _ => Layout::Array,
     }
 }
@@ -64,11 +64,11 @@ fn detect_object(first: &[u8]) -> Layout {
     if next == Some(&b'{') && !asks_for_value { Layout::Lines } else { Layout::Value }
 }
 
-/// Whether what follows the first bracket of `record` is one object or array and nothing else, as far as brackets and
-/// strings tell.
+/// Whether `record` is one object or array with white space around it and nothing else, as far as brackets and strings
+/// tell.
 pub(crate) fn is_closed(record: &[u8]) -> bool {
-    let open = memchr2(b'{', b'[', record);
-    open.is_some_and(|open| value_end(&record[open..]).is_some_and(|end| open + end == record.len()))
+    let record = record.trim_ascii();
+    matches!(record.first(), Some(b'{' | b'[')) && value_end(record) == Some(record.len())
 }
 
 /// Where the object or array at the front of `bytes` ends, as far as brackets and strings tell.
@@ -114,6 +114,7 @@ mod tests {
         check("[{\"a\":1}]\ngarbage", Array);
         check("[1,2]\n[3,4]\n", Lines);
         check("[1,2]\r[3,4]", Lines);
+        check("[1,2]\n{\"a\":1}\n", Lines);
         check("[1,\"]\"]\n", Lines);
         check("[{\"a\":1}]\n\n[{\"a\":2}]\n", Lines);
         check("[1609459200,\"1.0\",", Lines);

@@ -2,6 +2,7 @@
 
 pub(super) mod decimal;
 
+use std::fmt::Display;
 use std::io::Write;
 
 use crate::limits::FIELD_BYTES_MAX;
@@ -56,7 +57,7 @@ impl Text {
                 push_signed(value, out);
             }
             Text::Unsigned => push_padded(unsigned(raw)?, 1, out),
-            Text::Float => push_float(float(raw)?, out),
+            Text::Float => push_float(raw, out)?,
             Text::Decimal { scale, big_endian } => decimal::push(raw, scale, big_endian, out)?,
             Text::Days => push_date(signed(raw)?, out),
             Text::DateMillis => push_date(signed(raw)?.div_euclid(DAY_SECONDS * 1000), out),
@@ -110,13 +111,27 @@ pub(super) fn unsigned(raw: &[u8]) -> Option<u64> {
     })
 }
 
-/// Smaller floats are widened first, as the reference does: what 0.1 became in 32 bits is 0.10000000149011612,
-/// and printing fewer digits would invent a value that the file does not hold.
-fn float(raw: &[u8]) -> Option<f64> {
+/// The shortest digits that read back as the same float, no exponent. A sender who put 0.1 into 32 bits meant 0.1, and
+/// would have written that in a CSV file; 0.10000000149011612 is what widening makes of it. Floats of 16 bits, which
+/// nothing reads back, are written exactly.
+fn push_float(raw: &[u8], out: &mut Vec<u8>) -> Option<()> {
     match raw.len() {
-        2 => Some(half(u16::from_le_bytes(raw.try_into().ok()?))),
-        4 => Some(f64::from(f32::from_le_bytes(raw.try_into().ok()?))),
-        _ => Some(f64::from_le_bytes(raw.try_into().ok()?)),
+        2 => push_digits(half(u16::from_le_bytes(raw.try_into().ok()?)), out),
+        4 => push_digits(f32::from_le_bytes(raw.try_into().ok()?), out),
+        _ => push_digits(f64::from_le_bytes(raw.try_into().ok()?), out),
+    }
+    Some(())
+}
+
+fn push_digits<F: Display + Into<f64> + Copy>(value: F, out: &mut Vec<u8>) {
+    let wide: f64 = value.into();
+    if wide.is_nan() {
+        out.extend_from_slice(b"nan");
+    } else if wide == 0.0 {
+        out.push(b'0');
+    } else {
+        let written = write!(out, "{value}");
+        debug_assert!(written.is_ok(), "writing to memory does not fail");
     }
 }
 
@@ -130,18 +145,6 @@ fn half(bits: u16) -> f64 {
         exponent => (1024.0 + fraction) * 2f64.powi(i32::from(exponent) - 25),
     };
     if bits >> 15 == 1 { -magnitude } else { magnitude }
-}
-
-/// The shortest digits that read back as the same double, no exponent.
-fn push_float(value: f64, out: &mut Vec<u8>) {
-    if value.is_nan() {
-        out.extend_from_slice(b"nan");
-    } else if value == 0.0 {
-        out.push(b'0');
-    } else {
-        let written = write!(out, "{value}");
-        debug_assert!(written.is_ok(), "writing to memory does not fail");
-    }
 }
 
 fn push_signed(value: i64, out: &mut Vec<u8>) {
@@ -256,7 +259,18 @@ mod tests {
         }
         assert_eq!(text(Text::Float, &f64::NAN.to_le_bytes()), "nan");
         assert_eq!(text(Text::Float, &f64::NEG_INFINITY.to_le_bytes()), "-inf");
-        assert_eq!(text(Text::Float, &0.1f32.to_le_bytes()), "0.10000000149011612");
+        for (value, expected) in [
+            (0.1f32, "0.1"),
+            (16_777_216.0, "16777216"),
+            (-187.23, "-187.23"),
+            (1e-7, "0.0000001"),
+            (f32::MAX, "340282350000000000000000000000000000000"),
+            (-0.0, "0"),
+            (f32::NAN, "nan"),
+            (f32::INFINITY, "inf"),
+        ] {
+            assert_eq!(text(Text::Float, &value.to_le_bytes()), expected);
+        }
         assert_eq!(text(Text::Float, &0x3c01u16.to_le_bytes()), "1.0009765625");
         assert_eq!(text(Text::Float, &0xfbffu16.to_le_bytes()), "-65504");
         assert_eq!(text(Text::Float, &0x0001u16.to_le_bytes()), "0.00000005960464477539063");

@@ -170,11 +170,13 @@ fn check_encoded(label: &str, utf8: &[u8], expected: &[u8]) {
 fn rejects_go_back_as_they_came() {
     check_encoded("utf-8", b"a\xff\xc3", b"a\xff\xc3");
     check_encoded("utf-16le", "a€😀".as_bytes(), b"a\0\xac\x20\x3d\xd8\x00\xde");
-    check_encoded("utf-16be", b"a\xffb", b"\0a\0?\0b");
+    check_encoded("utf-16be", b"a\xffb", b"\0a\xdc\0\0b");
+    check_encoded("utf-16le", b"a\xffb", b"a\0\0\xdcb\0");
     check_encoded("latin-1", "é\u{80}€".as_bytes(), b"\xe9\x80?");
     check_encoded("windows-1252", "é€日".as_bytes(), b"\xe9\x80?");
-    check_encoded("shift_jis", "日本é\n".as_bytes(), b"\x93\xfa\x96{?\n");
-    check_encoded("iso-2022-jp", "日😀".as_bytes(), b"\x1b$BF|\x1b(B?");
+    check_encoded("shift_jis", "日本é\n".as_bytes(), b"\x93\xfa\x96{\xff\n");
+    check_encoded("iso-2022-jp", "日😀".as_bytes(), b"\x1b$BF|\x1b(B\xff");
+    check_encoded("windows-1257", "ā日".as_bytes(), b"\xe2\xa5");
     check_encoded("gb18030", "日".repeat(1000).as_bytes(), &b"\xc8\xd5".repeat(1000));
 }
 
@@ -191,6 +193,23 @@ const LABELS: [&str; 12] = [
     "euc-kr",
     "iso-2022-jp",
     "x-user-defined",
+];
+
+/// Encodings in which some bytes mean nothing.
+const MALFORMED_LABELS: [&str; 13] = [
+    "utf-16le",
+    "utf-16be",
+    "shift_jis",
+    "gbk",
+    "gb18030",
+    "big5",
+    "euc-kr",
+    "euc-jp",
+    "iso-2022-jp",
+    "windows-1253",
+    "windows-1257",
+    "iso-8859-7",
+    "windows-874",
 ];
 
 proptest! {
@@ -219,6 +238,19 @@ proptest! {
         let (decoded, found) = decode(&bytes, Some(encoding));
         prop_assert_eq!(decoded, text.into_bytes());
         prop_assert_eq!(found, Some(encoding));
+    }
+
+    #[test]
+    fn what_is_malformed_stays_malformed_and_spares_the_rest(
+        parts in proptest::collection::vec("[a-z,\"|@~\n]{0,5}", 1..5),
+        label in proptest::sample::select(&MALFORMED_LABELS[..]),
+    ) {
+        let encoding = Encoding::named(label).expect("a known label");
+        let text = parts.join("\u{0}").into_bytes().into_iter().map(|byte| if byte == 0 { 0xff } else { byte });
+        let text: Vec<u8> = text.collect();
+        let mut bytes = encoding.mark().to_vec();
+        encoding.encode(&text, &mut bytes);
+        prop_assert_eq!(decode(&bytes, Some(encoding)).0, text);
     }
 
     #[test]

@@ -6,6 +6,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::Error;
+use crate::limits::{MEMORY_BYTES_DEFAULT, MEMORY_BYTES_MIN};
 use crate::source::MemoryScratch;
 
 /// A hash as the caller makes it: all 128 bits look random.
@@ -131,9 +132,16 @@ fn scratch_space_that_gives_back_something_else_is_an_error() {
 }
 
 #[test]
-fn what_a_budget_of_100_mb_holds() {
-    // The plan alone, without ids: tables are filled and put aside until the budget is used up.
-    let mut set = IdSet::new(100_000_000, Some(Box::new(MemoryScratch::default())));
+fn what_a_budget_holds() {
+    assert!(ids_within(100_000_000) > 50_000_000);
+    // The share of ids of the least memory there may be, and of what there is when nothing is said.
+    assert!(ids_within(MEMORY_BYTES_MIN / 5 * 2) > 9_000_000);
+    assert!(ids_within(MEMORY_BYTES_DEFAULT / 5 * 2) > 100_000_000);
+}
+
+/// The plan alone, without ids: tables are filled and put aside until the budget is used up.
+fn ids_within(budget: usize) -> usize {
+    let mut set = IdSet::new(budget, Some(Box::new(MemoryScratch::default())));
     let mut ids = 0;
     let mut runs = 0;
     while let Some(bits) = set.largest_affordable().filter(|_| runs < RUNS_MAX) {
@@ -141,7 +149,7 @@ fn what_a_budget_of_100_mb_holds() {
         set.runs_bytes += Run::bytes(Table::keys_max(bits));
         runs += 1;
     }
-    assert!(ids > 50_000_000, "{ids}");
+    ids
 }
 
 proptest! {

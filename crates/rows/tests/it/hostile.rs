@@ -3,10 +3,9 @@
 use std::io::{Cursor, Read, Seek, SeekFrom, Write};
 use std::time::{Duration, Instant};
 
-use flate2::Crc;
-use flate2::write::{DeflateEncoder, GzEncoder};
+use flate2::write::GzEncoder;
 
-use crate::support::{Told, Way, contract, told, told_of};
+use crate::support::{Told, Way, contract, told, told_of, zip};
 
 const HEADER: &str = "symbol,price,volume,timestamp\n";
 const GOOD: &str = "A,1,2,2026-01-31T14:30:00Z\n";
@@ -135,33 +134,6 @@ fn gzip(bytes: &[u8]) -> Vec<u8> {
     let mut encoder = GzEncoder::new(Vec::new(), flate2::Compression::best());
     encoder.write_all(bytes).unwrap();
     encoder.finish().unwrap()
-}
-
-/// A zip with one deflated member per name.
-fn zip(members: &[(&str, &[u8])]) -> Vec<u8> {
-    let (mut file, mut directory) = (Vec::new(), Vec::new());
-    for (name, content) in members {
-        let mut encoder = DeflateEncoder::new(Vec::new(), flate2::Compression::best());
-        encoder.write_all(content).unwrap();
-        let packed = encoder.finish().unwrap();
-        let mut crc = Crc::new();
-        crc.update(content);
-        let mut sizes = crc.sum().to_le_bytes().to_vec();
-        sizes.extend_from_slice(&(packed.len() as u32).to_le_bytes());
-        sizes.extend_from_slice(&(content.len() as u32).to_le_bytes());
-        sizes.extend_from_slice(&(name.len() as u16).to_le_bytes());
-        let offset = (file.len() as u32).to_le_bytes();
-        // Version, flags, deflate, time and date; then the sizes, no extra field, and the name.
-        let common = [&[20, 0, 0, 0, 8, 0, 0, 0, 33, 80], sizes.as_slice(), &[0, 0]].concat();
-        file.extend_from_slice(&[b"PK\x03\x04", common.as_slice(), name.as_bytes(), &packed].concat());
-        let place = [[0; 10].as_slice(), &offset].concat();
-        directory.extend_from_slice(&[b"PK\x01\x02\x14\x00", common.as_slice(), &place, name.as_bytes()].concat());
-    }
-    let count = (members.len() as u16).to_le_bytes();
-    let (size, start) = ((directory.len() as u32).to_le_bytes(), (file.len() as u32).to_le_bytes());
-    file.extend_from_slice(&directory);
-    file.extend_from_slice(&[b"PK\x05\x06\0\0\0\0", count.as_slice(), &count, &size, &start, &[0, 0]].concat());
-    file
 }
 
 #[test]

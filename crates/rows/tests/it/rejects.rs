@@ -172,6 +172,40 @@ fn other_delimiters_quotes_and_encodings() {
     round_trip(&encoded(&text, Encoding::Utf16Le), Some(&contract(HEADERLESS)), Encoding::Utf16Le, &FIXES);
 }
 
+/// What could not be read, or cannot be written, is not taken for something else when it comes back.
+#[test]
+fn what_is_malformed_is_refused_again() {
+    let with = |encoding: &str, row: &[u8]| {
+        let contract = contract(&format!("name = \"x\"\nextends = \"trades\"\n[format]\nencoding = \"{encoding}\"\n"));
+        let encoding = Encoding::named(encoding).unwrap();
+        let file = [&encoded(&format!("symbol,price,volume,timestamp\n{GOOD}"), encoding), row].concat();
+        let first = check(&file, Some(&contract));
+        let second = check(&first.rejects, Some(&contract));
+        assert_eq!((second.report.good, second.report.rejected), (0, 1), "{:?}", first.report);
+        assert_eq!(check(&second.rejects, Some(&contract)).rejects, second.rejects);
+        [reasons(&first.report), reasons(&second.report)].concat().concat()
+    };
+    let utf16 = |before: &str, unit: u16, after: &str| {
+        let units: Vec<u16> = before.encode_utf16().chain([unit]).chain(after.encode_utf16()).collect();
+        units.into_iter().flat_map(u16::to_le_bytes).collect::<Vec<u8>>()
+    };
+    let refused = ["invalid_utf8", "invalid_utf8"];
+    assert_eq!(with("shift_jis", b"\x93\xfa\x81,1,2,2026-01-31T14:30:00Z\n"), refused);
+    assert_eq!(with("shift_jis", b"A,1,2,2026-01-31T14:30:00Z\x81\n"), refused);
+    assert_eq!(with("euc-kr", b"A\xff\xff,1,2,2026-01-31T14:30:00Z\n"), refused);
+    assert_eq!(with("utf-16", &utf16("A", 0xd800, ",1,2,2026-01-31T14:30:00Z\n")), refused);
+    // The last half of a character is missing.
+    let cut = utf16("A,1,2,2026-01-31T14:30:00Z", 0, "");
+    assert_eq!(with("utf-16", &cut[..cut.len() - 1]), refused);
+    // A character of Hong Kong, which is read as Big5 and never written.
+    let again = with("big5", b"A\x87\x40,one,2,2026-01-31T14:30:00Z\n");
+    assert_eq!(again, ["invalid_price", "invalid_utf8"]);
+    let json = b"{\"symbol\":\"\x93\xfa\x81\",\"price\":1,\"volume\":2,\"timestamp\":\"2026-01-31T14:30:00Z\"}\n";
+    let contract = contract("name = \"x\"\nextends = \"trades\"\n[format]\nencoding = \"shift_jis\"\n");
+    let first = check(json, Some(&contract));
+    assert_eq!(reasons(&check(&first.rejects, Some(&contract)).report), [["invalid_utf8"]]);
+}
+
 #[test]
 fn a_quote_that_is_never_closed_comes_last_and_swallows_nothing() {
     let csv = format!(
@@ -229,6 +263,41 @@ fn ndjson() {
 
     let array = format!("[\n{}\n]\n", records.join(",\n"));
     round_trip(array.as_bytes(), None, Encoding::Utf8, &fixes);
+
+    // In whatever it was written.
+    let other = r#"{"symbol":"Zürich","price":"two","volume":2,"timestamp":"2026-01-31T14:30:00Z"}"#;
+    let lines = format!("{lines}{other}\n");
+    let all: Vec<(&str, &str)> =
+        all.into_iter().chain([("\"Zürich\",\"price\":\"two\"", "\"Zürich\",\"price\":2")]).collect();
+    round_trip(&encoded(&lines, Encoding::Utf16Le), None, Encoding::Utf16Le, &all);
+    round_trip(&encoded(&array, Encoding::Utf16Le), None, Encoding::Utf16Le, &fixes);
+    let latin = contract("name = \"x\"\nextends = \"trades\"\n[format]\nencoding = \"latin-1\"\n");
+    round_trip(&encoded(&lines, Encoding::Latin1), Some(&latin), Encoding::Latin1, &all);
+}
+
+/// Such a record is not read far enough to be found to be no JSON.
+#[test]
+fn bytes_before_the_bracket_do_not_begin_the_rejects_file() {
+    let trades = rows::contract::builtin("trades");
+    let text = [RECORDS[0].as_bytes(), b"\n\xff\0 ", RECORDS[1].as_bytes(), b"\n\xff", RECORDS[8].as_bytes()].concat();
+    let first = check(&text, trades);
+    assert_eq!(reasons(&first.report), [vec!["invalid_utf8", "nul_byte"], vec!["invalid_utf8"]]);
+    let second = check(&first.rejects, trades);
+    assert_eq!((second.report.format, reasons(&second.report)), ("ndjson", reasons(&first.report)));
+    assert_eq!(check(&second.rejects, trades).rejects, second.rejects);
+}
+
+/// Brackets that do not belong together close a record as well as others, for who does not read it.
+#[test]
+fn a_record_that_was_not_read_does_not_mislead_who_reads_the_rejects_file() {
+    let trades = rows::contract::builtin("trades");
+    for bad in [&b"[\"\xff\" e-2}"[..], b"{\"a\":\"\xff\"]", b"[[\"\xff\"],2]", b"[[1],2]", b"[\"\xff\"]"] {
+        let text = [RECORDS[0].as_bytes(), b"\n", bad, b"\n", RECORDS[1].as_bytes()].concat();
+        let first = check(&text, trades);
+        let second = check(&first.rejects, trades);
+        assert_eq!(reasons(&second.report), reasons(&first.report), "{}", String::from_utf8_lossy(&first.rejects));
+        assert_eq!(check(&second.rejects, trades).rejects, second.rejects);
+    }
 }
 
 #[test]

@@ -5,6 +5,8 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
+use flate2::Crc;
+use flate2::write::DeflateEncoder;
 use rows::check::{Options, check};
 use rows::contract::Contract;
 use rows::decimal::{Sum18, Sum36, ratio10};
@@ -175,6 +177,33 @@ pub(crate) fn contract(text: &str) -> Contract {
         Ok(contract) => contract,
         Err(refusal) => panic!("{refusal}\n{text}"),
     }
+}
+
+/// A zip with one deflated member per name.
+pub(crate) fn zip(members: &[(&str, &[u8])]) -> Vec<u8> {
+    let (mut file, mut directory) = (Vec::new(), Vec::new());
+    for (name, content) in members {
+        let mut encoder = DeflateEncoder::new(Vec::new(), flate2::Compression::best());
+        encoder.write_all(content).unwrap();
+        let packed = encoder.finish().unwrap();
+        let mut crc = Crc::new();
+        crc.update(content);
+        let mut sizes = crc.sum().to_le_bytes().to_vec();
+        sizes.extend_from_slice(&(packed.len() as u32).to_le_bytes());
+        sizes.extend_from_slice(&(content.len() as u32).to_le_bytes());
+        sizes.extend_from_slice(&(name.len() as u16).to_le_bytes());
+        let offset = (file.len() as u32).to_le_bytes();
+        // Version, flags, deflate, time and date; then the sizes, no extra field, and the name.
+        let common = [&[20, 0, 0, 0, 8, 0, 0, 0, 33, 80], sizes.as_slice(), &[0, 0]].concat();
+        file.extend_from_slice(&[b"PK\x03\x04", common.as_slice(), name.as_bytes(), &packed].concat());
+        let place = [[0; 10].as_slice(), &offset].concat();
+        directory.extend_from_slice(&[b"PK\x01\x02\x14\x00", common.as_slice(), &place, name.as_bytes()].concat());
+    }
+    let count = (members.len() as u16).to_le_bytes();
+    let (size, start) = ((directory.len() as u32).to_le_bytes(), (file.len() as u32).to_le_bytes());
+    file.extend_from_slice(&directory);
+    file.extend_from_slice(&[b"PK\x05\x06\0\0\0\0", count.as_slice(), &count, &size, &start, &[0, 0]].concat());
+    file
 }
 
 /// The folder of real files, unless it is not there.

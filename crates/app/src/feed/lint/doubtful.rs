@@ -1,7 +1,8 @@
 //! What the engine takes, but the author hardly meant.
 
-use rows::contract::{At, Column, Contract, From, Kind, Syntax};
+use rows::contract::{At, Check, Column, Contract, From, Kind, Syntax};
 use rows::currency;
+use rows::decimal::Notation;
 
 use super::Finding;
 
@@ -77,7 +78,7 @@ impl Doubts<'_> {
     }
 
     fn column(&mut self, contract: &Contract, name: &str, column: &Column) {
-        let is_time = name == "timestamp" || column.check == Some(rows::contract::Check::Timestamp);
+        let is_time = name == "timestamp" || column.check == Some(Check::Timestamp);
         if is_time {
             self.time(name, column);
         }
@@ -95,6 +96,9 @@ impl Doubts<'_> {
                 format!("columns.{name}: one mark is the decimal and the thousands mark at once"),
             );
         }
+        if !own && !contract.kind.optional().contains(&name) {
+            self.senders_own(name, column);
+        }
         let Some(constant) = &column.constant else {
             if contract.kind == Kind::Transactions && name == "status" {
                 self.statuses(column);
@@ -104,6 +108,12 @@ impl Doubts<'_> {
         match (contract.kind, name) {
             (_, "price" | "amount" | "timestamp" | "open" | "high" | "low" | "close") => {
                 self.about("columns", name, format!("columns.{name} is `{constant}` in every row"));
+            }
+            (_, "symbol" | "merchant") if constant.trim().is_empty() => {
+                self.about("columns", name, format!("columns.{name} is empty in every row, so every row is refused"));
+            }
+            (_, "volume") if is_no_number(constant, contract, column) => {
+                self.about("columns", name, format!("`{constant}` is no number as rows have, so every row is refused"));
             }
             (_, "transaction_id") => {
                 self.about("columns", name, "every row has the same id, so all but the first are duplicates");
@@ -123,6 +133,30 @@ impl Doubts<'_> {
                 );
             }
             _ => {}
+        }
+    }
+
+    /// Options that do nothing for the type of a column of the sender's own, and bounds with nothing between them.
+    fn senders_own(&mut self, name: &str, column: &Column) {
+        let check = column.check.unwrap_or(Check::Text);
+        let is_number = matches!(check, Check::Number | Check::Integer);
+        let lost = [
+            ("one_of", check != Check::Text && !column.one_of.is_empty()),
+            ("min", !is_number && column.min.is_some()),
+            ("max", !is_number && column.max.is_some()),
+        ];
+        for (key, _) in lost.iter().filter(|(_, is_lost)| *is_lost) {
+            self.about("columns", name, format!("columns.{name}: `{key}` has no effect on values of this type"));
+        }
+        let bound = |text: &Option<String>| Notation::default().parse(text.as_ref()?.as_bytes()).ok();
+        if let (Some(min), Some(max)) = (bound(&column.min), bound(&column.max))
+            && min > max
+        {
+            self.about(
+                "columns",
+                name,
+                format!("columns.{name}: `min` is greater than `max`, so every row is refused"),
+            );
         }
     }
 
@@ -165,6 +199,17 @@ impl Doubts<'_> {
     }
 }
 
+/// Whether a volume that is the same in every row is one that no row may have; one with marks of its own is trusted.
+fn is_no_number(constant: &str, contract: &Contract, column: &Column) -> bool {
+    let number = &contract.number;
+    let has_marks = column.decimal.or(number.decimal).or(column.thousands).or(number.thousands).is_some()
+        || column.strip.as_ref().or(number.strip.as_ref()).is_some()
+        || column.plus.or(number.plus).is_some()
+        || column.scale.as_ref().or(number.scale.as_ref()).is_some();
+    let plain = Notation { exponent: true, ..Notation::default() };
+    !has_marks && plain.parse(constant.as_bytes()).is_err()
+}
+
 /// Whether a place of `column` is a name.
 fn by_name(column: &Column) -> bool {
     let is_name = |at: &At| matches!(at, At::Name(_));
@@ -193,6 +238,31 @@ mod tests {
             for (_, message) in warned(text) {
                 assert!(message.contains("read as UTC"), "{name}: {message}");
             }
+        }
+    }
+
+    #[test]
+    fn what_refuses_every_row_or_does_nothing_is_told() {
+        let warned = |lines: &str| {
+            let text = format!("name = \"x\"\nextends = \"trades\"\n[columns]\n{lines}\n");
+            warned(&text).into_iter().map(|(_, message)| message).collect::<Vec<_>>().join("\n")
+        };
+        for (lines, expected) in [
+            ("symbol = { const = \" \" }", "columns.symbol is empty"),
+            ("volume = { const = \"1e400\" }", "`1e400` is no number"),
+            ("volume = { const = \"\" }", "`` is no number"),
+            ("side = { from = \"S\", type = \"number\", one_of = [\"a\"] }", "`one_of` has no effect"),
+            ("side = { from = \"S\", max = \"1\" }", "`max` has no effect"),
+            ("side = { from = \"S\", type = \"integer\", min = \"9\", max = \"1\" }", "`min` is greater"),
+        ] {
+            assert!(warned(lines).contains(expected), "{lines}: {}", warned(lines));
+        }
+        for lines in [
+            "symbol = { const = \"A\" }\nvolume = { const = \"1e3\" }",
+            "volume = { const = \"1,5\", decimal = \",\" }",
+            "side = { from = \"S\", one_of = [\"a\"] }\nlots = { from = \"L\", type = \"number\", min = \"1\", max = \"1\" }",
+        ] {
+            assert_eq!(warned(lines), "", "{lines}");
         }
     }
 

@@ -3,10 +3,11 @@
 
 use super::line_ends_before;
 use crate::check::Piece;
+use crate::check::members::Form;
 use crate::contract::{At, Contract, Format};
 use crate::csv::{self, Dialect, Fields, Kind, Record, Records};
 use crate::drift::Drift;
-use crate::fold::{self, REPORT_COLUMNS, RejectForm};
+use crate::fold::{self, REPORT_COLUMNS, RejectForm, RejectShape};
 use crate::limits::{COLUMNS_MAX, RECORD_BYTES_MAX};
 use crate::plan::Plan;
 use crate::text::Encoding;
@@ -130,6 +131,12 @@ impl Header {
         Ok(())
     }
 
+    /// What must be the same in all members of a zip.
+    pub fn form(&self, dialect: &Dialect) -> Form {
+        let columns = self.names[..self.own_names()].to_vec();
+        Form::Csv { delimiter: dialect.delimiter(), columns, fields: self.fields() }
+    }
+
     /// How many of the names are the sender's: the last three of a rejects file that came back are ours.
     fn own_names(&self) -> usize {
         let own = self.names.len().saturating_sub(REPORT_COLUMNS.len());
@@ -191,7 +198,8 @@ impl Header {
         if self.has_header {
             head.pop(); // the line end, before which the report columns go
         }
-        RejectForm::Csv { dialect: dialect.clone(), head, has_header: self.has_header, encoding }
+        let shape = RejectShape::Csv { dialect: dialect.clone(), head, has_header: self.has_header };
+        RejectForm { encoding, shape }
     }
 }
 

@@ -168,7 +168,7 @@ impl CsvParser<'_> {
         }
         self.fetch(buffer, record, kind);
         let fetched = Fetched { cells: &self.cells, input: buffer };
-        self.evaluator.row(fetched, raw, place, batch);
+        self.evaluator.row(fetched, place, batch);
         true
     }
 

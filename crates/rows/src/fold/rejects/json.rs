@@ -6,7 +6,7 @@ use std::borrow::Cow;
 use memchr::memmem;
 
 use super::hints;
-use crate::json;
+use crate::json::{self, JsonFault, Layout, Reader};
 use crate::plan::Plan;
 use crate::reason::{Reasons, structure};
 
@@ -16,39 +16,79 @@ const LINE: &[u8] = b",\"line\":";
 const REASONS: &[u8] = b"\"reasons\":[";
 const HINT: &[u8] = b"\"hint\":\"";
 
+/// Where a record stands.
+#[derive(Clone, Copy, PartialEq)]
+pub(super) enum Stands {
+    /// On a line of its own.
+    OnLine,
+    /// On a line that begins with something that is no JSON.
+    BehindPrefix,
+    InArray,
+}
+
 /// Appends a refused record with the report on it.
-pub(super) fn write(plan: &Plan, raw: &[u8], reasons: Reasons, line: u64, into: &mut Vec<u8>) {
-    let names: Vec<String> = plan.reasons.names(reasons).iter().map(|name| quoted(name)).collect();
-    let (names, hint) = (names.join(","), quoted(&hints(plan, reasons)));
+pub(super) fn write(plan: &Plan, raw: &[u8], stands: Stands, reasons: Reasons, line: u64, into: &mut Vec<u8>) {
     let record = unwrapped(raw).map_or(Cow::Borrowed(raw), Cow::Owned);
-    // Reading ends at the first fault, so that brackets may still be open behind it.
-    let is_torn =
-        reasons.iter().any(|reason| reason == structure::INVALID_JSON) || !json::is_closed(record.trim_ascii_end());
-    let record = if is_torn { record } else { without_report(record.trim_ascii_end()).into_owned().into() };
-    match record.split_last() {
-        Some((b'}', front)) if !is_torn => {
-            write_on_one_line(front, into);
-            let comma = if front.trim_ascii_end().ends_with(b"{") { "" } else { "," };
-            into.extend_from_slice(
-                format!("{comma}\"line\":{line},\"reasons\":[{names}],\"hint\":{hint}}}").as_bytes(),
-            );
-        }
-        Some((b']', front)) if !is_torn => {
-            write_on_one_line(front, into);
-            let comma = if front.trim_ascii_end().ends_with(b"[") { "" } else { "," };
-            into.extend_from_slice(format!("{comma}{line},[{names}],{hint}]").as_bytes());
-        }
-        _ => wrap(plan, &record, reasons, line, into),
+    let report = Report::new(plan, reasons, line);
+    let begin = if stands == Stands::BehindPrefix { json::epoch_prefix(&record).unwrap_or(0) } else { 0 };
+    if !is_whole(&record[begin..], reasons) {
+        return report.wrap(&record, into);
+    }
+    let start = into.len();
+    report.append(&without_report(record.trim_ascii_end()), into);
+    // An array of records on the first line would be taken for all of the file.
+    if stands == Stands::OnLine && json::detect(&into[start..]) == Layout::Array {
+        into.truncate(start);
+        report.wrap(&record, into);
     }
 }
 
-/// Appends a refused record as text in an object of its own.
-fn wrap(plan: &Plan, record: &[u8], reasons: Reasons, line: u64, into: &mut Vec<u8>) {
-    let names: Vec<String> = plan.reasons.names(reasons).iter().map(|name| quoted(name)).collect();
-    let (names, hint) = (names.join(","), quoted(&hints(plan, reasons)));
-    into.extend_from_slice(WRAPPED);
-    write_escaped(record, into);
-    into.extend_from_slice(format!("\",\"line\":{line},\"reasons\":[{names}],\"hint\":{hint}}}").as_bytes());
+/// What is said of a refused record, as JSON.
+struct Report {
+    line: u64,
+    reasons: String,
+    hint: String,
+}
+
+impl Report {
+    fn new(plan: &Plan, reasons: Reasons, line: u64) -> Self {
+        let names: Vec<String> = plan.reasons.names(reasons).iter().map(|name| quoted(name)).collect();
+        Self { line, reasons: names.join(","), hint: quoted(&hints(plan, reasons)) }
+    }
+
+    /// Appends a whole record with the report at its end.
+    fn append(&self, record: &[u8], into: &mut Vec<u8>) {
+        let Self { line, reasons, hint } = self;
+        let Some((close, front)) = record.split_last() else { return };
+        write_on_one_line(front, into);
+        let comma =
+            if front.trim_ascii_end().ends_with(b"{") || front.trim_ascii_end().ends_with(b"[") { "" } else { "," };
+        let report = match close {
+            b'}' => format!("{comma}\"line\":{line},\"reasons\":[{reasons}],\"hint\":{hint}}}"),
+            _ => format!("{comma}{line},[{reasons}],{hint}]"),
+        };
+        into.extend_from_slice(report.as_bytes());
+    }
+
+    /// Appends a record as text in an object of its own.
+    fn wrap(&self, record: &[u8], into: &mut Vec<u8>) {
+        let Self { line, reasons, hint } = self;
+        into.extend_from_slice(WRAPPED);
+        write_escaped(record, into);
+        into.extend_from_slice(format!("\",\"line\":{line},\"reasons\":[{reasons}],\"hint\":{hint}}}").as_bytes());
+    }
+}
+
+/// Whether a refused record is JSON as far as is known, so that a report can be put at its end.
+fn is_whole(record: &[u8], reasons: Reasons) -> bool {
+    let has = |known| reasons.iter().any(|reason| reason == known);
+    // Reading ends at the first fault, so that brackets may still be open behind it.
+    if has(structure::INVALID_JSON) || memchr::memchr(0, record).is_some() || !json::is_closed(record) {
+        return false;
+    }
+    // One with bytes that are no text was not read at all.
+    let read = || Reader::keys(String::from_utf8_lossy(record).as_bytes());
+    !(has(structure::INVALID_UTF8) && matches!(read(), Err(JsonFault::Invalid { .. })))
 }
 
 /// The record that `text` is a wrapping of.

@@ -11,6 +11,12 @@ const NUMBER_OPTIONS: &[&str] = &["decimal", "thousands", "strip", "plus", "scal
 const TIME_OPTIONS: &[&str] = &["format", "unit", "zone", "space", "date_only", "date", "origin"];
 const EXTRA_OPTIONS: &[&str] = &["type", "required", "one_of", "min", "max"];
 const EXTRAS_MAX: usize = 24;
+/// What to do about a number that is out of range, or has too many decimals.
+const NUMBER_BOUNDS: [&str; 2] = ["values must be below 1e20 and have 38 digits at most", "18 decimals at most"];
+const PRODUCT_BOUNDS: [&str; 2] = [
+    "the two values must be below 1e20, their product below 1.7e20",
+    "18 decimals at most, in the two values and in their product",
+];
 
 impl Compiler<'_> {
     pub(super) fn reason(&mut self, prefix: &str, column: &str, hint: &str) -> ReasonId {
@@ -103,17 +109,17 @@ impl Compiler<'_> {
             let notation = self.notation(name, &column, exponent);
             Some((self.source(name, &column)?, notation?))
         });
-        let missing = self.number_reasons(name);
+        let missing = self.number_reasons(name, NUMBER_BOUNDS);
         let (source, notation) = parts?;
         Some(Number { source, notation, missing })
     }
 
-    fn number_reasons(&mut self, name: &str) -> ReasonId {
+    fn number_reasons(&mut self, name: &str, [range, decimals]: [&str; 2]) -> ReasonId {
         let missing = self.reason("missing_", name, "the value is empty");
         let form = "a number such as 1234.5: digits, a point, no spaces or marks; a contract can name other marks";
         self.reason("invalid_", name, form);
-        self.reason("out_of_range_", name, "values must be below 1e20 and have 38 digits at most");
-        self.reason("too_many_decimals_", name, "18 decimals at most");
+        self.reason("out_of_range_", name, range);
+        self.reason("too_many_decimals_", name, decimals);
         missing
     }
 
@@ -232,6 +238,7 @@ impl Compiler<'_> {
 
     pub(super) fn amount(&mut self) -> Option<Amount> {
         let column = self.column("amount", &[NUMBER_OPTIONS, &["multiply", "credit", "debit", "negative_when"]]);
+        let is_product = column.as_ref().is_some_and(|column| column.multiply.is_some());
         let parts = column.and_then(|column| {
             let notation = self.notation("amount", &column, false);
             let form = self.amount_form(&column);
@@ -241,7 +248,7 @@ impl Compiler<'_> {
                 .map(|when| (TextSource::slot(self.slot(&when.column)), when.equals.clone().into_bytes()));
             Some((form?, notation?, negative_when))
         });
-        let missing = self.number_reasons("amount");
+        let missing = self.number_reasons("amount", if is_product { PRODUCT_BOUNDS } else { NUMBER_BOUNDS });
         let (form, notation, negative_when) = parts?;
         Some(Amount { form, notation, missing, negative_when })
     }
