@@ -48,7 +48,7 @@ impl Committer {
     pub(crate) fn start(store: Arc<Store>, scheduler: Scheduler) -> std::io::Result<Self> {
         let waiting = Mutex::new(Waiting { calls: Vec::new(), is_asleep: false, is_closed: false });
         let shared = Arc::new(Shared { waiting, wake: Condvar::new() });
-        let worker = Worker { shared: shared.clone(), store, scheduler, is_settled: true };
+        let worker = Worker { shared: shared.clone(), store, scheduler, batch: Batch::default(), is_settled: true };
         let thread = std::thread::Builder::new().name("millrace-commit".to_owned()).spawn(move || worker.run())?;
         Ok(Self { shared, thread: Some(thread) })
     }
@@ -104,6 +104,7 @@ struct Worker {
     shared: Arc<Shared>,
     store: Arc<Store>,
     scheduler: Scheduler,
+    batch: Batch,
     /// False from a failed commit until the scheduler was made anew.
     is_settled: bool,
 }
@@ -137,18 +138,19 @@ impl Worker {
     /// Carries out as many calls as fit one commit, commits, and answers them.
     fn commit_some(&mut self, calls: &mut impl Iterator<Item = Call>) {
         let settled = self.settle();
-        let mut batch = Batch::default();
+        self.batch.clear();
         let mut answers = Vec::new();
         for call in calls.by_ref() {
-            let mut turn = Turn { scheduler: &mut self.scheduler, store: &self.store, batch: &mut batch };
+            let mut turn = Turn { scheduler: &mut self.scheduler, store: &self.store, batch: &mut self.batch };
             answers.push(call(&mut turn));
-            if batch.changes.bytes() > COMMIT_BYTES_MAX {
+            if self.batch.changes.bytes() > COMMIT_BYTES_MAX {
                 break;
             }
         }
+        self.scheduler.finish(&mut self.batch);
         let committed = match settled {
-            Ok(()) if batch.changes.is_empty() => Ok(()),
-            Ok(()) => self.store.commit(batch.changes).map_err(Error::Store),
+            Ok(()) if self.batch.changes.is_empty() => Ok(()),
+            Ok(()) => self.store.commit(&mut self.batch.changes).map_err(Error::Store),
             Err(error) => Err(error),
         };
         self.is_settled &= committed.is_ok();

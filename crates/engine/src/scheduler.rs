@@ -74,6 +74,11 @@ impl Scheduler {
         self.deduplication.forget(self.now, &mut batch.changes);
     }
 
+    /// Writes what all calls of a commit have in common. Must be called before each commit.
+    pub(crate) fn finish(&mut self, batch: &mut Batch) {
+        self.deduplication.write(self.now, &mut batch.changes);
+    }
+
     /// A lease ran out or was given back: the message is there for others, or it is dead.
     ///
     /// The index is not written: it has the end of the lease, and whoever reads it later comes to the same.
@@ -140,7 +145,8 @@ impl Scheduler {
     fn write(&self, queue: u32, position: u64, batch: &mut Batch) {
         let Some(line) = self.line_of(queue) else { return };
         if let Some(entry) = line.get(position) {
-            batch.changes.put(Table::Index, position.to_be_bytes(), entry.encode(queue, line.group_name(entry)));
+            let group = line.group_name(entry);
+            batch.changes.put_with(Table::Index, position.to_be_bytes(), |bytes| entry.encode(queue, group, bytes));
         }
     }
 

@@ -33,6 +33,7 @@ const FORMAT: u32 = 1;
 /// Keys of [`Table::Meta`] that are the store's own.
 const FORMAT_KEY: &[u8] = b"store/format";
 const COMMIT_KEY: &[u8] = b"store/commit";
+const COMPACTED_KEY: &[u8] = b"store/compacted";
 
 /// So many memtables of a table may wait to be written, and so many files lie unsorted, before commits wait. Below the
 /// numbers at which the library itself blocks, because it does that without ever looking whether its threads live.
@@ -88,9 +89,9 @@ impl Store {
         &self.folder
     }
 
-    /// Makes all changes durable, or none. An error means that they were not confirmed: nothing of them can be read
+    /// Makes all changes durable, or none; adds its own number to them. An error means that they were not confirmed: nothing of them can be read
     /// before [`Store::reopen`], which settles whether they were kept.
-    pub fn commit(&self, mut changes: Changes) -> Result<()> {
+    pub fn commit(&self, changes: &mut Changes) -> Result<()> {
         let mut last = lock(&self.commit);
         let number = last.saturating_add(1);
         changes.put(Table::Meta, COMMIT_KEY, number.to_be_bytes());
@@ -110,7 +111,7 @@ impl Store {
         result
     }
 
-    fn write(&self, changes: Changes, number: u64) -> Result<()> {
+    fn write(&self, changes: &Changes, number: u64) -> Result<()> {
         match &self.backing {
             Backing::Memory(memory) => {
                 memory.apply(changes);
@@ -232,7 +233,8 @@ impl Store {
             each.rotate_memtable().map_err(|error| self.told("compact", error))?;
         }
         disk.wait_for(|table| table.sealed_memtable_count() == 0).map_err(|error| self.told("compact", error))?;
-        disk.table(table).major_compact().map_err(|error| self.told("compact", error))
+        disk.table(table).major_compact().map_err(|error| self.told("compact", error))?;
+        disk.let_go().map_err(|error| self.told("compact", error))
     }
 
     /// Lets a commit to come fail, for tests and simulations. Several wait in line.
@@ -294,7 +296,7 @@ impl Disk {
             None => {
                 let mut changes = Changes::new();
                 changes.put(Table::Meta, FORMAT_KEY, u64::from(FORMAT).to_be_bytes());
-                self.commit(changes).map_err(|error| translate(folder, "open", error))
+                self.commit(&changes).map_err(|error| translate(folder, "open", error))
             }
             Some(found) if found > u64::from(FORMAT) => {
                 let found = u32::try_from(found).unwrap_or(u32::MAX);
@@ -318,16 +320,26 @@ impl Disk {
         &self.tables[table as usize]
     }
 
-    fn commit(&self, changes: Changes) -> fjall::Result<()> {
+    fn commit(&self, changes: &Changes) -> fjall::Result<()> {
         self.wait_for(|table| table.sealed_memtable_count() < SEALED_MAX && table.l0_table_count() < UNSORTED_MAX)?;
         let mut batch = self.database.batch().durability(Some(PersistMode::SyncData));
-        for Change { table, key, value } in changes.into_list() {
+        for Change { table, key, value } in changes.iter() {
             match value {
                 Some(value) => batch.insert(self.table(table), key, value),
                 None => batch.remove(self.table(table), key),
             }
         }
         batch.commit()
+    }
+
+    /// Has the library delete the files that nothing refers to any more. It does that only when a table with something
+    /// new in it is written out.
+    fn let_go(&self) -> fjall::Result<()> {
+        let mut changes = Changes::new();
+        changes.put(Table::Meta, COMPACTED_KEY, b"");
+        self.commit(&changes)?;
+        self.table(Table::Meta).rotate_memtable()?;
+        Ok(())
     }
 
     /// Waits until all tables are as they should be, or a thread of the library has failed.

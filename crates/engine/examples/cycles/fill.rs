@@ -43,14 +43,19 @@ pub(crate) fn measure(folder: &Path, messages: u64) -> Result<String, Error> {
 
     let start = Instant::now();
     let first = queues.queue("first")?;
+    let mut received = VecDeque::new();
     let mut pending = VecDeque::new();
-    loop {
-        let received = queues.receive(first, 10, None, now()).wait()?;
-        if received.is_empty() {
-            break;
+    for _ in 0..ON_THE_WAY {
+        received.push_back(queues.receive(first, 10, None, now()));
+    }
+    while let Some(answer) = received.pop_front() {
+        let messages = answer.wait()?;
+        if messages.is_empty() {
+            continue;
         }
-        let leases = received.into_iter().map(|received| received.lease).collect();
+        let leases = messages.into_iter().map(|received| received.lease).collect();
         pending.push_back(queues.acknowledge(leases, now()));
+        received.push_back(queues.receive(first, 10, None, now()));
         if pending.len() > ON_THE_WAY {
             pending.pop_front().map(engine::pending::Pending::wait).transpose()?;
         }

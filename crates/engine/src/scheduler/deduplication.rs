@@ -19,11 +19,13 @@ struct Seen {
     position: u64,
 }
 
-/// The sends of the last minutes. On disk they lie in the order of time, one entry for all of a transaction.
+/// The sends of the last minutes. On disk they lie in the order of time, one entry for all of a commit.
 #[derive(Debug, Default)]
 pub(crate) struct Deduplication {
     seen: HashMap<Key, Seen>,
     entries: VecDeque<Entry>,
+    /// Sends of this commit.
+    fresh: Vec<(Key, u64)>,
 }
 
 #[derive(Debug, PartialEq, Eq)]
@@ -39,22 +41,23 @@ impl Deduplication {
         (now < seen.at.saturating_add(DEDUPLICATION_MS)).then_some(seen.position)
     }
 
-    /// Remembers one send. [`Deduplication::write`] must follow in the same transaction.
+    /// Remembers one send. [`Deduplication::write`] must follow in the same commit.
     pub(crate) fn remember(&mut self, key: Key, at: Millis, position: u64) {
         self.seen.insert(key, Seen { at, position });
+        self.fresh.push((key, position));
     }
 
-    /// Writes what a transaction sent.
-    pub(crate) fn write(&mut self, at: Millis, sends: Vec<(Key, u64)>, changes: &mut Changes) {
-        let Some(first) = sends.first() else { return };
-        let mut value = Vec::with_capacity(sends.len() * 24);
-        for ((queue, hash), position) in &sends {
-            put(&mut value, u64::from(*queue));
-            value.extend_from_slice(&hash.to_be_bytes());
-            put(&mut value, *position);
-        }
-        changes.put(Table::Deduplication, key_of(at, first.1), value);
-        self.entries.push_back(Entry { at, sends });
+    /// Writes what was sent in this commit, the last of it at the time `at`.
+    pub(crate) fn write(&mut self, at: Millis, changes: &mut Changes) {
+        let Some((_, first)) = self.fresh.first() else { return };
+        changes.put_with(Table::Deduplication, key_of(at, *first), |value| {
+            for ((queue, hash), position) in &self.fresh {
+                put(value, u64::from(*queue));
+                value.extend_from_slice(&hash.to_be_bytes());
+                put(value, *position);
+            }
+        });
+        self.entries.push_back(Entry { at, sends: std::mem::take(&mut self.fresh) });
     }
 
     /// Forgets what is too long ago.
@@ -80,7 +83,7 @@ impl Deduplication {
     pub(crate) fn restore(&mut self, key: &[u8], value: &[u8]) -> bool {
         let Some(entry) = decode(key, value) else { return false };
         for (key, position) in &entry.sends {
-            self.remember(*key, entry.at, *position);
+            self.seen.insert(*key, Seen { at: entry.at, position: *position });
         }
         self.entries.push_back(entry);
         true
@@ -96,8 +99,8 @@ pub(crate) fn hash(id: Option<&str>, body: &[u8]) -> u128 {
     hasher.digest128()
 }
 
-fn key_of(at: Millis, position: u64) -> Vec<u8> {
-    [at.to_be_bytes(), position.to_be_bytes()].concat()
+fn key_of(at: Millis, position: u64) -> [u8; 16] {
+    ((u128::from(at) << 64) | u128::from(position)).to_be_bytes()
 }
 
 fn decode(key: &[u8], mut value: &[u8]) -> Option<Entry> {
@@ -124,11 +127,11 @@ mod tests {
         for (position, key) in keys.into_iter().enumerate() {
             first.remember(key, 1000, position as u64);
         }
-        first.write(1000, vec![(keys[0], 0), (keys[1], 1)], &mut changes);
+        first.write(1000, &mut changes);
 
         let mut second = Deduplication::default();
-        for change in changes.list() {
-            assert!(second.restore(&change.key, change.value.as_deref().unwrap()));
+        for change in changes.iter() {
+            assert!(second.restore(change.key, change.value.unwrap()));
         }
         assert_eq!(second.find(keys[0], 1000 + DEDUPLICATION_MS - 1), Some(0));
         assert_eq!(second.find(keys[1], 1000), Some(1));
@@ -139,7 +142,7 @@ mod tests {
         second.forget(1000 + DEDUPLICATION_MS - 1, &mut forgetting);
         assert!(forgetting.is_empty());
         second.forget(1000 + DEDUPLICATION_MS, &mut forgetting);
-        assert_eq!(forgetting.list()[0].key, changes.list()[0].key);
+        assert_eq!(forgetting.get(0).unwrap().key, changes.get(0).unwrap().key);
         assert!(second.seen.is_empty());
     }
 

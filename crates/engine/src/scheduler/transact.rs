@@ -6,7 +6,7 @@ use crate::limits::{
     RECEIVE_MESSAGES_MAX, TRANSACTION_BYTES_MAX, TRANSACTION_PARTS_MAX, VISIBILITY_MS_MAX,
 };
 use crate::queues::{Error, Kind, Lease, Message, MessageId, Millis, Phase, Queue, Result, Sent, Transaction};
-use crate::scheduler::deduplication::{Key, hash};
+use crate::scheduler::deduplication::hash;
 use crate::scheduler::entry::{Entry, encode_body};
 use crate::scheduler::groups::NONE;
 use crate::scheduler::line::Line;
@@ -38,11 +38,7 @@ impl Scheduler {
         for (key, value) in asked.records {
             batch.set_record(key, value);
         }
-        let mut fresh = Vec::new();
-        let sent =
-            asked.sends.into_iter().map(|(queue, message)| self.send(queue, message, &mut fresh, batch)).collect();
-        self.deduplication.write(self.now, fresh, &mut batch.changes);
-        Ok(sent)
+        Ok(asked.sends.into_iter().map(|(queue, message)| self.send(queue, message, batch)).collect())
     }
 
     fn check(&self, asked: &Transaction) -> Result<()> {
@@ -110,7 +106,7 @@ impl Scheduler {
     }
 
     /// Sends a message that was checked.
-    fn send(&mut self, queue: Queue, message: Message, fresh: &mut Vec<(Key, u64)>, batch: &mut Batch) -> Sent {
+    fn send(&mut self, queue: Queue, message: Message, batch: &mut Batch) -> Sent {
         let Message { body, group, deduplication, delay_ms } = message;
         let key = group.is_some().then(|| (queue.0, hash(deduplication.as_deref(), &body)));
         if let Some(first) = key.and_then(|key| self.deduplication.find(key, self.now)) {
@@ -119,7 +115,6 @@ impl Scheduler {
         let position = self.number(batch);
         if let Some(key) = key {
             self.deduplication.remember(key, self.now, position);
-            fresh.push((key, position));
         }
         let queue_delay_ms = self.line_of(queue.0).map_or(0, |line| line.settings.delay_ms);
         let delay_ms = delay_ms.unwrap_or(queue_delay_ms);
@@ -138,7 +133,9 @@ impl Scheduler {
         };
         self.put_in(queue.0, position, entry, group.as_deref());
         self.write(queue.0, position, batch);
-        batch.changes.put(Table::Bodies, position.to_be_bytes(), encode_body(deduplication.as_deref(), &body));
+        batch.changes.put_with(Table::Bodies, position.to_be_bytes(), |bytes| {
+            encode_body(deduplication.as_deref(), &body, bytes);
+        });
         Sent { id: MessageId(position), duplicate: false }
     }
 

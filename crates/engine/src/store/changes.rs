@@ -36,21 +36,32 @@ impl Table {
 }
 
 /// A key and its new value; no value deletes.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Change {
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Change<'a> {
     /// Where.
     pub table: Table,
     /// Which.
-    pub key: Vec<u8>,
+    pub key: &'a [u8],
     /// The new value, or `None` to delete.
-    pub value: Option<Vec<u8>>,
+    pub value: Option<&'a [u8]>,
 }
 
 /// An ordered list of puts and deletes that become durable together or not at all. A later change of a key wins.
+///
+/// All keys and values lie behind each other in one piece of memory: a commit has thousands of them.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
 pub struct Changes {
-    list: Vec<Change>,
-    bytes: usize,
+    list: Vec<Place>,
+    bytes: Vec<u8>,
+}
+
+/// Where a change ends in the bytes; it begins where the one before it ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Place {
+    table: Table,
+    is_put: bool,
+    key_end: usize,
+    end: usize,
 }
 
 impl Changes {
@@ -60,28 +71,36 @@ impl Changes {
     }
 
     /// Sets `key` to `value`.
-    pub fn put(&mut self, table: Table, key: impl Into<Vec<u8>>, value: impl Into<Vec<u8>>) {
-        self.push(Change { table, key: key.into(), value: Some(value.into()) });
+    pub fn put(&mut self, table: Table, key: impl AsRef<[u8]>, value: impl AsRef<[u8]>) {
+        self.put_with(table, key, |bytes| bytes.extend_from_slice(value.as_ref()));
+    }
+
+    /// Sets `key` to the value that `write` appends.
+    pub fn put_with(&mut self, table: Table, key: impl AsRef<[u8]>, write: impl FnOnce(&mut Vec<u8>)) {
+        self.bytes.extend_from_slice(key.as_ref());
+        let key_end = self.bytes.len();
+        write(&mut self.bytes);
+        self.list.push(Place { table, is_put: true, key_end, end: self.bytes.len() });
     }
 
     /// Takes `key` out; nothing happens if it is not there.
-    pub fn delete(&mut self, table: Table, key: impl Into<Vec<u8>>) {
-        self.push(Change { table, key: key.into(), value: None });
+    pub fn delete(&mut self, table: Table, key: impl AsRef<[u8]>) {
+        self.bytes.extend_from_slice(key.as_ref());
+        let end = self.bytes.len();
+        self.list.push(Place { table, is_put: false, key_end: end, end });
     }
 
-    fn push(&mut self, change: Change) {
-        self.bytes = self.bytes.saturating_add(change.key.len() + change.value.as_ref().map_or(0, Vec::len));
-        self.list.push(change);
+    /// The change at a place in the order.
+    pub fn get(&self, index: usize) -> Option<Change<'_>> {
+        let Place { table, is_put, key_end, end } = *self.list.get(index)?;
+        let start = index.checked_sub(1).and_then(|before| self.list.get(before)).map_or(0, |before| before.end);
+        let value = self.bytes.get(key_end..end).filter(|_| is_put);
+        Some(Change { table, key: self.bytes.get(start..key_end)?, value })
     }
 
     /// The changes, in order.
-    pub fn list(&self) -> &[Change] {
-        &self.list
-    }
-
-    /// The changes, in order, to keep.
-    pub fn into_list(self) -> Vec<Change> {
-        self.list
+    pub fn iter(&self) -> impl Iterator<Item = Change<'_>> {
+        (0..self.list.len()).filter_map(|index| self.get(index))
     }
 
     /// How many there are.
@@ -96,7 +115,13 @@ impl Changes {
 
     /// Bytes of all keys and values.
     pub fn bytes(&self) -> usize {
-        self.bytes
+        self.bytes.len()
+    }
+
+    /// Takes all changes out, and keeps the memory for the next.
+    pub fn clear(&mut self) {
+        self.list.clear();
+        self.bytes.clear();
     }
 }
 
@@ -109,5 +134,26 @@ mod tests {
         for (place, table) in Table::ALL.into_iter().enumerate() {
             assert_eq!(table as usize, place);
         }
+    }
+
+    #[test]
+    fn changes_come_out_as_they_went_in() {
+        let mut changes = Changes::new();
+        changes.put(Table::Meta, b"a", b"1");
+        changes.delete(Table::Index, b"bc");
+        changes.put(Table::Records, b"d", b"");
+        let listed: Vec<Change<'_>> = changes.iter().collect();
+        let change = |table, key, value| Change { table, key, value };
+        assert_eq!(
+            listed,
+            [
+                change(Table::Meta, b"a".as_slice(), Some(b"1".as_slice())),
+                change(Table::Index, b"bc", None),
+                change(Table::Records, b"d", Some(b"")),
+            ]
+        );
+        assert_eq!((changes.len(), changes.bytes()), (3, 5));
+        changes.clear();
+        assert!(changes.is_empty() && changes.get(0).is_none());
     }
 }

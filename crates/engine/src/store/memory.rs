@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::ops::{Bound, ControlFlow};
 use std::sync::{PoisonError, RwLock};
 
-use super::changes::{Changes, Table};
+use super::changes::{Change, Changes, Table};
 
 type Rows = BTreeMap<Vec<u8>, Vec<u8>>;
 
@@ -13,13 +13,13 @@ type Rows = BTreeMap<Vec<u8>, Vec<u8>>;
 pub(super) struct Memory(RwLock<[Rows; Table::ALL.len()]>);
 
 impl Memory {
-    pub(super) fn apply(&self, changes: Changes) {
+    pub(super) fn apply(&self, changes: &Changes) {
         let mut tables = self.0.write().unwrap_or_else(PoisonError::into_inner);
-        for change in changes.into_list() {
-            let rows = &mut tables[change.table as usize];
-            match change.value {
-                Some(value) => rows.insert(change.key, value),
-                None => rows.remove(&change.key),
+        for Change { table, key, value } in changes.iter() {
+            let rows = &mut tables[table as usize];
+            match value {
+                Some(value) => rows.insert(key.to_vec(), value.to_vec()),
+                None => rows.remove(key),
             };
         }
     }

@@ -1,4 +1,5 @@
 //! The engine through its doors: queues, store.
+#![expect(clippy::unwrap_used, reason = "what is missing fails the test")]
 
 mod fifo;
 mod folder;
@@ -88,4 +89,10 @@ impl Bench {
 
 pub(crate) fn body(received: &Received) -> String {
     String::from_utf8(received.body.clone()).unwrap()
+}
+
+/// What a panic said.
+pub(crate) fn panic_text(panic: &(dyn std::any::Any + Send)) -> &str {
+    let text = panic.downcast_ref::<String>().map(String::as_str);
+    text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or_default()
 }
