@@ -4,6 +4,8 @@
 //! Since nobody else sees the scheduler, nothing can be seen that is not durable. When a commit fails, all of its calls
 //! get the error, and the scheduler is made anew from what the store has before the next call is looked at.
 
+mod sweep;
+
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 
@@ -12,6 +14,7 @@ use crate::pending::{Pending, pending};
 use crate::queues::{Error, Millis, Result};
 use crate::scheduler::{Batch, Scheduler};
 use crate::store::Store;
+use sweep::Sweep;
 
 /// A call: changes the scheduler, and says how to answer when that is durable.
 type Call = Box<dyn FnOnce(&mut Turn<'_>) -> Answer + Send>;
@@ -48,7 +51,8 @@ impl Committer {
     pub(crate) fn start(store: Arc<Store>, scheduler: Scheduler) -> std::io::Result<Self> {
         let waiting = Mutex::new(Waiting { calls: Vec::new(), is_asleep: false, is_closed: false });
         let shared = Arc::new(Shared { waiting, wake: Condvar::new() });
-        let worker = Worker { shared: shared.clone(), store, scheduler, batch: Batch::default(), is_settled: true };
+        let (batch, sweep) = (Batch::default(), Sweep::default());
+        let worker = Worker { shared: shared.clone(), store, scheduler, batch, is_settled: true, sweep };
         let thread = std::thread::Builder::new().name("millrace-commit".to_owned()).spawn(move || worker.run())?;
         Ok(Self { shared, thread: Some(thread) })
     }
@@ -107,6 +111,7 @@ struct Worker {
     batch: Batch,
     /// False from a failed commit until the scheduler was made anew.
     is_settled: bool,
+    sweep: Sweep,
 }
 
 impl Worker {
@@ -154,6 +159,8 @@ impl Worker {
             Err(error) => Err(error),
         };
         self.is_settled &= committed.is_ok();
+        let (gone, there) = self.scheduler.count();
+        self.sweep.count(gone, there, &self.store);
         for answer in answers {
             answer(&committed);
         }

@@ -48,6 +48,9 @@ pub const MESSAGES_MAX: usize = 10_000_000;
 /// Messages that one purge or redrive moves in one commit; the whole of a queue is done in steps.
 pub const STEP_MESSAGES_MAX: usize = 10_000;
 
+/// Messages that must be gone, and more than are there, before the disk space they took is given back.
+pub const SWEEP_MESSAGES_MIN: usize = 200_000;
+
 /// Entries of one page of a listing; more are not given.
 pub const PAGE_ENTRIES_MAX: usize = 1000;
 

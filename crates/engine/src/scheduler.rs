@@ -40,6 +40,9 @@ pub(crate) struct Scheduler {
     timers: Timers,
     deduplication: Deduplication,
     declared: Vec<Settings>,
+    /// Messages in all queues, and those that went since [`Scheduler::count`] was asked last.
+    there: usize,
+    gone: usize,
 }
 
 impl Scheduler {
@@ -74,6 +77,11 @@ impl Scheduler {
         self.deduplication.forget(self.now, &mut batch.changes);
     }
 
+    /// How many messages went since the last time, and how many there are.
+    pub(crate) fn count(&mut self) -> (usize, usize) {
+        (std::mem::take(&mut self.gone), self.there)
+    }
+
     /// Writes what all calls of a commit have in common. Must be called before each commit.
     pub(crate) fn finish(&mut self, batch: &mut Batch) {
         self.deduplication.write(self.now, &mut batch.changes);
@@ -94,6 +102,8 @@ impl Scheduler {
     /// Takes a message out of its queue and of the store, whatever its phase. A group that waited for it goes on.
     fn discard(&mut self, queue: u32, position: u64, batch: &mut Batch) {
         let Some((entry, group)) = self.take_out(queue, position) else { return };
+        self.there = self.there.saturating_sub(1);
+        self.gone += 1;
         let key = position.to_be_bytes();
         batch.changes.delete(Table::Index, key);
         batch.changes.delete(Table::Bodies, key);

@@ -52,10 +52,6 @@ impl Line {
         self.messages.first_key_value().map(|(_, entry)| entry)
     }
 
-    pub(crate) fn len(&self) -> usize {
-        self.messages.len()
-    }
-
     pub(crate) fn count(&self, phase: Phase) -> usize {
         self.counts[phase as usize]
     }

@@ -38,9 +38,12 @@ impl Scheduler {
             timers: Timers::new(),
             deduplication: Deduplication::default(),
             declared: declared.to_vec(),
+            there: 0,
+            gone: 0,
         };
-        let messages = scheduler.restore_messages(store)?;
+        scheduler.there = scheduler.restore_messages(store)?;
         scheduler.restore_deduplication(store)?;
+        let messages = scheduler.there;
         Ok((scheduler, Restored { messages, undeclared }))
     }
 

@@ -64,8 +64,7 @@ impl Scheduler {
         for (queue, message) in &asked.sends {
             self.check_message(*queue, message)?;
         }
-        let waiting: usize = self.lines.iter().map(|line| line.len()).sum();
-        if waiting + asked.sends.len() > MESSAGES_MAX && !asked.sends.is_empty() {
+        if self.there + asked.sends.len() > MESSAGES_MAX && !asked.sends.is_empty() {
             return Err(Error::Busy { what: "messages in the queues" });
         }
         Ok(())
@@ -132,6 +131,7 @@ impl Scheduler {
             attempts: Vec::new(),
         };
         self.put_in(queue.0, position, entry, group.as_deref());
+        self.there += 1;
         self.write(queue.0, position, batch);
         batch.changes.put_with(Table::Bodies, position.to_be_bytes(), |bytes| {
             encode_body(deduplication.as_deref(), &body, bytes);
