@@ -58,10 +58,14 @@ enum Backing {
     Memory(Memory),
 }
 
-/// `Broken` from a commit that failed until the folder was opened again.
+/// After a commit that failed, what was committed before can still be read, but nothing is committed before the folder
+/// was opened again.
 enum State {
     Open(Disk),
-    Broken(Error),
+    /// A commit failed.
+    Broken(Disk, Error),
+    /// Opening again failed.
+    Shut(Error),
 }
 
 struct Disk {
@@ -119,7 +123,7 @@ impl Store {
             }
             Backing::Disk(state) => {
                 let state = read(state);
-                let disk = state.disk()?;
+                let disk = state.writable()?;
                 disk.commit(changes).map_err(|error| self.told("commit", error))?;
                 // A mark that lags behind is allowed; failing a commit that is durable would not be.
                 let _ = lock(&disk.mark).set(number);
@@ -131,7 +135,12 @@ impl Store {
     /// No commit may follow one that failed: what the failed one left in the journal is only settled by reading it again.
     fn break_off(&self, error: &Error) {
         if let Backing::Disk(state) = &self.backing {
-            *state.write().unwrap_or_else(PoisonError::into_inner) = State::Broken(error.clone());
+            let mut state = state.write().unwrap_or_else(PoisonError::into_inner);
+            let shut = State::Shut(error.clone());
+            *state = match std::mem::replace(&mut *state, shut) {
+                State::Open(disk) => State::Broken(disk, error.clone()),
+                other => other,
+            };
         }
     }
 
@@ -142,7 +151,7 @@ impl Store {
         let mut last = lock(&self.commit);
         let mut state = state.write().unwrap_or_else(PoisonError::into_inner);
         // The old one must be gone before a new one can have the folder.
-        *state = State::Broken(Error::Locked { folder: self.folder.clone() });
+        *state = State::Shut(Error::Locked { folder: self.folder.clone() });
         match Disk::open(&self.folder) {
             Ok((disk, commit)) => {
                 *state = State::Open(disk);
@@ -150,7 +159,7 @@ impl Store {
                 Ok(())
             }
             Err(error) => {
-                *state = State::Broken(error.clone());
+                *state = State::Shut(error.clone());
                 Err(error)
             }
         }
@@ -254,10 +263,19 @@ impl Store {
 }
 
 impl State {
+    /// To read from.
     fn disk(&self) -> Result<&Disk> {
         match self {
+            State::Open(disk) | State::Broken(disk, _) => Ok(disk),
+            State::Shut(error) => Err(error.clone()),
+        }
+    }
+
+    /// To commit to.
+    fn writable(&self) -> Result<&Disk> {
+        match self {
             State::Open(disk) => Ok(disk),
-            State::Broken(error) => Err(error.clone()),
+            State::Broken(_, error) | State::Shut(error) => Err(error.clone()),
         }
     }
 }
@@ -424,7 +442,8 @@ impl std::fmt::Debug for State {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             State::Open(_) => write!(f, "Open"),
-            State::Broken(error) => write!(f, "Broken({error})"),
+            State::Broken(_, error) => write!(f, "Broken({error})"),
+            State::Shut(error) => write!(f, "Shut({error})"),
         }
     }
 }

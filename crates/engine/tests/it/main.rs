@@ -1,6 +1,7 @@
 //! The engine through its doors: queues, store.
 #![expect(clippy::unwrap_used, reason = "what is missing fails the test")]
 
+mod crash;
 mod fifo;
 mod folder;
 mod model;
