@@ -49,7 +49,7 @@ pub const MESSAGES_MAX: usize = 10_000_000;
 pub const STEP_MESSAGES_MAX: usize = 10_000;
 
 /// Messages that must be gone, and more than are there, before the disk space they took is given back.
-pub const SWEEP_MESSAGES_MIN: usize = 200_000;
+pub const SWEEP_MESSAGES_MIN: usize = 100_000;
 
 /// Entries of one page of a listing; more are not given.
 pub const PAGE_ENTRIES_MAX: usize = 1000;

@@ -67,6 +67,11 @@ impl<T> Reply<T> {
         self.fill(answer);
     }
 
+    /// Whether nobody waits any more.
+    pub(crate) fn is_abandoned(&self) -> bool {
+        self.slot.as_ref().is_none_or(|slot| Arc::strong_count(slot) == 1)
+    }
+
     fn fill(&mut self, answer: Result<T>) {
         let Some(slot) = self.slot.take() else { return };
         let mut slot = lock(&slot);

@@ -15,7 +15,7 @@ use std::task::{Context, Poll};
 
 use crate::committer::{Committer, Turn};
 use crate::limits::{PAGE_ENTRIES_MAX, STEP_MESSAGES_MAX};
-use crate::pending::{Pending, block_on};
+use crate::pending::{Pending, block_on, pending};
 use crate::scheduler::{Scheduler, Step, Taken, decode_body};
 use crate::store::{self, Pair, Store, Table};
 pub use error::{Error, Result};
@@ -83,6 +83,19 @@ impl Queues {
             .committer
             .call(now, move |turn| turn.scheduler.receive(queue, messages_max, visibility_ms, turn.batch));
         Receiving { taken, store: self.store.clone() }
+    }
+
+    /// Answers when a receive from this queue would get something, without receiving it: another receiver may be
+    /// quicker. Time does not pass by itself: somebody must make a call when the next delay or lease ends, see
+    /// [`Queues::next_due`].
+    pub fn ready(&self, queue: Queue, now: Millis) -> Pending<()> {
+        let (reply, ready) = pending();
+        // Whether the call itself was answered is told through the reply, which it drops if not.
+        drop(self.committer.call(now, move |turn| {
+            turn.wait_for(queue, reply);
+            Ok(())
+        }));
+        ready
     }
 
     /// Holds a message in flight until `visible_in_ms` from now: a heartbeat. With 0 it is given back at once, which
@@ -173,7 +186,7 @@ impl Queues {
         Ok(Shown { listed, body, deduplication, notes })
     }
 
-    /// When the next delay or lease ends or message expires, if nothing happens before.
+    /// When the next delay or lease ends or message expires, if nothing happens before. What is due by now is done.
     pub fn next_due(&self, now: Millis) -> Pending<Option<Millis>> {
         self.committer.call(now, |turn| Ok(turn.scheduler.next_due()))
     }

@@ -93,12 +93,11 @@ impl Store {
         &self.folder
     }
 
-    /// Makes all changes durable, or none; adds its own number to them. An error means that they were not confirmed: nothing of them can be read
+    /// Makes all changes durable, or none. An error means that they were not confirmed: nothing of them can be read
     /// before [`Store::reopen`], which settles whether they were kept.
-    pub fn commit(&self, changes: &mut Changes) -> Result<()> {
+    pub fn commit(&self, changes: &Changes) -> Result<()> {
         let mut last = lock(&self.commit);
         let number = last.saturating_add(1);
-        changes.put(Table::Meta, COMMIT_KEY, number.to_be_bytes());
         let result = match self.faults.next() {
             Some(fault) => {
                 if fault.kept {
@@ -124,7 +123,7 @@ impl Store {
             Backing::Disk(state) => {
                 let state = read(state);
                 let disk = state.writable()?;
-                disk.commit(changes).map_err(|error| self.told("commit", error))?;
+                disk.commit(changes, Some(number)).map_err(|error| self.told("commit", error))?;
                 // A mark that lags behind is allowed; failing a commit that is durable would not be.
                 let _ = lock(&disk.mark).set(number);
                 Ok(())
@@ -314,7 +313,7 @@ impl Disk {
             None => {
                 let mut changes = Changes::new();
                 changes.put(Table::Meta, FORMAT_KEY, u64::from(FORMAT).to_be_bytes());
-                self.commit(&changes).map_err(|error| translate(folder, "open", error))
+                self.commit(&changes, None).map_err(|error| translate(folder, "open", error))
             }
             Some(found) if found > u64::from(FORMAT) => {
                 let found = u32::try_from(found).unwrap_or(u32::MAX);
@@ -338,7 +337,8 @@ impl Disk {
         &self.tables[table as usize]
     }
 
-    fn commit(&self, changes: &Changes) -> fjall::Result<()> {
+    /// Commits changes; those of the outside with their number.
+    fn commit(&self, changes: &Changes, number: Option<u64>) -> fjall::Result<()> {
         self.wait_for(|table| table.sealed_memtable_count() < SEALED_MAX && table.l0_table_count() < UNSORTED_MAX)?;
         let mut batch = self.database.batch().durability(Some(PersistMode::SyncData));
         for Change { table, key, value } in changes.iter() {
@@ -346,6 +346,9 @@ impl Disk {
                 Some(value) => batch.insert(self.table(table), key, value),
                 None => batch.remove(self.table(table), key),
             }
+        }
+        if let Some(number) = number {
+            batch.insert(self.table(Table::Meta), COMMIT_KEY, number.to_be_bytes());
         }
         batch.commit()
     }
@@ -355,7 +358,7 @@ impl Disk {
     fn let_go(&self) -> fjall::Result<()> {
         let mut changes = Changes::new();
         changes.put(Table::Meta, COMPACTED_KEY, b"");
-        self.commit(&changes)?;
+        self.commit(&changes, None)?;
         self.table(Table::Meta).rotate_memtable()?;
         Ok(())
     }

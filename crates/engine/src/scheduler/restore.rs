@@ -118,7 +118,7 @@ fn lines(store: &Store, declared: &[Settings]) -> Result<(Vec<Line>, Vec<String>
         stored.insert(number, (settings.is_fifo(), settings.name.clone()));
     }
     if !changes.is_empty() {
-        store.commit(&mut changes)?;
+        store.commit(&changes)?;
     }
     let mut lines = Vec::with_capacity(stored.len());
     let mut undeclared = Vec::new();

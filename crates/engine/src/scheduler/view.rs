@@ -32,6 +32,11 @@ impl Scheduler {
         Ok(listed(line, id.0, entry))
     }
 
+    /// Whether a receive would get something, or an error.
+    pub(crate) fn has_ready(&self, queue: Queue) -> bool {
+        self.line(queue).map_or(true, |line| !line.next(1).is_empty())
+    }
+
     /// When the next delay or lease ends or message expires, if nothing happens before.
     pub(crate) fn next_due(&self) -> Option<crate::queues::Millis> {
         self.timers.first().map(|(at, _, _)| *at)

@@ -129,7 +129,7 @@ fn a_folder_of_a_newer_version_is_refused() {
         let store = Store::open(folder.path()).unwrap();
         let mut changes = Changes::new();
         changes.put(Table::Meta, b"store/format", 2_u64.to_be_bytes());
-        store.commit(&mut changes).unwrap();
+        store.commit(&changes).unwrap();
     }
     let error = Store::open(folder.path()).unwrap_err();
     assert!(matches!(error, Error::Newer { found: 2, known: 1, .. }), "{error:?}");

@@ -233,3 +233,24 @@ fn statistics_tell_the_age_of_the_oldest() {
     bench.now += SECOND;
     assert_eq!(bench.queues.statistics(bench.q(), bench.now).wait().unwrap().oldest_age_ms, 6 * SECOND);
 }
+
+#[test]
+fn who_waits_for_a_queue_is_told_when_there_is_something() {
+    let mut bench = bench();
+    let ready = bench.queues.ready(bench.q(), bench.now);
+    let other = bench.queues.ready(bench.dead(), bench.now);
+    bench.send("a");
+    ready.wait().unwrap();
+    bench.queues.ready(bench.q(), bench.now).wait().unwrap();
+    assert_eq!(bench.bodies(1), ["a"]);
+
+    let again = bench.queues.ready(bench.q(), bench.now);
+    let due = bench.queues.next_due(bench.now).wait().unwrap();
+    assert_eq!(due, Some(T + 30 * SECOND));
+    bench.now = T + 30 * SECOND;
+    bench.queues.next_due(bench.now).wait().unwrap();
+    again.wait().unwrap();
+
+    drop(bench);
+    assert!(matches!(other.wait(), Err(Error::Closed)));
+}

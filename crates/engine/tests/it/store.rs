@@ -38,7 +38,7 @@ fn keys(store: &Store, range: (Bound<&[u8]>, Bound<&[u8]>)) -> String {
 fn a_later_change_of_a_key_wins() {
     on_both(|store| {
         let list = [("a", Some("1")), ("a", Some("2")), ("b", Some("3")), ("b", None), ("c", None), ("c", Some("4"))];
-        store.commit(&mut changes(&list)).unwrap();
+        store.commit(&changes(&list)).unwrap();
         let value = |key: &str| store.get(Table::Records, key.as_bytes()).unwrap();
         assert_eq!((value("a"), value("b"), value("c")), (Some(b"2".to_vec()), None, Some(b"4".to_vec())));
     });
@@ -47,7 +47,7 @@ fn a_later_change_of_a_key_wins() {
 #[test]
 fn ranges_come_in_order() {
     on_both(|store| {
-        store.commit(&mut changes(&["b", "aa", "c", "a", "ab"].map(|key| (key, Some("1"))))).unwrap();
+        store.commit(&changes(&["b", "aa", "c", "a", "ab"].map(|key| (key, Some("1"))))).unwrap();
         let (a, ab): (&[u8], &[u8]) = (b"a", b"ab");
         for (range, expected) in [
             ((Bound::Unbounded, Bound::Unbounded), "a aa ab b c"),
@@ -65,7 +65,7 @@ fn ranges_come_in_order() {
 #[test]
 fn pages_follow_each_other() {
     on_both(|store| {
-        store.commit(&mut changes(&["a", "p1", "p2", "p3", "q"].map(|key| (key, Some("1"))))).unwrap();
+        store.commit(&changes(&["a", "p1", "p2", "p3", "q"].map(|key| (key, Some("1"))))).unwrap();
         let page = |after: Option<&[u8]>, most| {
             let pairs = store.page(Table::Records, b"p", after, most).unwrap();
             pairs.into_iter().map(|(key, _)| String::from_utf8_lossy(&key).into_owned()).collect::<Vec<_>>().join(" ")
@@ -81,16 +81,16 @@ fn pages_follow_each_other() {
 #[test]
 fn a_failed_commit_is_settled_by_opening_again() {
     on_both(|store| {
-        store.commit(&mut changes(&[("a", Some("1"))])).unwrap();
+        store.commit(&changes(&[("a", Some("1"))])).unwrap();
         for kept in [false, true] {
             store.fail_next(Fault { kind: ErrorKind::StorageFull, kept });
-            let error = store.commit(&mut changes(&[("b", Some("2"))])).unwrap_err();
+            let error = store.commit(&changes(&[("b", Some("2"))])).unwrap_err();
             assert!(matches!(error, Error::Full { .. }), "{error:?}");
             store.reopen().unwrap();
             assert_eq!(store.get(Table::Records, b"a").unwrap(), Some(b"1".to_vec()));
             assert_eq!(store.get(Table::Records, b"b").unwrap().is_some(), kept);
         }
-        store.commit(&mut changes(&[("c", Some("3"))])).unwrap();
+        store.commit(&changes(&[("c", Some("3"))])).unwrap();
     });
 }
 
@@ -100,12 +100,12 @@ fn nothing_is_committed_after_a_failure_until_it_is_settled() {
     let store = Store::open(folder.path()).unwrap();
     store.fail_next(Fault { kind: ErrorKind::ReadOnlyFilesystem, kept: false });
     for _ in 0..2 {
-        let error = store.commit(&mut changes(&[("a", Some("1"))])).unwrap_err();
+        let error = store.commit(&changes(&[("a", Some("1"))])).unwrap_err();
         assert!(matches!(error, Error::ReadOnly { .. }), "{error:?}");
     }
     assert_eq!(store.get(Table::Records, b"a").unwrap(), None, "one may still read");
     store.reopen().unwrap();
-    store.commit(&mut changes(&[("a", Some("1"))])).unwrap();
+    store.commit(&changes(&[("a", Some("1"))])).unwrap();
 }
 
 proptest! {
@@ -134,7 +134,7 @@ proptest! {
                             None => changes.delete(Table::Records, [*key]),
                         }
                     }
-                    store.commit(&mut changes).unwrap();
+                    store.commit(&changes).unwrap();
                 },
             }
             let all = |store: &Store| store.page(Table::Records, b"", None, 1000).unwrap();

@@ -177,3 +177,41 @@ fn all_callers_of_a_failed_commit_are_told() {
     assert!(!answered[0]);
     assert_eq!(bench.counts(bench.q()), [kept, 0, 0]);
 }
+
+/// Calls that come while a commit is on its way are carried out on top of it, and fail with it.
+#[test]
+fn what_was_carried_out_on_top_of_a_failed_commit_fails_too() {
+    for round in 0..50 {
+        let bench = bench();
+        bench.store.fail_next(Fault { kind: ErrorKind::StorageFull, kept: false });
+        let set = |key: &[u8], expects| {
+            let records = vec![(key.to_vec(), Some(b"1".to_vec()))];
+            bench.queues.transact(Transaction { expects, records, ..Transaction::default() }, bench.now)
+        };
+        let first = set(b"a", Vec::new());
+        if round % 2 == 0 {
+            std::thread::yield_now();
+        }
+        let second = set(b"b", vec![(b"a".to_vec(), Some(b"1".to_vec()))]);
+        assert!(first.wait().is_err());
+        assert!(second.wait().is_err(), "it saw what was never kept");
+        assert_eq!(bench.queues.records(b"", None, 10).unwrap(), []);
+        set(b"a", vec![(b"b".to_vec(), None)]).wait().unwrap();
+    }
+}
+
+#[test]
+fn a_transaction_sees_the_records_of_those_before_it() {
+    let bench = bench();
+    let calls: Vec<_> = (0..200_u32)
+        .map(|number| {
+            let expected = number.checked_sub(1).map(|before| before.to_be_bytes().to_vec());
+            let expects = vec![(b"counter".to_vec(), expected)];
+            let records = vec![(b"counter".to_vec(), Some(number.to_be_bytes().to_vec()))];
+            bench.queues.transact(Transaction { expects, records, ..Transaction::default() }, bench.now)
+        })
+        .collect();
+    for call in calls {
+        call.wait().unwrap();
+    }
+}
