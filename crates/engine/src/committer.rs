@@ -11,6 +11,7 @@ mod writer;
 
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use crate::limits::CALLS_WAITING_MAX;
 use crate::pending::{Pending, Reply, pending};
@@ -66,6 +67,8 @@ struct State {
     handed: Option<Commit>,
     /// From the moment something is handed over until its calls are answered.
     is_writing: bool,
+    /// How many calls the last commit answered and how long it took, until the worker has seen it.
+    finished: Option<(usize, Duration)>,
     /// Why the last commit failed, until the scheduler was made anew.
     failed: Option<Error>,
     /// Nothing more is handed over.

@@ -1,14 +1,20 @@
 //! The thread that carries out calls.
 
 use std::sync::{Arc, PoisonError};
+use std::time::{Duration, Instant};
 
 use super::sweep::Sweep;
-use super::{Answer, Call, Commit, Shared, Turn};
+use super::{Answer, Call, Commit, Shared, State, Turn};
 use crate::limits::COMMIT_BYTES_MAX;
 use crate::pending::Reply;
 use crate::queues::{Error, Queue, Result};
 use crate::scheduler::{Batch, Scheduler};
 use crate::store::Store;
+
+/// On a slow disk, a commit waits for so small a part of the time that the last one took.
+const LINGER_PART: u32 = 8;
+/// Less is not worth waiting for: a thread sleeps for longer.
+const LINGER_MIN: Duration = Duration::from_micros(100);
 
 /// What the thread owns.
 pub(super) struct Worker {
@@ -18,6 +24,8 @@ pub(super) struct Worker {
     /// What was carried out and not handed over yet.
     batch: Batch,
     answers: Vec<Answer>,
+    /// Until when to wait for how many calls before the next commit.
+    linger: Option<(Instant, usize)>,
     /// Who waits for something to receive.
     waiters: Vec<(Queue, Reply<()>)>,
     sweep: Sweep,
@@ -35,7 +43,8 @@ enum Step {
 impl Worker {
     pub(super) fn new(shared: Arc<Shared>, store: Arc<Store>, scheduler: Scheduler) -> Self {
         let (batch, answers) = (Batch::default(), Vec::new());
-        Self { shared, store, scheduler, batch, answers, waiters: Vec::new(), sweep: Sweep::default() }
+        let (waiters, sweep) = (Vec::new(), Sweep::default());
+        Self { shared, store, scheduler, batch, answers, linger: None, waiters, sweep }
     }
 
     pub(super) fn run(mut self) {
@@ -53,31 +62,58 @@ impl Worker {
 
     /// Sleeps until there is something to do. What is ready is handed over as soon as the writer is free; until then,
     /// more calls come along.
-    fn next(&self) -> Step {
-        let mut state = self.shared.lock();
+    fn next(&mut self) -> Step {
+        let shared = self.shared.clone();
+        let mut state = shared.lock();
         loop {
             if state.is_done {
                 // Only when the writer is gone before its time: what is open is dropped, and so answered.
                 return Step::Stop;
             }
+            self.see_finished(&mut state);
             let is_open = !self.answers.is_empty();
+            let is_full = self.batch.changes.bytes() >= COMMIT_BYTES_MAX;
+            let patience = self.patience(&state);
             if !state.is_writing && (is_open || !state.calls.is_empty()) {
                 if let Some(error) = &state.failed {
                     return Step::Settle(error.clone());
                 }
-                if is_open {
+                if is_open && (is_full || patience.is_zero()) {
                     return Step::HandOver;
                 }
             }
-            if !state.calls.is_empty() && self.batch.changes.bytes() < COMMIT_BYTES_MAX {
+            if !state.calls.is_empty() && !is_full {
                 return Step::CarryOut(std::mem::take(&mut state.calls));
             }
             if state.is_closed && !is_open && state.calls.is_empty() && !state.is_writing {
                 return Step::Stop;
             }
             state.is_worker_asleep = true;
-            state = self.shared.worker.wait(state).unwrap_or_else(PoisonError::into_inner);
+            state = if is_open && !state.is_writing {
+                shared.worker.wait_timeout(state, patience).unwrap_or_else(PoisonError::into_inner).0
+            } else {
+                shared.worker.wait(state).unwrap_or_else(PoisonError::into_inner)
+            };
             state.is_worker_asleep = false;
+        }
+    }
+
+    /// A commit has just answered its callers. On a slow disk it pays to wait a moment for their next calls: else they
+    /// and those who are waiting now take turns for ever, with half of the callers in each commit.
+    fn see_finished(&mut self, state: &mut State) {
+        let Some((answered, took)) = state.finished.take() else { return };
+        let linger = took / LINGER_PART;
+        let expected = self.answers.len() + state.calls.len() + answered;
+        self.linger = (linger >= LINGER_MIN).then(|| (Instant::now() + linger, expected));
+    }
+
+    /// For how long the next commit can still wait for more calls.
+    fn patience(&self, state: &State) -> Duration {
+        match self.linger {
+            Some((until, expected)) if self.answers.len() < expected && !state.is_closed => {
+                until.saturating_duration_since(Instant::now())
+            }
+            _ => Duration::ZERO,
         }
     }
 

@@ -1,6 +1,7 @@
 //! The thread that commits, and answers the calls of each commit.
 
 use std::sync::{Arc, PoisonError};
+use std::time::{Duration, Instant};
 
 use super::{Commit, Shared};
 use crate::queues::{Error, Result};
@@ -21,12 +22,14 @@ impl Writer {
         // If this thread panics, nobody waits for it for ever.
         let _leaving = Leaving(self.shared.clone());
         while let Some(Commit { batch, answers }) = self.next() {
+            let start = Instant::now();
             let committed = if batch.changes.is_empty() { Ok(()) } else { self.commit(&batch.changes) };
+            let (took, calls) = (start.elapsed(), answers.len());
             drop(batch);
             for answer in answers {
                 answer(&committed);
             }
-            self.finish(committed);
+            self.finish(committed, calls, took);
         }
     }
 
@@ -48,10 +51,11 @@ impl Writer {
         }
     }
 
-    fn finish(&self, committed: Result<()>) {
+    fn finish(&self, committed: Result<()>, calls: usize, took: Duration) {
         let mut state = self.shared.lock();
         state.is_writing = false;
         state.failed = committed.err();
+        state.finished = Some((calls, took));
         if state.is_worker_asleep {
             self.shared.worker.notify_one();
         }
