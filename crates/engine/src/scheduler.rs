@@ -14,7 +14,7 @@ mod transact;
 mod view;
 
 use crate::limits::COMMIT_CHANGES_MAX;
-use crate::queues::{Error, MessageId, Millis, Phase, Queue, Result, Settings};
+use crate::queues::{Error, Lease, MessageId, Millis, Phase, Queue, Result, Settings};
 use crate::store::Table;
 pub(crate) use batch::Batch;
 use deduplication::Deduplication;
@@ -172,17 +172,17 @@ impl Scheduler {
     }
 
     /// The message that a lease is for, if the lease is still good.
-    fn held(&self, lease: &crate::queues::Lease) -> Result<&entry::Entry> {
+    fn held(&self, lease: &Lease) -> Result<&entry::Entry> {
         let entry = self.line(lease.queue)?.get(lease.id.0);
         entry.filter(|entry| entry.lease == lease.number).ok_or(Error::LeaseLost { id: lease.id })
     }
 }
 
-/// A page of ids that are in a queue's order; used where a queue is worked through in steps.
+/// How far a purge or redrive of a whole queue came with one commit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Step {
-    /// Messages that were done.
+    /// Messages that were purged or redriven.
     pub(crate) done: usize,
-    /// The last that was looked at, if there may be more.
+    /// The last message that was looked at, if there may be more behind it.
     pub(crate) more_after: Option<MessageId>,
 }

@@ -72,8 +72,9 @@ pub(crate) fn measure(folder: &Path, messages: u64) -> Result<String, Error> {
     drop(queues);
     let bytes_closed = bytes(folder)?;
     let start = Instant::now();
-    drop(Queues::open(folder, &settings)?);
+    let queues = Queues::open(folder, &settings)?;
     let reopened_empty = start.elapsed().as_secs_f64();
+    drop(queues);
     let found = recovery.messages;
     Ok(format!(
         "{{\"messages\":{messages},\"found\":{found},\"fill_s\":{filled:.2},\"bytes_full\":{bytes_full},\

@@ -47,3 +47,34 @@ impl Drop for Sweep {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::Changes;
+
+    #[test]
+    fn a_sweep_comes_when_more_is_gone_than_there_and_gives_the_space_back() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Arc::new(Store::open(folder.path()).unwrap());
+        let (mut put, mut delete) = (Changes::new(), Changes::new());
+        for key in 0..1000_u32 {
+            put.put(Table::Bodies, key.to_be_bytes(), [0x5a; 1000]);
+            delete.delete(Table::Bodies, key.to_be_bytes());
+        }
+        store.commit(&put).unwrap();
+        store.compact(Table::Bodies).unwrap();
+        store.commit(&delete).unwrap();
+        let bytes = || store.disk_bytes(Table::Bodies).unwrap();
+        assert!(bytes() > 1_000_000);
+
+        let mut sweep = Sweep::default();
+        sweep.count(SWEEP_MESSAGES_MIN - 1, 0, &store);
+        sweep.count(1, SWEEP_MESSAGES_MIN + 1, &store);
+        assert!(sweep.thread.is_none(), "more is there than gone");
+        sweep.count(1, SWEEP_MESSAGES_MIN + 1, &store);
+        assert!(sweep.thread.is_some());
+        drop(sweep);
+        assert!(bytes() < 10_000, "{}", bytes());
+    }
+}

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use super::{Commit, Shared};
 use crate::queues::{Error, Result};
-use crate::store::Store;
+use crate::store::{Changes, Store};
 
 /// What the thread owns.
 pub(super) struct Writer {
@@ -33,7 +33,7 @@ impl Writer {
         }
     }
 
-    fn commit(&self, changes: &crate::store::Changes) -> Result<()> {
+    fn commit(&self, changes: &Changes) -> Result<()> {
         self.store.commit(changes).map_err(Error::Store)
     }
 

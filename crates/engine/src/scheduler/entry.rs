@@ -1,16 +1,16 @@
 //! What the scheduler knows of a message, and how that is written in the index.
 
 use crate::queues::{Millis, Phase};
+use crate::scheduler::groups::NONE;
 
 /// A message in a queue, without its body.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Entry {
-    /// Number of the group within its queue; [`crate::scheduler::groups::NONE`] in a standard queue.
+    /// Number of the group within its queue; [`NONE`] in a standard queue.
     pub(crate) group: u32,
     /// Number of the queue it came from as a dead letter, or 0.
     pub(crate) origin: u32,
     pub(crate) receives: u32,
-    pub(crate) body_bytes: u32,
     /// Notes that were written about it.
     pub(crate) notes: u32,
     pub(crate) phase: Phase,
@@ -41,7 +41,6 @@ impl Entry {
         put(bytes, phase_number(self.phase));
         put(bytes, u64::from(self.origin));
         put(bytes, u64::from(self.receives));
-        put(bytes, u64::from(self.body_bytes));
         put(bytes, u64::from(self.notes));
         put(bytes, self.sent_at);
         put(bytes, after(self.entered_at));
@@ -63,8 +62,7 @@ impl Row {
         let bytes = &mut bytes;
         let queue = take_u32(bytes)?;
         let phase = phase_of(take(bytes)?)?;
-        let (origin, receives, body_bytes, notes) =
-            (take_u32(bytes)?, take_u32(bytes)?, take_u32(bytes)?, take_u32(bytes)?);
+        let (origin, receives, notes) = (take_u32(bytes)?, take_u32(bytes)?, take_u32(bytes)?);
         let sent_at = take(bytes)?;
         let entered_at = sent_at.checked_add(take(bytes)?)?;
         let due_at = sent_at.checked_add(take(bytes)?)?;
@@ -78,12 +76,11 @@ impl Row {
             0 => None,
             more => Some(String::from_utf8(take_bytes(bytes, more - 1)?.to_vec()).ok()?),
         };
-        let group_number = 0;
         let entry = Entry {
-            group: group_number,
+            // the line that it is put into knows better
+            group: NONE,
             origin,
             receives,
-            body_bytes,
             notes,
             phase,
             sent_at,
@@ -173,10 +170,9 @@ mod tests {
 
     fn entry() -> Entry {
         Entry {
-            group: 0,
+            group: NONE,
             origin: 3,
             receives: 2,
-            body_bytes: 300,
             notes: 1,
             phase: Phase::InFlight,
             sent_at: 1_700_000_000_000,

@@ -121,7 +121,6 @@ impl Scheduler {
             group: NONE,
             origin: 0,
             receives: 0,
-            body_bytes: body.len() as u32,
             notes: 0,
             phase: if delay_ms == 0 { Phase::Ready } else { Phase::Delayed },
             sent_at: self.now,

@@ -1,6 +1,6 @@
 //! Looking at queues without changing them.
 
-use crate::queues::{Error, Listed, MessageId, Phase, Queue, Result, Statistics};
+use crate::queues::{Error, Listed, MessageId, Millis, Phase, Queue, Result, Statistics};
 use crate::scheduler::Scheduler;
 use crate::scheduler::entry::Entry;
 use crate::scheduler::line::Line;
@@ -38,7 +38,7 @@ impl Scheduler {
     }
 
     /// When the next delay or lease ends or message expires, if nothing happens before.
-    pub(crate) fn next_due(&self) -> Option<crate::queues::Millis> {
+    pub(crate) fn next_due(&self) -> Option<Millis> {
         self.timers.first().map(|(at, _, _)| *at)
     }
 }

@@ -218,6 +218,16 @@ fn a_folder_that_cannot_be_made_is_named() {
     assert!(error.to_string().contains("file/data"), "{error}");
 }
 
+/// Not even root may make folders there.
+#[test]
+#[cfg(unix)]
+fn a_folder_that_cannot_be_written_is_named() {
+    let error = Store::open(Path::new("/sys/millrace")).unwrap_err();
+    assert!(matches!(error, Error::ReadOnly { .. }), "{error:?}");
+    assert_eq!(error.to_string(), "the data folder /sys/millrace cannot be written");
+    assert_eq!(error.hint(), "make the folder writable for this user, or use another folder");
+}
+
 #[test]
 fn space_is_given_back_when_messages_are_gone() {
     let folder = tempfile::tempdir().unwrap();
