@@ -82,7 +82,7 @@ impl Worker {
                     return Step::HandOver;
                 }
             }
-            if !state.calls.is_empty() && !is_full {
+            if !state.calls.is_empty() && !is_full && state.failed.is_none() {
                 return Step::CarryOut(std::mem::take(&mut state.calls));
             }
             if state.is_closed && !is_open && state.calls.is_empty() && !state.is_writing {

@@ -26,10 +26,12 @@ impl Writer {
             let committed = if batch.changes.is_empty() { Ok(()) } else { self.commit(&batch.changes) };
             let (took, calls) = (start.elapsed(), answers.len());
             drop(batch);
+            // Before anyone is told: who hears of the failure and calls again must not be carried out on top of it.
+            self.shared.lock().failed = committed.as_ref().err().cloned();
             for answer in answers {
                 answer(&committed);
             }
-            self.finish(committed, calls, took);
+            self.finish(calls, took);
         }
     }
 
@@ -51,10 +53,9 @@ impl Writer {
         }
     }
 
-    fn finish(&self, committed: Result<()>, calls: usize, took: Duration) {
+    fn finish(&self, calls: usize, took: Duration) {
         let mut state = self.shared.lock();
         state.is_writing = false;
-        state.failed = committed.err();
         state.finished = Some((calls, took));
         if state.is_worker_asleep {
             self.shared.worker.notify_one();

@@ -215,3 +215,53 @@ fn a_transaction_sees_the_records_of_those_before_it() {
         call.wait().unwrap();
     }
 }
+
+#[test]
+fn calls_that_wait_are_carried_out_before_the_engine_closes() {
+    let Bench { queues, now, store, .. } = bench();
+    let q = queues.queue("q").unwrap();
+    let calls: Vec<_> =
+        (0..200).map(|number| queues.send(q, Message::of_group("g", number.to_string(), "a"), now)).collect();
+    drop(queues);
+    for call in calls {
+        call.wait().unwrap();
+    }
+    assert_eq!(store.page(Table::Bodies, b"", None, 1000).unwrap().len(), 200);
+}
+
+/// Many threads that send, and take whatever there is one step further: everything arrives once, in the order of its
+/// group.
+#[test]
+fn many_callers_at_once_do_not_get_in_each_others_way() {
+    let bench = bench();
+    let (queues, q, next) = (&bench.queues, bench.q(), bench.queues.queue("next").unwrap());
+    let step = || {
+        let received = queues.receive(q, 1, None, T).wait().unwrap().pop()?;
+        let message = Message::of_group(received.group?, received.deduplication?, received.body);
+        let (acknowledges, sends) = (vec![received.lease], vec![(next, message)]);
+        queues.transact(Transaction { acknowledges, sends, ..Transaction::default() }, T).wait().unwrap();
+        Some(())
+    };
+    std::thread::scope(|scope| {
+        for caller in 0..16 {
+            scope.spawn(move || {
+                for number in 0..20 {
+                    let name = format!("{caller}.{number}");
+                    queues.send(q, Message::of_group(caller.to_string(), &name, name.as_bytes()), T).wait().unwrap();
+                    // nothing, when others have a message of each group
+                    step();
+                }
+            });
+        }
+    });
+    while step().is_some() {}
+    assert_eq!(bench.counts(q), [0, 0, 0]);
+    let mut order = std::collections::HashMap::new();
+    for (name, _) in bench.all(next) {
+        let (caller, number) = name.split_once('.').unwrap();
+        let expected = order.entry(caller.to_owned()).or_insert(0);
+        assert_eq!(number.parse::<u32>().unwrap(), *expected, "caller {caller}");
+        *expected += 1;
+    }
+    assert_eq!(order.values().sum::<u32>(), 16 * 20);
+}
