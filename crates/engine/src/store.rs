@@ -27,7 +27,7 @@ use mark::Mark;
 use memory::Memory;
 
 /// The format of the folder. A change that an older program would not understand adds one, and a step to
-/// [`Store::migrate`].
+/// [`Disk::migrate`].
 const FORMAT: u32 = 1;
 
 /// Keys of [`Table::Meta`] that are the store's own.

@@ -2,7 +2,7 @@
 
 use std::io::ErrorKind;
 
-use engine::queues::{Error, Message, Settings, Transaction};
+use engine::queues::{Error, Message, Queues, Settings, Transaction};
 use engine::store::{self, Fault, Table};
 
 use crate::{Bench, SECOND, T};
@@ -200,15 +200,17 @@ fn what_was_carried_out_on_top_of_a_failed_commit_fails_too() {
     }
 }
 
+/// On a disk, which takes its time: a transaction is carried out while the one before it is on its way.
 #[test]
 fn a_transaction_sees_the_records_of_those_before_it() {
-    let bench = bench();
-    let calls: Vec<_> = (0..200_u32)
+    let folder = tempfile::tempdir().unwrap();
+    let (queues, _) = Queues::open(folder.path(), &[]).unwrap();
+    let calls: Vec<_> = (0..2000_u32)
         .map(|number| {
             let expected = number.checked_sub(1).map(|before| before.to_be_bytes().to_vec());
             let expects = vec![(b"counter".to_vec(), expected)];
             let records = vec![(b"counter".to_vec(), Some(number.to_be_bytes().to_vec()))];
-            bench.queues.transact(Transaction { expects, records, ..Transaction::default() }, bench.now)
+            queues.transact(Transaction { expects, records, ..Transaction::default() }, T)
         })
         .collect();
     for call in calls {
