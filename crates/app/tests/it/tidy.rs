@@ -90,7 +90,8 @@ fn dependencies_have_one_owner_and_a_reason() {
 #[test]
 fn limits_are_told() {
     let tree = tree();
-    expect_none(pages::limits_are_told(tree.text(pages::LIMITS_SOURCE), tree.text(pages::LIMITS_PAGE)));
+    let sources = pages::LIMITS_SOURCES.map(|path| tree.text(path)).join("\n");
+    expect_none(pages::limits_are_told(&sources, tree.text(pages::LIMITS_PAGE)));
 }
 
 #[test]

@@ -3,9 +3,9 @@
 /// Bytes a file may have. Bigger things are generated, or fetched where they are used.
 const FILE_BYTES_MAX: u64 = 1024 * 1024;
 
-/// Where the limits of the row engine are, and where they are told to people.
-pub(super) const LIMITS_SOURCE: &str = "crates/rows/src/limits.rs";
-/// See [`LIMITS_SOURCE`]. One line each: the name and the value, both in backticks, and what happens.
+/// Where the limits of the crates are, and where they are told to people.
+pub(super) const LIMITS_SOURCES: [&str; 2] = ["crates/rows/src/limits.rs", "crates/engine/src/limits.rs"];
+/// See [`LIMITS_SOURCES`]. One line each: the name and the value, both in backticks, and what happens.
 pub(super) const LIMITS_PAGE: &str = "docs/limits.md";
 
 /// Marks a module on the map that is planned but not there yet.
@@ -28,7 +28,7 @@ pub(super) fn table_rows(page: &str) -> Vec<Vec<String>> {
     rows
 }
 
-/// Every limit of the source (`pub const …_MAX`) has a line on the page. What has a line, limit or not, is a constant
+/// Every limit of the sources (`pub const …_MAX`) has a line on the page. What has a line, limit or not, is a constant
 /// of the source, with the value as it is written there and what happens.
 pub(super) fn limits_are_told(source: &str, page: &str) -> Vec<String> {
     let constants: Vec<(String, String)> = source.split("pub const ").skip(1).filter_map(constant).collect();
@@ -44,7 +44,7 @@ pub(super) fn limits_are_told(source: &str, page: &str) -> Vec<String> {
             continue;
         };
         if row.get(1).is_none_or(|cell| !cell.split('`').any(|part| part == value)) {
-            problems.push(format!("{LIMITS_PAGE}: the value of `{name}` is `{value}` in {LIMITS_SOURCE}"));
+            problems.push(format!("{LIMITS_PAGE}: the value of `{name}` is `{value}` in {LIMITS_SOURCES:?}"));
         }
         if row.get(2).is_none_or(String::is_empty) {
             problems.push(format!("{LIMITS_PAGE}: say what happens past `{name}`"));
@@ -52,7 +52,7 @@ pub(super) fn limits_are_told(source: &str, page: &str) -> Vec<String> {
     }
     for name in rows.iter().filter_map(|row| row.first()) {
         if !constants.iter().any(|(constant, _)| constant == name) {
-            problems.push(format!("{LIMITS_PAGE}: there is no `{name}` in {LIMITS_SOURCE}; remove the line"));
+            problems.push(format!("{LIMITS_PAGE}: there is no `{name}` in {LIMITS_SOURCES:?}; remove the line"));
         }
     }
     problems
