@@ -82,6 +82,12 @@ impl Index {
         record + self.inner_lines.partition_point(|&holder| (holder as usize) < record)
     }
 
+    /// What [`RecordPlace::field_span`](super::RecordPlace::field_span) needs.
+    #[inline]
+    pub fn positions(&self) -> &[u32] {
+        self.positions.as_slice()
+    }
+
     /// How many line ends belong to record number `record`, and to each after it: those inside quotes and its own.
     pub fn line_ends_from(&self, record: usize) -> impl Iterator<Item = u64> + '_ {
         let before = self.inner_lines.partition_point(|&holder| (holder as usize) < record);

@@ -39,6 +39,19 @@ pub struct RecordPlace {
     start: u32,
 }
 
+impl RecordPlace {
+    /// As [`Record::field_span`], given [`Index::positions`].
+    #[inline(always)]
+    pub fn field_span(self, positions: &[u32], field: usize) -> (usize, usize) {
+        let first = self.place as usize + field;
+        let bounds = &positions[first..first + 2];
+        let after = bounds[0].wrapping_add(1);
+        // The line end before the first field may be two bytes long.
+        let start = if field == 0 { self.start } else { after };
+        (start as usize, bounds[1] as usize)
+    }
+}
+
 impl Record<'_> {
     /// How many fields it has; at least one.
     #[inline(always)]
@@ -71,7 +84,7 @@ impl Record<'_> {
         (start as usize, self.bounds[field + 1] as usize)
     }
 
-    /// What `Index::field_span` needs.
+    /// What `RecordPlace::field_span` needs.
     #[inline(always)]
     pub fn place(&self) -> RecordPlace {
         RecordPlace { place: self.place, start: self.start }
@@ -155,14 +168,6 @@ impl<'index> Iterator for Records<'index, '_> {
 impl ExactSizeIterator for Records<'_, '_> {}
 
 impl Index {
-    /// As [`Record::field_span`] of the record at `place`.
-    #[inline(always)]
-    pub fn field_span(&self, RecordPlace { place, start }: RecordPlace, field: usize) -> (usize, usize) {
-        let bounds = &self.positions.as_slice()[place as usize + field..];
-        let first = bounds[0].wrapping_add(1).max(start);
-        (first as usize, bounds[1] as usize)
-    }
-
     /// Record number `record` (0-based) of `buffer`, which this was made from, if there is one.
     pub fn record(&self, buffer: &[u8], record: usize) -> Option<Record<'_>> {
         let (before, from) = self.entries.as_slice().split_at_checked(record)?;

@@ -2,8 +2,8 @@
 //!
 //! Slots come in lines of eight (a cache line), lines in groups of four. The top bits of a key name its home line; the
 //! key stands there or, when that is full, in another line of the group. An entry is the way from its home line and the
-//! rest of the key's bits, so that line and entry together are the whole key. A line is searched as a whole, without a
-//! branch on what it holds. What does not fit its group is a stray, kept in an ordinary set.
+//! rest of the key's bits, so that line and entry together are the whole key. Within a line the search begins at a slot
+//! that the key names, and goes around. What does not fit its group is a stray, kept in an ordinary set.
 
 use std::collections::HashSet;
 
@@ -110,27 +110,25 @@ impl<E: Entry> Lines<E> {
         std::hint::black_box(filled);
     }
 
-    /// Whether `key` was not there; it is afterwards.
+    /// Whether `key` was not there; it is afterwards. Nothing is ever taken out, so the first empty slot ends the search.
     #[inline]
     fn insert(&mut self, key: Key) -> bool {
         let home = self.home(key);
         let rest = key & ((1 << (KEY_BITS - self.bits)) - 1);
+        let first = rest as usize;
         for way in 0..GROUP_LINES {
             let Line(slots) = &mut self.lines[home ^ way];
             let entry = E::new(way, rest);
-            let mut found = false;
-            let mut filled = 0;
-            for &slot in slots.iter() {
-                found |= slot == entry;
-                filled += usize::from(slot != E::EMPTY);
-            }
-            if found {
-                return false;
-            }
-            if let Some(slot) = slots.get_mut(filled) {
-                *slot = entry;
-                self.len += 1;
-                return true;
+            for step in 0..LINE_SLOTS {
+                let slot = &mut slots[first.wrapping_add(step) % LINE_SLOTS];
+                if *slot == E::EMPTY {
+                    *slot = entry;
+                    self.len += 1;
+                    return true;
+                }
+                if *slot == entry {
+                    return false;
+                }
             }
         }
         self.strays.insert(key)
@@ -163,7 +161,7 @@ impl<E: Entry> Lines<E> {
     /// Puts all keys into `other`, in whatever order is quickest.
     fn pour<F: Entry>(&self, other: &mut Lines<F>) {
         for (line, Line(slots)) in self.lines.iter().enumerate() {
-            for &entry in slots.iter().take_while(|entry| **entry != E::EMPTY) {
+            for &entry in slots.iter().filter(|entry| **entry != E::EMPTY) {
                 other.insert(self.key_in(line, entry));
             }
         }

@@ -50,8 +50,8 @@ impl Parse for CsvParser<'_> {
         }
         self.find_plain(records.clone(), &buffer, index, sound);
         let Self { evaluator, plain, columns, .. } = self;
-        let slots = self.binding.slots.as_slice();
-        let fields = |at: RecordPlace| RecordFields { buffer: &buffer, index, at, slots, quote };
+        let (slots, positions) = (self.binding.slots.as_slice(), index.positions());
+        let fields = |at: RecordPlace| RecordFields { buffer: &buffer, positions, at, slots, quote };
         evaluator.read_columns(plain.iter().map(|at| fields(*at)), &mut batch.names, columns);
         let lines = line_ends_before(index.len(), &buffer, index);
         let mut lines_done = index.line_ends_before(piece.header_records) as u64;
@@ -63,7 +63,7 @@ impl Parse for CsvParser<'_> {
             if self.plain.get(plain_rows) == Some(&record.place()) {
                 plain_rows += 1;
                 let slots = self.binding.slots.as_slice();
-                let fields = RecordFields { buffer: &buffer, index, at: record.place(), slots, quote };
+                let fields = RecordFields { buffer: &buffer, positions, at: record.place(), slots, quote };
                 let place = Place { span: (record.start() as u32, self.plain_end(&record) as u32), line };
                 if self.evaluator.take(&self.columns, plain_rows - 1, &fields, place, batch) {
                     batch.counts.row_lines += row_lines;
@@ -235,7 +235,7 @@ fn unsound_places(buffer: &[u8]) -> Vec<u32> {
 /// The fields of one record, for the quick path.
 struct RecordFields<'a> {
     buffer: &'a [u8],
-    index: &'a Index,
+    positions: &'a [u32],
     at: RecordPlace,
     slots: &'a [usize],
     /// None as well when there is no quote in the buffer.
@@ -245,7 +245,7 @@ struct RecordFields<'a> {
 impl<'a> QuickFields<'a> for RecordFields<'a> {
     #[inline(always)]
     fn field(&self, slot: usize) -> Option<Field<'a>> {
-        let (mut start, mut end) = self.index.field_span(self.at, self.slots[slot]);
+        let (mut start, mut end) = self.at.field_span(self.positions, self.slots[slot]);
         if let Some(quote) = self.quote
             && end - start > 1
             && self.buffer[start] == quote
