@@ -133,7 +133,8 @@ def answer_of(process, seconds):
     finally:
         process.kill()
     if process.returncode != 0:
-        raise ValueError(problems.strip().splitlines()[-1] if problems.strip() else 'a client ended without a word')
+        last = (problems.strip() or 'a client ended without a word').splitlines()[-1]
+        raise ValueError(last.removeprefix('ValueError: '))
     return json.loads(printed)
 
 

@@ -223,7 +223,8 @@ impl Run {
         sent.sort_unstable();
         received.sort_unstable();
         if *sent != *received {
-            return Err(format!("{} messages were sent, {} received, not each of them once", sent.len(), received.len()).into());
+            let (sent, received) = (sent.len(), received.len());
+            return Err(format!("{sent} messages were sent, {received} received, not each of them once").into());
         }
         Ok(())
     }
