@@ -1,9 +1,10 @@
 """A queue on NATS JetStream: a stream in files, with one consumer that all callers pull from.
 
-A message is sent when the server acknowledged it, and acknowledged when the server confirmed that. With `sync_interval:
-always` the stream syncs each message before its answer, one by one. Deliveries and acknowledgements it writes later, by
-itself, which nothing can change: NATS is spared two of three syncs that the others make. The stream keeps what was acknowledged (`limits`): one that removes
-it (`workqueue`) is slower by a multiple. Each caller has an inbox, so that callers can share connections.
+A message is sent when the server acknowledged it, and acknowledged when the server confirmed that. With
+`sync_interval: always` the stream syncs each message before its answer, one by one. Deliveries and acknowledgements it
+writes later, whatever the settings: NATS is spared two of the three syncs that the others make. The stream keeps what
+was acknowledged (`limits`): one that removes it (`workqueue`) is slower. Each caller has an inbox, so that callers can
+share connections.
 """
 
 import json
