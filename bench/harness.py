@@ -37,6 +37,20 @@ def build(packages):
         subprocess.run(['cargo', 'build', '--quiet', '--release', *package], cwd=ROOT, check=True)
 
 
+def environment(name, what):
+    """Python of a virtual environment with the packages of a list in this folder, made when the list changed."""
+    requirements = Path(__file__).resolve().parent / name
+    folder = WORK / requirements.stem.replace('requirements', 'venv')
+    python, installed = folder / 'bin' / 'python', folder / 'requirements.txt'
+    if not installed.exists() or installed.read_text() != requirements.read_text():
+        say(f'installing {what} …')
+        subprocess.run([sys.executable, '-m', 'venv', '--clear', folder], check=True)
+        subprocess.run([python, '-m', 'pip', 'install', '--quiet', '--disable-pip-version-check', '--no-deps',
+                        '--requirement', requirements], check=True)
+        installed.write_text(requirements.read_text())
+    return python
+
+
 def size_text(count):
     for unit, size in (('GB', 1e9), ('MB', 1e6), ('KB', 1e3)):
         if count >= size:

@@ -21,8 +21,6 @@ import argparse
 import hashlib
 import json
 import os
-import subprocess
-import sys
 from itertools import zip_longest
 from pathlib import Path
 
@@ -30,7 +28,6 @@ import harness
 from harness import say
 
 PEERS = Path(__file__).resolve().parent / 'peers'
-REQUIREMENTS = Path(__file__).resolve().parent / 'requirements.txt'
 # Name of the case: schema, file name, what the generator is told.
 CASES = {
     'trades': ('trades', 'trades.csv', []),
@@ -39,19 +36,6 @@ CASES = {
     'gzip': ('trades', 'trades.csv.gz', ['--compress', 'gzip']),
 }
 NAMES = {'wc': 'wc -l', 'zcat': 'zcat', 'millrace': 'millrace', 'duckdb': 'DuckDB', 'polars': 'Polars'}
-
-
-def environment():
-    """Python of a virtual environment with the peers, made when the list of them changed."""
-    folder = harness.WORK / 'venv'
-    python, installed = folder / 'bin' / 'python', folder / 'requirements.txt'
-    if not installed.exists() or installed.read_text() != REQUIREMENTS.read_text():
-        say('installing DuckDB and Polars …')
-        subprocess.run([sys.executable, '-m', 'venv', '--clear', folder], check=True)
-        subprocess.run([python, '-m', 'pip', 'install', '--quiet', '--disable-pip-version-check', '--no-deps',
-                        '--requirement', REQUIREMENTS], check=True)
-        installed.write_text(REQUIREMENTS.read_text())
-    return python
 
 
 def command(tool, python, path, schema, threads):
@@ -175,7 +159,8 @@ def main():
     if not options.no_build:
         ours = [['-p', 'app']] if 'millrace' in options.tools else []
         harness.build([['-p', 'rows', '--example', 'generate'], *ours])
-    python = environment() if {'duckdb', 'polars'} & {*options.tools} else None
+    has_peers = {'duckdb', 'polars'} & {*options.tools}
+    python = harness.environment('requirements.txt', 'DuckDB and Polars') if has_peers else None
     problems, measured = [], {}
     for case in cases:
         wrong, measured[case] = run_case(case, options, python)

@@ -5,6 +5,7 @@
 //! Prints JSON: for each number of callers the cycles a second and the latency of one operation, and before it what
 //! the disk can do at all. `pipe` is the shape of the pipeline: receive, then in one transaction a record, the
 //! acknowledgement and the next send, through two queues. `threads` is a cycle with a blocked thread per caller.
+//! Every message that a cycle sent must be received exactly once, else this ends with an error.
 //! `--fill N` fills a queue with so many messages, reopens it, drains it and compacts it.
 
 mod fill;
@@ -19,7 +20,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use engine::queues::{Message, Millis, Queue, Queues, Result, Settings, Transaction};
+use engine::queues::{Message, Millis, Queue, Queues, Received, Result, Settings, Transaction};
 
 /// As the peers are measured with.
 const BODY_BYTES: usize = 300;
@@ -112,6 +113,9 @@ struct Run {
     stop: AtomicBool,
     cycles: AtomicU64,
     latencies: Mutex<Vec<u64>>,
+    /// Caller and number of what cycles sent and received.
+    sent: Mutex<Vec<(u64, u64)>>,
+    received: Mutex<Vec<(u64, u64)>>,
 }
 
 fn measure(options: &Options, callers: usize) -> std::result::Result<String, Error> {
@@ -128,6 +132,8 @@ fn measure(options: &Options, callers: usize) -> std::result::Result<String, Err
         stop: AtomicBool::new(false),
         cycles: AtomicU64::new(0),
         latencies: Mutex::default(),
+        sent: Mutex::default(),
+        received: Mutex::default(),
     });
     let start = Instant::now();
     let call = |caller| -> Pin<Box<dyn Future<Output = ()> + Send>> {
@@ -149,6 +155,7 @@ fn measure(options: &Options, callers: usize) -> std::result::Result<String, Err
     for thread in waiting {
         thread.join().map_err(|_| "a caller panicked")?;
     }
+    run.check_received()?;
     let (p50, p99) = percentiles(&mut run.latencies.lock().expect("no caller panicked"));
     drop(run);
     std::fs::remove_dir_all(&folder)?;
@@ -163,27 +170,62 @@ enum Shape {
 
 impl Run {
     async fn calls(&self, caller: usize, shape: Shape) {
-        let mut latencies = Vec::new();
-        for number in 0_u64.. {
-            if self.stop.load(Ordering::Relaxed) {
-                break;
-            }
+        let (mut latencies, mut received) = (Vec::new(), Vec::new());
+        let mut number = 0_u64;
+        while !self.stop.load(Ordering::Relaxed) {
             let done = match shape {
-                Shape::Cycle => self.cycle(caller, number, &mut latencies).await,
+                Shape::Cycle => self.cycle(caller, number, &mut latencies, &mut received).await,
                 Shape::Pipe => self.pipe(caller, number, &mut latencies).await,
             };
             done.expect("the disk of a measurement works");
             self.cycles.fetch_add(1, Ordering::Relaxed);
+            number += 1;
+        }
+        if matches!(shape, Shape::Cycle) {
+            self.sent.lock().expect("no caller panicked").extend((0..number).map(|number| (caller as u64, number)));
+            self.received.lock().expect("no caller panicked").extend(received);
         }
         self.latencies.lock().expect("no caller panicked").extend(latencies);
     }
 
-    async fn cycle(&self, caller: usize, number: u64, latencies: &mut Vec<u64>) -> Result<()> {
+    async fn cycle(
+        &self,
+        caller: usize,
+        number: u64,
+        latencies: &mut Vec<u64>,
+        bodies: &mut Vec<(u64, u64)>,
+    ) -> Result<()> {
         let message = self.message(caller, number);
         timed(latencies, self.queues.send(self.first, message, now())).await?;
-        let received = timed(latencies, self.queues.receive(self.first, 1, None, now())).await?;
+        let received = timed(latencies, self.receive()).await?;
+        bodies.extend(received.iter().filter_map(|received| key_of(&received.body)));
         let leases = received.iter().map(|received| received.lease).collect();
         timed(latencies, self.queues.acknowledge(leases, now())).await?;
+        Ok(())
+    }
+
+    /// A message, which may be another caller's. There is one for each caller, but on a FIFO queue its group may be
+    /// held for a moment by whoever received the one before.
+    async fn receive(&self) -> Result<Vec<Received>> {
+        loop {
+            let received = self.queues.receive(self.first, 1, None, now()).await?;
+            if !received.is_empty() {
+                return Ok(received);
+            }
+            self.queues.ready(self.first, now()).await?;
+        }
+    }
+
+    /// Whether every message that was sent was received exactly once, by whichever caller.
+    fn check_received(&self) -> std::result::Result<(), Error> {
+        let mut sent = self.sent.lock().expect("no caller panicked");
+        let mut received = self.received.lock().expect("no caller panicked");
+        sent.sort_unstable();
+        received.sort_unstable();
+        if *sent != *received {
+            let (sent, received) = (sent.len(), received.len());
+            return Err(format!("{sent} messages were sent, {received} received, not each of them once").into());
+        }
         Ok(())
     }
 
@@ -214,6 +256,12 @@ impl Run {
             Message::new(body)
         }
     }
+}
+
+/// Caller and number, as [`Run::message`] wrote them.
+fn key_of(body: &[u8]) -> Option<(u64, u64)> {
+    let number = |at: usize| Some(u64::from_be_bytes(body.get(at..at + 8)?.try_into().ok()?));
+    Some((number(0)?, number(8)?))
 }
 
 async fn timed<T>(latencies: &mut Vec<u64>, call: impl Future<Output = Result<T>>) -> Result<T> {
