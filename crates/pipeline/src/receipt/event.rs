@@ -29,7 +29,7 @@ pub enum What {
     },
     /// The first stage told what the file holds.
     Checked(Box<Account>),
-    /// So many rows can be queried from now on.
+    /// All rows of the file that count can be queried from now on, and are so many; said once, not for each part.
     RowsCommitted(u64),
     /// The aggregates can be queried from now on.
     AggregatesCommitted,
@@ -68,6 +68,9 @@ pub enum What {
 
 impl Receipt {
     /// Takes an event in. The same events in any order, each any number of times, make the same receipt.
+    ///
+    /// Who calls this asks [`Receipt::adds_up`] before it commits the receipt, and commits nothing if it does not: a fact
+    /// that contradicts an earlier one is the only thing that could take a status back, and is never right.
     pub fn apply(&mut self, Event { at, what }: Event) {
         self.updated_at = self.updated_at.max(at);
         match what {
