@@ -1,0 +1,217 @@
+//! The start-up check: a topology in which something would get lost or wait for ever is refused.
+
+use std::collections::BTreeSet;
+use std::fmt;
+
+use super::{Alarm, Function, Queue, Role, Topology, Trigger, Via};
+use crate::preset::Stage;
+
+/// What is wrong with a topology.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Fault {
+    /// A name is declared twice among things of one kind.
+    Twice(&'static str),
+    /// Nothing sends to this queue.
+    Unfilled(&'static str),
+    /// Nothing reads this queue.
+    Unread(&'static str),
+    /// Something names what is not declared: who, and what.
+    Undeclared(&'static str, &'static str),
+    /// What this queue or function cannot finish would be lost.
+    NoDeadLetters(&'static str),
+    /// The queue and its dead letters (named last) do not keep the same order, or one is not for dead letters.
+    UnfitDeadLetters(&'static str, &'static str),
+    /// A message would be a dead letter before it was tried, or a call never made: a limit of this is 0.
+    Zero(&'static str),
+    /// The function may still be at a message of the queue when it comes again: function, queue.
+    Impatient(&'static str, &'static str),
+    /// No function does this stage, or several do.
+    Stage(Stage),
+    /// This function sends to a stage by a way that does not lead there.
+    Astray(&'static str, Stage),
+    /// Nothing calls this schedule's, route's or function's name.
+    Uncalled(&'static str),
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Twice(name) => write!(f, "`{name}` is declared twice; keep one of the two"),
+            Self::Unfilled(queue) => write!(f, "queue `{queue}` is filled by nobody; remove it or send to it"),
+            Self::Unread(queue) => write!(f, "queue `{queue}` is read by nobody; remove it or give it a function"),
+            Self::Undeclared(by, name) => write!(f, "`{by}` names `{name}`, which is not declared; declare it"),
+            Self::NoDeadLetters(name) => {
+                write!(f, "`{name}` has nowhere to put what fails for good; give it a dead-letter queue")
+            }
+            Self::UnfitDeadLetters(name, dead) => {
+                write!(f, "`{dead}` cannot keep the dead letters of `{name}`; take a dead-letter queue of its kind")
+            }
+            Self::Zero(name) => write!(f, "`{name}` has a limit of 0; make it at least 1"),
+            Self::Impatient(function, queue) => {
+                write!(f, "`{queue}` gives a message again while `{function}` may be at it; make its visibility longer")
+            }
+            Self::Stage(stage) => write!(f, "stage {stage:?} needs exactly one function; declare it once"),
+            Self::Astray(function, stage) => {
+                write!(f, "`{function}` sends to {stage:?} by a way that does not lead there; use its trigger")
+            }
+            Self::Uncalled(name) => {
+                write!(f, "`{name}` leads to nothing or is called by nothing; connect or remove it")
+            }
+        }
+    }
+}
+
+impl std::error::Error for Fault {}
+
+impl Topology {
+    /// Everything that is wrong with it; empty when it may start.
+    pub fn check(&self) -> Vec<Fault> {
+        let mut faults = self.names();
+        faults.extend(self.queues.iter().flat_map(|queue| self.check_queue(queue)));
+        faults.extend(self.functions.iter().flat_map(|function| self.check_function(function)));
+        for stage in self.preset.stages() {
+            if self.functions.iter().filter(|function| function.stage == Some(stage)).count() != 1 {
+                faults.push(Fault::Stage(stage));
+            }
+        }
+        faults.extend(self.check_callers());
+        faults
+    }
+
+    fn queue(&self, name: &str) -> Option<&Queue> {
+        self.queues.iter().find(|queue| queue.name == name)
+    }
+
+    fn triggers(&self) -> impl Iterator<Item = &Trigger> {
+        self.functions.iter().flat_map(|function| &function.triggers)
+    }
+
+    fn names(&self) -> Vec<Fault> {
+        let twice = |names: Vec<&'static str>| {
+            let mut seen = BTreeSet::new();
+            names.into_iter().filter(|name| !seen.insert(*name)).map(Fault::Twice).collect::<Vec<_>>()
+        };
+        let mut faults = twice(self.queues.iter().map(|queue| queue.name).collect());
+        faults.extend(twice(self.functions.iter().map(|function| function.name).collect()));
+        faults.extend(twice(self.tables.iter().map(|table| table.name).collect()));
+        faults
+    }
+
+    fn check_queue(&self, queue: &Queue) -> Vec<Fault> {
+        let mut faults = Vec::new();
+        let name = queue.name;
+        let is_read =
+            self.triggers().any(|trigger| matches!(trigger, Trigger::Queue { name: read, .. } if *read == name));
+        let Role::Work { receives_max, dead_letters } = queue.role else {
+            let kept = |other: &Queue| matches!(other.role, Role::Work { dead_letters, .. } if dead_letters == name);
+            let given = |function: &Function| function.dead_letters == Some(name);
+            if !self.queues.iter().any(kept) && !self.functions.iter().any(given) {
+                faults.push(Fault::Unfilled(name));
+            }
+            return faults;
+        };
+        if !self.functions.iter().flat_map(|function| &function.sends).any(|(_, via)| *via == Via::Queue(name)) {
+            faults.push(Fault::Unfilled(name));
+        }
+        if !is_read {
+            faults.push(Fault::Unread(name));
+        }
+        if receives_max == 0 || queue.retention_days == 0 {
+            faults.push(Fault::Zero(name));
+        }
+        match self.queue(dead_letters) {
+            None => faults.push(Fault::NoDeadLetters(name)),
+            Some(dead) if dead.fifo != queue.fifo || dead.role != Role::DeadLetters => {
+                faults.push(Fault::UnfitDeadLetters(name, dead_letters));
+            }
+            Some(_) => {}
+        }
+        faults
+    }
+
+    fn check_function(&self, function: &Function) -> Vec<Fault> {
+        let mut faults = Vec::new();
+        let name = function.name;
+        if function.memory_mb == 0 || function.timeout_seconds == 0 {
+            faults.push(Fault::Zero(name));
+        }
+        if function.triggers.is_empty() {
+            faults.push(Fault::Uncalled(name));
+        }
+        for trigger in &function.triggers {
+            faults.extend(self.check_trigger(function, *trigger));
+        }
+        for (stage, via) in &function.sends {
+            let leads_there = |other: &Function| {
+                other.stage == Some(*stage)
+                    && other.triggers.iter().any(|trigger| match (trigger, via) {
+                        (Trigger::Queue { name, .. }, Via::Queue(queue)) => name == queue,
+                        (trigger, Via::Workflow) => *trigger == Trigger::Workflow,
+                        _ => false,
+                    })
+            };
+            match via {
+                Via::Queue(queue) if self.queue(queue).is_none() => faults.push(Fault::Undeclared(name, queue)),
+                _ if !self.functions.iter().any(leads_there) => faults.push(Fault::Astray(name, *stage)),
+                _ => {}
+            }
+        }
+        faults
+    }
+
+    fn check_trigger(&self, function: &Function, trigger: Trigger) -> Option<Fault> {
+        let by = function.name;
+        match trigger {
+            Trigger::Queue { name, batch_max } => match self.queue(name) {
+                None => Some(Fault::Undeclared(by, name)),
+                Some(_) if batch_max == 0 => Some(Fault::Zero(by)),
+                Some(queue) if queue.visibility_seconds < function.timeout_seconds => Some(Fault::Impatient(by, name)),
+                Some(_) => None,
+            },
+            Trigger::Route(path) => {
+                let declared = self.routes.iter().any(|route| route.path == path);
+                (!declared).then_some(Fault::Undeclared(by, path))
+            }
+            Trigger::Schedule(name) if !self.schedules.iter().any(|schedule| schedule.name == name) => {
+                Some(Fault::Undeclared(by, name))
+            }
+            Trigger::ObjectCreated { attempts_max: 0 } => Some(Fault::Zero(by)),
+            Trigger::ObjectCreated { .. } | Trigger::Workflow | Trigger::Schedule(_) => {
+                let Some(dead) = function.dead_letters else { return Some(Fault::NoDeadLetters(by)) };
+                match self.queue(dead) {
+                    None => Some(Fault::Undeclared(by, dead)),
+                    // what failed outside of a queue has no group, so it cannot go into a FIFO queue
+                    Some(queue) if queue.fifo || queue.role != Role::DeadLetters => {
+                        Some(Fault::UnfitDeadLetters(by, dead))
+                    }
+                    Some(_) => None,
+                }
+            }
+        }
+    }
+
+    /// Routes and schedules lead somewhere, alarms watch something.
+    fn check_callers(&self) -> Vec<Fault> {
+        let mut faults = Vec::new();
+        for route in &self.routes {
+            if !self.triggers().any(|trigger| *trigger == Trigger::Route(route.path)) {
+                faults.push(Fault::Uncalled(route.path));
+            }
+        }
+        for schedule in &self.schedules {
+            if !self.triggers().any(|trigger| *trigger == Trigger::Schedule(schedule.name)) {
+                faults.push(Fault::Uncalled(schedule.name));
+            }
+            if schedule.every_seconds == 0 {
+                faults.push(Fault::Zero(schedule.name));
+            }
+        }
+        for alarm in &self.alarms {
+            let (Alarm::ErrorsPercent { function, .. } | Alarm::LogMatches { function, .. }) = alarm;
+            if !self.functions.iter().any(|declared| declared.name == *function) {
+                faults.push(Fault::Undeclared("alarm", function));
+            }
+        }
+        faults
+    }
+}
