@@ -7,6 +7,8 @@
 //! nothing itself. The committer carries out all calls that wait, commits what they changed at once and then answers
 //! them. [`store`] keeps it: the index of messages, their bodies, and the records of the caller.
 
+pub use pipeline;
+
 mod committer;
 pub mod limits;
 pub mod pending;

@@ -1,16 +1,17 @@
 //! The two ports: bytes, and the small commit that makes them count.
 //!
-//! Both are synchronous (docs/decisions/0005-ports.md). In both, an error means "could not decide now, deliver again"
+//! `testkit` holds the suite that every implementation passes, and the strict fake that passes it first. Both are synchronous (docs/decisions/0005-ports.md). In both, an error means "could not decide now, deliver again"
 //! (invariant 8): what is wrong with a file is a record and never comes this way.
 
 use std::fmt;
 use std::io::Write;
 
 use rows::source::Input;
+use xxhash_rust::xxh3::xxh3_64;
 
 use crate::message::MessageId;
 use crate::object::ObjectVersion;
-use crate::step::{RecordKey, Step};
+use crate::step::{Kind, RecordKey, Step};
 
 /// The cause of an outage, as the adapter knows it.
 pub type Cause = Box<dyn std::error::Error + Send + Sync>;
@@ -60,13 +61,30 @@ pub trait Objects: fmt::Debug + Send + Sync + 'static {
     /// Opens this version: the same bytes each time, also while newer versions are written.
     ///
     /// An error while reading means "deliver again", as one of the port does. Memory does not grow with the object.
-    fn open(&self, object: &ObjectVersion) -> Result<Box<dyn Input>, Error>;
+    fn open(&self, object: &ObjectVersion) -> Result<Opened, Error>;
 
     /// Begins an object under a key that follows from the message, so that a message that is handled again writes the
     /// same object again.
     ///
-    /// Nothing is visible before [`Writing::finish`]; what is dropped instead leaves nothing that anybody can see.
+    /// Nothing is visible before [`Writing::finish`]; what is dropped instead leaves nothing that anybody can see. Its
+    /// version follows from key and content: the same bytes again are the same version, and nothing is stored twice.
     fn create(&self, bucket: &str, key: &str) -> Result<Box<dyn Writing>, Error>;
+}
+
+/// An object that is read.
+pub struct Opened {
+    /// Its bytes.
+    pub input: Box<dyn Input>,
+    /// How many there are.
+    pub bytes: u64,
+    /// Their sha256 in hexadecimal, if the store knows it: then nobody need read them all to tell.
+    pub sha256: Option<String>,
+}
+
+impl fmt::Debug for Opened {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Opened").field("bytes", &self.bytes).field("sha256", &self.sha256).finish_non_exhaustive()
+    }
 }
 
 /// An object on its way.
@@ -77,16 +95,25 @@ pub trait Writing: Write + Send {
     fn finish(self: Box<Self>) -> Result<ObjectVersion, Error>;
 }
 
-/// How often a record was written: 0 means it never was, and a removed one goes on counting.
+/// Which content a record had: it follows from the content and is 0 while there is none. A record that was changed and
+/// changed back is the same to whoever decides by what it says, so that is no harm.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Revision(pub u64);
+
+impl Revision {
+    /// The revision of a record with this content, or without one.
+    pub fn of(value: Option<&[u8]>) -> Self {
+        // a hash of 0 would say that there is no record
+        Self(value.map_or(0, |value| xxh3_64(value).max(1)))
+    }
+}
 
 /// A record as it was at one moment.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Loaded {
     /// To be given back to [`Commit::expects`].
     pub revision: Revision,
-    /// The content, unless it was never written or removed.
+    /// The content, unless it was never written or was removed.
     pub value: Option<Vec<u8>>,
 }
 
@@ -114,6 +141,16 @@ pub enum Committed {
 pub trait Ledger: fmt::Debug + Send + Sync + 'static {
     /// The record as of the last commit that was answered, or a later one.
     fn load(&self, key: &RecordKey) -> Result<Loaded, Error>;
+
+    /// Records of one kind whose ids begin with `within`, in the order of their ids, behind the id `after`, at most
+    /// `records_max`. Sees what [`Ledger::load`] would see, but not all of a page need be from one moment.
+    fn page(
+        &self,
+        kind: Kind,
+        within: &str,
+        after: Option<&str>,
+        records_max: usize,
+    ) -> Result<Vec<(String, Vec<u8>)>, Error>;
 
     /// Writes the records and takes over the messages, all or nothing; when this answers, both are durable.
     ///

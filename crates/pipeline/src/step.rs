@@ -10,17 +10,29 @@ use crate::message::Message;
 pub enum Kind {
     /// A receipt, by its id.
     Receipt,
-    /// Another name of a receipt, with the newest version it stands for.
+    /// Another name of a receipt: `name/order`, the newest version first.
     Alias,
-    /// A row that can be queried.
-    Row,
-    /// What one file adds to one window.
+    /// A receipt that is not at its end: `feed/order`.
+    Open,
+    /// Bytes that came before: `feed/sha256/order`.
+    Content,
+    /// What one file adds to the aggregates of its feed, and where its rows are: `feed/order`.
     Contribution,
-    /// A window: a bar or a total.
+    /// A transaction id that is taken: `feed/hash`.
+    Id,
+    /// A file of many such ids: `feed/order`.
+    Ids,
+    /// A row of `market` that can be queried: `feed/symbol/time-and-sequence`.
+    Row,
+    /// A window of `market` whose rows changed since it was aggregated: `feed/symbol/start`.
+    Due,
+    /// A window of `market`: `feed/symbol/start`.
     Window,
+    /// What is to be told to those who wait for a file, by its receipt.
+    Notice,
 }
 
-/// Where a record is.
+/// Where a record is. The id is parts with `/` between them; what is said of the parts stands at its kind.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct RecordKey {
     /// What it is about.

@@ -6,7 +6,7 @@ use std::path::Path;
 use std::thread::JoinHandle;
 
 use anyhow::{Context, Result, anyhow};
-use ring::digest::{self, SHA256};
+use engine::pipeline::sha256::Sha256;
 
 use crate::complain::Hint;
 
@@ -28,7 +28,7 @@ pub(crate) fn start(file: File, path: &Path) -> Result<Digest> {
 }
 
 fn hash(file: &File) -> std::io::Result<String> {
-    let mut context = digest::Context::new(&SHA256);
+    let mut digest = Sha256::default();
     let mut block = vec![0; BLOCK_BYTES];
     let mut at = 0;
     loop {
@@ -37,10 +37,9 @@ fn hash(file: &File) -> std::io::Result<String> {
             read => read?,
         };
         if read == 0 {
-            let bytes = context.finish();
-            return Ok(bytes.as_ref().iter().map(|byte| format!("{byte:02x}")).collect());
+            return Ok(digest.finish());
         }
-        context.update(&block[..read]);
+        digest.update(&block[..read]);
         at += read as u64;
     }
 }
