@@ -17,6 +17,7 @@ pub mod groups;
 pub mod infer;
 pub mod json;
 pub mod limits;
+pub mod pack;
 mod parallel;
 pub mod plan;
 pub mod reason;
