@@ -5,6 +5,7 @@ mod crash;
 mod fifo;
 mod folder;
 mod model;
+mod objects;
 mod rules;
 mod standard;
 mod store;
