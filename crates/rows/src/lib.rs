@@ -13,6 +13,7 @@ pub mod decimal;
 pub mod drift;
 mod error;
 pub mod fold;
+pub mod good;
 pub mod groups;
 pub mod infer;
 pub mod json;
