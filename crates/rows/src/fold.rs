@@ -15,8 +15,8 @@ use crate::source::Scratch;
 use crate::time::Interval;
 use crate::{Error, Result};
 
-pub(crate) use bars::BarFold;
 pub use bars::BarLine;
+pub(crate) use bars::{BarFold, wide_numbers};
 pub use rejects::{ListedReject, ListedValue};
 pub(crate) use rejects::{REPORT_COLUMNS, RejectForm, RejectShape, Rejects, ends_in_report, unwrapped};
 pub(crate) use totals::TotalFold;

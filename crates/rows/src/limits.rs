@@ -60,3 +60,9 @@ pub const DECIMAL_EXPONENT_MAX: i64 = 60;
 pub const TIME_PATTERN_BYTES_MAX: usize = 256;
 /// Bytes of one group's key and totals put aside in scratch space. More: the file is refused.
 pub const RUN_ENTRY_BYTES_MAX: usize = 4 * 1024 * 1024;
+/// Bytes of one block of a contribution: 64 KiB and an entry with the longest name. More: reading it is refused.
+pub const CONTRIBUTION_BLOCK_BYTES_MAX: usize = 256 * 1024;
+/// Bytes of the footer of a contribution. More: the file, or reading the contribution, is refused.
+pub const CONTRIBUTION_FOOTER_BYTES_MAX: usize = 64 * 1024 * 1024;
+/// Ids of one file of ids. More: they are not taken, and reading such a file is refused.
+pub const IDS_MAX: u64 = 1_000_000_000;

@@ -95,7 +95,7 @@ impl Instrument {
 
 /// The numbers of a trade that are in the side table.
 #[inline(always)]
-fn wide_numbers(trade: &TradeRow, wide: &mut Iter<'_, (u32, [Decimal; 2])>) -> Option<[Decimal; 2]> {
+pub(crate) fn wide_numbers(trade: &TradeRow, wide: &mut Iter<'_, (u32, [Decimal; 2])>) -> Option<[Decimal; 2]> {
     match trade.price {
         WIDE => wide.next().map(|(_, numbers)| *numbers),
         _ => None,
