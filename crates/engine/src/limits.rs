@@ -68,3 +68,25 @@ pub const RETENTION_MS_MAX: u64 = 14 * 24 * 60 * 60 * 1000;
 
 /// Time in which a send with an id or a content that was seen is not delivered again, as in SQS: 5 minutes.
 pub const DEDUPLICATION_MS: u64 = 5 * 60 * 1000;
+
+/// Bytes of an object that lies in the store; larger ones are files.
+pub const SMALL_OBJECT_BYTES_MAX: usize = 64 * 1024;
+
+/// Bytes of an object; past it, writing is refused.
+pub const OBJECT_BYTES_MAX: u64 = 1024 * 1024 * 1024 * 1024;
+
+/// Bytes of the name of a bucket; past it, the call is refused.
+pub const BUCKET_BYTES_MAX: usize = 255;
+
+/// Bytes of the key of an object, as in S3; past it, the call is refused.
+pub const OBJECT_KEY_BYTES_MAX: usize = 1024;
+
+/// Bytes that a session stages before it wants to be flushed; one more step must fit into the same transaction.
+pub const SESSION_BYTES_MAX: usize = TRANSACTION_BYTES_MAX / 2;
+
+/// Records, conditions, sends and objects that a session stages before it wants to be flushed.
+pub const SESSION_PARTS_MAX: usize = TRANSACTION_PARTS_MAX / 2;
+
+/// Time for which the source of a commit is remembered: longer than its message can come again, which is 4 days in its
+/// queue and 14 days as a dead letter.
+pub const SOURCE_KEPT_MS: u64 = 18 * 24 * 60 * 60 * 1000;

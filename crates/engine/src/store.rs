@@ -28,7 +28,7 @@ use memory::Memory;
 
 /// The format of the folder. A change that an older program would not understand adds one, and a step to
 /// [`Disk::migrate`].
-const FORMAT: u32 = 1;
+const FORMAT: u32 = 2;
 
 /// Keys of [`Table::Meta`] that are the store's own.
 const FORMAT_KEY: &[u8] = b"store/format";
@@ -288,18 +288,23 @@ impl Disk {
         // Only now the folder is ours.
         let (mark, marked) = Mark::open(folder).map_err(io)?;
         let corrupt = |what: String| Error::Corrupt { folder: folder.to_path_buf(), what };
+        let open =
+            |table: Table| database.keyspace(table.name(), options).map_err(|error| translate(folder, "open", error));
+        let is_there = |table: Table| database.keyspace_exists(table.name());
+        // The format first: nothing is made in a folder that is newer, and an older one lacks what came later.
+        let meta = if is_there(Table::Meta) { Some(open(Table::Meta)?) } else { None };
+        let format = meta.as_ref().map_or(Ok(None), |meta| number(folder, meta, FORMAT_KEY))?;
+        let format = Self::known(folder, format)?;
         let is_new = database.keyspace_count() == 0;
-        let mut tables = Vec::with_capacity(Table::ALL.len());
         for table in Table::ALL {
-            if !is_new && marked > 0 && !database.keyspace_exists(table.name()) {
+            if !is_new && marked > 0 && table.since() <= format && !is_there(table) {
                 return Err(corrupt(format!("the table {} is gone", table.name())));
             }
-            let made = database.keyspace(table.name(), options);
-            tables.push(made.map_err(|error| translate(folder, "open", error))?);
         }
+        let tables = Table::ALL.into_iter().map(open).collect::<Result<Vec<Keyspace>>>()?;
         let disk = Self { database, tables, mark: Mutex::new(mark) };
-        let commit = disk.number(folder, COMMIT_KEY)?.unwrap_or(0);
-        disk.migrate(folder)?;
+        let commit = number(folder, disk.table(Table::Meta), COMMIT_KEY)?.unwrap_or(0);
+        disk.migrate(folder, format)?;
         if commit < marked {
             let lost = marked - commit;
             return Err(corrupt(format!("the journal ends {lost} commits early, at {commit} instead of {marked}")));
@@ -307,30 +312,26 @@ impl Disk {
         Ok((disk, commit))
     }
 
-    /// Refuses what is newer, and brings what is older up to [`FORMAT`], one step per number.
-    fn migrate(&self, folder: &Path) -> Result<()> {
-        match self.number(folder, FORMAT_KEY)? {
-            None => {
-                let mut changes = Changes::new();
-                changes.put(Table::Meta, FORMAT_KEY, u64::from(FORMAT).to_be_bytes());
-                self.commit(&changes, None).map_err(|error| translate(folder, "open", error))
-            }
-            Some(found) if found > u64::from(FORMAT) => {
-                let found = u32::try_from(found).unwrap_or(u32::MAX);
-                Err(Error::Newer { folder: folder.to_path_buf(), found, known: FORMAT })
-            }
-            Some(_) => Ok(()),
+    /// The format of a folder; refuses what is newer. A folder that says nothing is new.
+    fn known(folder: &Path, found: Option<u64>) -> Result<u32> {
+        let found = found.map_or(FORMAT, |found| u32::try_from(found).unwrap_or(u32::MAX));
+        if found > FORMAT {
+            return Err(Error::Newer { folder: folder.to_path_buf(), found, known: FORMAT });
         }
+        Ok(found)
     }
 
-    fn number(&self, folder: &Path, key: &[u8]) -> Result<Option<u64>> {
-        let value = self.table(Table::Meta).get(key).map_err(|error| translate(folder, "read", error))?;
-        let Some(value) = value else { return Ok(None) };
-        let bytes: std::result::Result<[u8; 8], _> = value.as_ref().try_into();
-        let name = String::from_utf8_lossy(key);
-        let what = || format!("{name} has {} bytes instead of 8", value.len());
-        let bytes = bytes.map_err(|_| Error::Corrupt { folder: folder.to_path_buf(), what: what() })?;
-        Ok(Some(u64::from_be_bytes(bytes)))
+    /// Brings a folder of this format up to [`FORMAT`], in one commit.
+    fn migrate(&self, folder: &Path, format: u32) -> Result<()> {
+        let written = number(folder, self.table(Table::Meta), FORMAT_KEY)?;
+        if written == Some(u64::from(FORMAT)) {
+            return Ok(());
+        }
+        let mut changes = Changes::new();
+        // From 1 to 2 there is nothing to rewrite: the tables that came with 2 are there by now, and empty.
+        debug_assert!((1..=FORMAT).contains(&format), "a step for format {format}");
+        changes.put(Table::Meta, FORMAT_KEY, u64::from(FORMAT).to_be_bytes());
+        self.commit(&changes, None).map_err(|error| translate(folder, "open", error))
     }
 
     fn table(&self, table: Table) -> &Keyspace {
@@ -372,6 +373,17 @@ impl Disk {
         }
         Ok(())
     }
+}
+
+/// A number that the store keeps about itself.
+fn number(folder: &Path, meta: &Keyspace, key: &[u8]) -> Result<Option<u64>> {
+    let value = meta.get(key).map_err(|error| translate(folder, "read", error))?;
+    let Some(value) = value else { return Ok(None) };
+    let bytes: std::result::Result<[u8; 8], _> = value.as_ref().try_into();
+    let name = String::from_utf8_lossy(key);
+    let what = || format!("{name} has {} bytes instead of 8", value.len());
+    let bytes = bytes.map_err(|_| Error::Corrupt { folder: folder.to_path_buf(), what: what() })?;
+    Ok(Some(u64::from_be_bytes(bytes)))
 }
 
 /// The library expects what it wrote; damaged files may make it panic. Here that is an error like any other.

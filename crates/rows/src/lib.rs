@@ -20,6 +20,7 @@ pub mod ids;
 pub mod infer;
 pub mod json;
 pub mod limits;
+pub mod pack;
 mod parallel;
 pub mod plan;
 pub mod reason;

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use crate::objects::Change;
 use crate::queues::Millis;
 
 /// A queue of this engine, by number. Comes from [`crate::queues::Queues::queue`].
@@ -187,4 +188,6 @@ pub struct Transaction {
     pub acknowledges: Vec<Lease>,
     /// Messages to send, in order.
     pub sends: Vec<(Queue, Message)>,
+    /// Objects that come or go.
+    pub objects: Vec<Change>,
 }

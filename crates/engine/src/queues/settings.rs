@@ -21,7 +21,7 @@ pub struct Settings {
 }
 
 /// In what order a queue delivers.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Kind {
     /// Oldest first as far as possible, no promise.
     Standard,
@@ -35,12 +35,14 @@ pub enum Kind {
 }
 
 /// What becomes of a group when one of its messages becomes a dead letter.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum OnDead {
     /// The group goes on with the next message.
     SkipAndMark,
     /// The group waits until the dead letter is redriven or purged.
     Park,
+    /// Only these groups wait, sorted by name; the others go on.
+    ParkGroups(Vec<String>),
 }
 
 /// Where messages go that were received in vain.
@@ -73,7 +75,7 @@ impl Settings {
 
     /// The dead-letter queue of this one: the same kind, 14 days.
     pub fn dead_letters(&self, name: impl Into<String>) -> Self {
-        Self { retention_ms: 14 * DAY_MS, ..Self::new(name, self.kind) }
+        Self { retention_ms: 14 * DAY_MS, ..Self::new(name, self.kind.clone()) }
     }
 
     /// The same with a dead-letter queue.
@@ -87,8 +89,15 @@ impl Settings {
         matches!(self.kind, Kind::Fifo { .. })
     }
 
-    pub(crate) fn parks(&self) -> bool {
-        matches!(self.kind, Kind::Fifo { on_dead: OnDead::Park, .. })
+    /// Whether this group waits for its dead letters.
+    pub(crate) fn parks(&self, group: &str) -> bool {
+        match &self.kind {
+            Kind::Standard | Kind::Fifo { on_dead: OnDead::SkipAndMark, .. } => false,
+            Kind::Fifo { on_dead: OnDead::Park, .. } => true,
+            Kind::Fifo { on_dead: OnDead::ParkGroups(groups), .. } => {
+                groups.binary_search_by(|known| known.as_str().cmp(group)).is_ok()
+            }
+        }
     }
 }
 
@@ -106,6 +115,14 @@ pub(crate) fn check(all: &[Settings]) -> Result<()> {
         }
         if all[..place].iter().any(|earlier| earlier.name == *name) {
             return wrong("it is declared twice".to_owned(), "keep one of the two");
+        }
+        if let Kind::Fifo { on_dead: OnDead::ParkGroups(groups), .. } = &settings.kind
+            && !groups.is_sorted()
+        {
+            return wrong(
+                "the groups that it parks are not sorted".to_owned(),
+                "sort them by the bytes of their names",
+            );
         }
         for (what, value, max) in [
             ("visibility", settings.visibility_ms, VISIBILITY_MS_MAX),
@@ -138,7 +155,10 @@ mod tests {
         let dead = good.dead_letters("dead");
         assert!(check(&[good.clone(), dead.clone()]).is_ok());
         let long = Settings { retention_ms: RETENTION_MS_MAX + 1, ..dead.clone() };
+        let on_dead = OnDead::ParkGroups(vec!["b".to_owned(), "a".to_owned()]);
+        let unsorted = Settings::new("q", Kind::Fifo { by_content: true, on_dead });
         for bad in [
+            vec![unsorted],
             vec![good.clone()],
             vec![good.clone(), Settings::standard("dead")],
             vec![good.clone(), dead.clone().redrive("a", 3)],

@@ -8,8 +8,9 @@ impl Scheduler {
     /// Moves a message that was received too often to the dead-letter queue, with everything known about it.
     pub(super) fn bury(&mut self, queue: u32, dead: u32, position: u64, at: Millis, batch: &mut Batch) {
         let Some((mut entry, group)) = self.take_out(queue, position) else { return };
-        let parking = self.line_of_mut(queue).filter(|line| line.settings.parks());
-        if let (Some(line), Some(group)) = (parking, &group) {
+        if let (Some(line), Some(group)) = (self.line_of_mut(queue), &group)
+            && line.settings.parks(group)
+        {
             line.park(group, position);
         }
         entry.origin = queue;

@@ -76,7 +76,7 @@ impl Scheduler {
             return Err(corrupt(store, "the index entry of message", &key));
         }
         for (origin, group, position) in parked {
-            if let Some(line) = self.line_of_mut(origin).filter(|line| line.settings.parks()) {
+            if let Some(line) = self.line_of_mut(origin).filter(|line| line.settings.parks(&group)) {
                 line.park(&group, position);
             }
         }

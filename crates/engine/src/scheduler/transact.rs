@@ -5,6 +5,7 @@ use crate::limits::{
     ATTEMPTS_KEPT_MAX, BODY_BYTES_MAX, DELAY_MS_MAX, KEY_BYTES_MAX, MESSAGES_MAX, NAME_BYTES_MAX, NOTE_BYTES_MAX,
     RECEIVE_MESSAGES_MAX, TRANSACTION_BYTES_MAX, TRANSACTION_PARTS_MAX, VISIBILITY_MS_MAX,
 };
+use crate::objects;
 use crate::queues::{Error, Kind, Lease, Message, MessageId, Millis, Phase, Queue, Result, Sent, Transaction};
 use crate::scheduler::deduplication::hash;
 use crate::scheduler::entry::{Entry, encode_body};
@@ -28,27 +29,45 @@ impl Scheduler {
     pub(crate) fn transact(&mut self, asked: Transaction, store: &Store, batch: &mut Batch) -> Result<Vec<Sent>> {
         self.check(&asked)?;
         for (key, expected) in &asked.expects {
-            if !batch.record_is(store, key, expected.as_deref())? {
+            if !batch.is(store, Table::Records, key, expected.as_deref())? {
                 return Err(Error::Changed { key: key.clone() });
+            }
+        }
+        let mut objects = Vec::with_capacity(asked.objects.len());
+        for change in asked.objects {
+            if let Some((key, expected)) = change.expects()
+                && !batch.is(store, Table::Objects, key, Some(expected))?
+            {
+                return Err(Error::Changed { key: key.to_vec() });
+            }
+            let yields_to = change.yields_to();
+            if yields_to.map_or(Ok(true), |key| batch.is(store, Table::Objects, key, None))? {
+                objects.push(change);
             }
         }
         for lease in &asked.acknowledges {
             self.discard(lease.queue.0, lease.id.0, batch);
         }
         for (key, value) in asked.records {
-            batch.set_record(key, value);
+            batch.set(Table::Records, &key, value.as_deref());
+        }
+        for change in objects {
+            change.apply(|table, key, value| batch.set(table, key, value));
         }
         Ok(asked.sends.into_iter().map(|(queue, message)| self.send(queue, message, batch)).collect())
     }
 
     fn check(&self, asked: &Transaction) -> Result<()> {
-        let parts = asked.expects.len() + asked.records.len() + asked.acknowledges.len() + asked.sends.len();
+        let parts = asked.expects.len() + asked.records.len() + asked.acknowledges.len();
+        let parts = parts + asked.sends.len() + asked.objects.len();
         if parts > TRANSACTION_PARTS_MAX {
             let message = format!("the transaction has {parts} parts, more than {TRANSACTION_PARTS_MAX}");
             return Err(Error::invalid(message, "split it"));
         }
         let records = asked.records.iter().map(|(key, value)| key.len() + value.as_ref().map_or(0, Vec::len));
-        let bytes: usize = records.chain(asked.sends.iter().map(|(_, message)| message.body.len())).sum();
+        let objects = asked.objects.iter().map(objects::Change::bytes);
+        let bytes: usize =
+            records.chain(asked.sends.iter().map(|(_, message)| message.body.len())).chain(objects).sum();
         if bytes > TRANSACTION_BYTES_MAX {
             let message = format!("the transaction has {bytes} bytes, more than {TRANSACTION_BYTES_MAX}");
             return Err(Error::invalid(message, "split it, or keep large things in objects"));

@@ -15,12 +15,32 @@ pub enum Table {
     Deduplication,
     /// The caller's own records; the engine does not look into them.
     Records,
+    /// What is known of each object version.
+    Objects,
+    /// The bytes of small objects.
+    Contents,
 }
 
 impl Table {
     /// All tables, each at the place of its number.
-    pub const ALL: [Table; 6] =
-        [Table::Meta, Table::Index, Table::Bodies, Table::Notes, Table::Deduplication, Table::Records];
+    pub const ALL: [Table; 8] = [
+        Table::Meta,
+        Table::Index,
+        Table::Bodies,
+        Table::Notes,
+        Table::Deduplication,
+        Table::Records,
+        Table::Objects,
+        Table::Contents,
+    ];
+
+    /// The format of the folder that had it first; older ones are opened without it.
+    pub(super) fn since(self) -> u32 {
+        match self {
+            Table::Objects | Table::Contents => 2,
+            _ => 1,
+        }
+    }
 
     /// The name of the table on disk.
     pub fn name(self) -> &'static str {
@@ -31,6 +51,8 @@ impl Table {
             Table::Notes => "notes",
             Table::Deduplication => "deduplication",
             Table::Records => "records",
+            Table::Objects => "objects",
+            Table::Contents => "contents",
         }
     }
 }

@@ -161,6 +161,28 @@ fn a_parked_group_waits_for_its_dead_letter_to_be_redriven() {
 }
 
 #[test]
+fn only_the_groups_that_were_named_are_parked() {
+    let on_dead = || OnDead::ParkGroups(vec!["a".to_owned(), "c".to_owned()]);
+    let mut bench = queues(on_dead());
+    for name in ["a/1", "b/2", "c/3", "d/4"] {
+        bench.send(name);
+        kill(&mut bench, &name[2..]);
+    }
+    for name in ["a/5", "b/6", "c/7", "d/8"] {
+        bench.send(name);
+    }
+    assert_eq!(bench.bodies(10), ["6", "8"]);
+    assert_eq!(bench.queues.statistics(bench.q(), bench.now).wait().unwrap().parked_groups, 2);
+    bench = bench.reopen();
+    assert!(bench.receive(10).is_empty(), "and so they are after a restart");
+    let dead = bench.queues.list(bench.dead(), None, 10, bench.now).wait().unwrap();
+    bench.queues.purge_one(bench.dead(), dead[2].id, bench.now).wait().unwrap();
+    assert_eq!(bench.bodies(10), ["7"]);
+    assert_eq!(bench.queues.redrive(bench.dead(), bench.now).unwrap(), 3);
+    assert_eq!(bench.bodies(10), ["1", "5"], "b and d are in flight");
+}
+
+#[test]
 fn a_parked_group_goes_on_when_its_dead_letter_is_purged_or_expires() {
     for purge in [true, false] {
         let mut bench = queues(OnDead::Park);

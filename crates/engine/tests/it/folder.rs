@@ -128,11 +128,54 @@ fn a_folder_of_a_newer_version_is_refused() {
     {
         let store = Store::open(folder.path()).unwrap();
         let mut changes = Changes::new();
-        changes.put(Table::Meta, b"store/format", 2_u64.to_be_bytes());
+        changes.put(Table::Meta, b"store/format", 3_u64.to_be_bytes());
         store.commit(&changes).unwrap();
     }
     let error = Store::open(folder.path()).unwrap_err();
-    assert!(matches!(error, Error::Newer { found: 2, known: 1, .. }), "{error:?}");
+    assert!(matches!(error, Error::Newer { found: 3, known: 2, .. }), "{error:?}");
+}
+
+/// The folder was made by the program of format 1: six messages with records, the first of them a dead letter, some in
+/// tables and some in the journal.
+#[test]
+fn a_folder_of_format_1_is_opened_and_brought_up_to_date() {
+    let folder = tempfile::tempdir().unwrap();
+    let kept = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/format-1");
+    copy(&kept, folder.path());
+    for _ in 0..2 {
+        let store = Store::open(folder.path()).unwrap();
+        assert_eq!(store.get(Table::Meta, b"store/format").unwrap(), Some(2_u64.to_be_bytes().to_vec()));
+        assert!(store.page(Table::Objects, b"", None, 10).unwrap().is_empty());
+    }
+    let (queues, recovery) = Queues::open(folder.path(), &settings()).unwrap();
+    assert_eq!(recovery.messages, 6);
+    let records = queues.records(b"", None, 10).unwrap();
+    assert_eq!(records.iter().map(|(key, _)| key.as_slice()).collect::<Vec<_>>(), NAMES);
+    let (q, dead) = (queues.queue("q").unwrap(), queues.queue("dead").unwrap());
+    let letters = queues.list(dead, None, 10, T).wait().unwrap();
+    let shown = queues.show(dead, letters[0].id, T).unwrap();
+    assert_eq!((shown.body.as_slice(), shown.notes[0].text.as_slice()), (NAMES[0], b"poison".as_slice()));
+    assert_eq!(queues.redrive(dead, T).unwrap(), 1);
+    let received = queues.receive(q, 10, None, T).wait().unwrap();
+    assert_eq!(received.iter().map(|received| received.body.as_slice()).collect::<Vec<_>>(), NAMES);
+}
+
+const NAMES: [&[u8]; 6] = [b"0000", b"0001", b"0002", b"0003", b"0004", b"0005"];
+
+#[test]
+fn a_migration_that_was_interrupted_goes_on() {
+    let folder = tempfile::tempdir().unwrap();
+    fill(folder.path(), 3);
+    {
+        // the new tables are there, and the format is still the old one
+        let store = Store::open(folder.path()).unwrap();
+        let mut changes = Changes::new();
+        changes.put(Table::Meta, b"store/format", 1_u64.to_be_bytes());
+        store.commit(&changes).unwrap();
+    }
+    assert_eq!(read(folder.path()).unwrap().len(), 3);
+    let store = Store::open(folder.path()).unwrap();
+    assert_eq!(store.get(Table::Meta, b"store/format").unwrap(), Some(2_u64.to_be_bytes().to_vec()));
 }
 
 #[test]

@@ -1,11 +1,13 @@
-//! The engine through its doors: queues, store.
+//! The engine through its doors: queues, objects, sessions, store.
 #![expect(clippy::unwrap_used, reason = "what is missing fails the test")]
 
 mod crash;
 mod fifo;
 mod folder;
 mod model;
+mod objects;
 mod rules;
+mod session;
 mod standard;
 mod store;
 mod transactions;

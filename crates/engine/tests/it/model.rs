@@ -1,7 +1,7 @@
 //! The engine held against the rules: ten thousand random stories of sends, receives, acknowledgements, heartbeats,
 //! passing time, redrives, purges, failing commits and restarts, on every kind of queue.
 //!
-//! A failure prints the seed of its story; `story(kind, seed)` tells it again.
+//! A failure prints the seed of its story; `story(kind, parking, seed)` tells it again.
 
 use std::io::ErrorKind;
 
@@ -17,19 +17,32 @@ const STORIES: u64 = 3400;
 const STEPS: usize = 30;
 const DAY: Millis = 24 * 60 * MINUTE;
 
+/// All groups there are, sorted.
+const GROUPS: [&str; 3] = ["g", "h", "i"];
+
 #[test]
 fn standard_queues_keep_the_rules() {
-    (0..STORIES).for_each(|seed| story(Kind::Standard, seed));
+    (0..STORIES).for_each(|seed| story(&Kind::Standard, &[], seed));
 }
 
 #[test]
 fn fifo_queues_keep_the_rules() {
-    (0..STORIES).for_each(|seed| story(Kind::Fifo { by_content: true, on_dead: OnDead::SkipAndMark }, seed));
+    (0..STORIES).for_each(|seed| story(&fifo(OnDead::SkipAndMark), &[], seed));
 }
 
 #[test]
 fn parking_fifo_queues_keep_the_rules() {
-    (0..STORIES).for_each(|seed| story(Kind::Fifo { by_content: true, on_dead: OnDead::Park }, seed));
+    (0..STORIES).for_each(|seed| story(&fifo(OnDead::Park), &GROUPS, seed));
+}
+
+#[test]
+fn fifo_queues_that_park_some_groups_keep_the_rules() {
+    let on_dead = OnDead::ParkGroups(vec!["g".to_owned(), "i".to_owned()]);
+    (0..STORIES).for_each(|seed| story(&fifo(on_dead.clone()), &["g", "i"], seed));
+}
+
+fn fifo(on_dead: OnDead) -> Kind {
+    Kind::Fifo { by_content: true, on_dead }
 }
 
 /// Numbers that are the same for the same seed.
@@ -60,14 +73,14 @@ struct Story {
     log: Vec<String>,
 }
 
-fn story(kind: Kind, seed: u64) {
+fn story(kind: &Kind, parking: &'static [&'static str], seed: u64) {
     let mut dice = Dice(seed);
     let delay_ms = dice.one_of(&[0, 0, 2 * SECOND]);
-    let queue = Settings { delay_ms, retention_ms: DAY, ..Settings::new("q", kind) }.redrive("dead", 2);
+    let queue = Settings { delay_ms, retention_ms: DAY, ..Settings::new("q", kind.clone()) }.redrive("dead", 2);
     let dead = Settings { retention_ms: 2 * DAY, ..queue.dead_letters("dead") };
     let rule = |settings: &Settings, redrive| rules::Queue {
-        is_fifo: kind != Kind::Standard,
-        is_parking: matches!(kind, Kind::Fifo { on_dead: OnDead::Park, .. }),
+        is_fifo: *kind != Kind::Standard,
+        parking,
         delay: settings.delay_ms,
         retention: settings.retention_ms,
         redrive,
@@ -136,7 +149,7 @@ impl Story {
         let queue = self.dice.one_of(&[0, 0, 0, 0, 1]);
         let mut message = Message::new(self.dice.one_of(&["a", "b", "c", "d"]));
         if self.rules.queues[0].is_fifo {
-            message.group = Some(self.dice.one_of(&["g", "h", "i"]).to_owned());
+            message.group = Some(self.dice.one_of(&GROUPS).to_owned());
             let ids = [None, Some("1"), Some("2"), Some("3"), Some("4"), Some("5"), Some("6")];
             message.deduplication = self.dice.one_of(&ids).map(str::to_owned);
         } else {

@@ -18,7 +18,8 @@ pub(crate) struct Rules {
 /// One queue.
 pub(crate) struct Queue {
     pub(crate) is_fifo: bool,
-    pub(crate) is_parking: bool,
+    /// The groups that wait for their dead letters.
+    pub(crate) parking: &'static [&'static str],
     pub(crate) delay: Millis,
     pub(crate) retention: Millis,
     /// The dead-letter queue, and how often a message is received before it goes there.
@@ -171,7 +172,7 @@ impl Rules {
 
     /// The dead letter that a group waits for.
     pub(crate) fn parked_for(&self, queue: usize, group: &str) -> Option<usize> {
-        let (dead, _) = self.queues[queue].redrive.filter(|_| self.queues[queue].is_parking)?;
+        let (dead, _) = self.queues[queue].redrive.filter(|_| self.queues[queue].parking.contains(&group))?;
         let mut letters = self.queues[dead].messages.iter();
         letters.find(|letter| letter.origin == Some(queue) && letter.group == group).map(|letter| letter.id)
     }

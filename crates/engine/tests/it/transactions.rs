@@ -21,6 +21,7 @@ fn step(bench: &Bench, received: &engine::queues::Received) -> Transaction {
         records: vec![(b"status".to_vec(), Some(b"done".to_vec())), (b"gone".to_vec(), None)],
         acknowledges: vec![received.lease],
         sends: vec![(next, Message::of_group("g", "id", "on"))],
+        ..Transaction::default()
     }
 }
 

@@ -1,0 +1,263 @@
+//! Objects on their way in: what is short stays in memory and goes with the transaction, the rest goes through a file.
+
+use std::io::{self, Write};
+use std::sync::Arc;
+
+use pipeline::object::ObjectVersion;
+
+use super::blocks::{Summary, Summing};
+use super::change::{Bytes, Change};
+use super::clock::{time_of, to_text};
+use super::error::{Error, Result};
+use super::files::Unfinished;
+use super::record::{Head, Place, Record};
+use super::{Objects, key};
+use crate::limits::{OBJECT_BYTES_MAX, SMALL_OBJECT_BYTES_MAX};
+use crate::queues::{Millis, Transaction};
+
+/// Bytes that are written to a file at once.
+const WRITE_BYTES: usize = 256 * 1024;
+
+/// An object that somebody uploads. It leaves nothing when it is dropped.
+#[derive(Debug)]
+pub struct Upload(Body);
+
+/// An object that a stage derives: the same bytes again are the same version. It leaves nothing when it is dropped.
+#[derive(Debug)]
+pub struct Derived(Body);
+
+/// An object whose bytes are safe, and that nobody sees before its change is committed. What was a file is gone when
+/// it is dropped instead, and at the latest when the folder is opened again.
+#[derive(Debug)]
+pub struct Stored {
+    /// Its name from then on.
+    pub object: ObjectVersion,
+    /// What is known of it.
+    pub head: Head,
+    /// For [`Transaction::objects`], beside the records and messages about it.
+    pub change: Change,
+}
+
+/// What became of an object that was derived.
+#[derive(Debug)]
+pub(crate) enum Ready {
+    /// It is there already.
+    There(ObjectVersion),
+    /// It is large, and there once this is committed.
+    Large(Stored),
+    /// It is small: this has its bytes.
+    Small(Stored, Arc<[u8]>),
+}
+
+/// The bytes so far.
+#[derive(Debug)]
+struct Body {
+    objects: Objects,
+    bucket: String,
+    key: String,
+    summing: Summing,
+    held: Vec<u8>,
+    file: Option<Writer>,
+    /// After an error it is not known what the file has.
+    is_broken: bool,
+}
+
+#[derive(Debug)]
+struct Writer {
+    unfinished: Unfinished,
+    buffer: Vec<u8>,
+    number: u64,
+}
+
+impl Upload {
+    pub(super) fn new(objects: Objects, bucket: &str, key: &str) -> Result<Self> {
+        Body::new(objects, bucket, key).map(Self)
+    }
+
+    /// Bytes so far.
+    pub fn bytes(&self) -> u64 {
+        self.0.summing.bytes()
+    }
+
+    /// Ends it: the bytes are safe, under a version that is new. It counts once the change is committed.
+    pub fn finish(mut self, now: Millis) -> Result<Stored> {
+        let summary = self.0.sum()?;
+        // of when it is done, and of a clock that never goes back
+        let version = self.0.objects.number(now);
+        let object = self.0.object(to_text(version));
+        self.0.store(object, &summary, time_of(version), false).map(|(stored, _)| stored)
+    }
+}
+
+impl Derived {
+    pub(super) fn new(objects: Objects, bucket: &str, key: &str) -> Result<Self> {
+        Body::new(objects, bucket, key).map(Self)
+    }
+
+    /// Ends it: durable and visible when this answers.
+    pub fn finish(self, now: Millis) -> Result<ObjectVersion> {
+        let objects = self.0.objects.clone();
+        match self.ready(now)? {
+            Ready::There(object) => Ok(object),
+            Ready::Large(stored) | Ready::Small(stored, _) => objects.commit_stored(stored, now),
+        }
+    }
+
+    /// Those that it will be among.
+    pub(crate) fn objects(&self) -> &Objects {
+        &self.0.objects
+    }
+
+    /// Ends it, but leaves it to the caller to commit it.
+    pub(crate) fn ready(mut self, now: Millis) -> Result<Ready> {
+        let summary = self.0.sum()?;
+        let object = self.0.object(summary.sha256.clone());
+        // A file that is there already need not be placed. Small ones are settled by the commit.
+        if self.0.file.is_some() && self.0.objects.head(&object)?.is_some() {
+            return Ok(Ready::There(object));
+        }
+        let (stored, bytes) = self.0.store(object, &summary, now, true)?;
+        Ok(match bytes {
+            Bytes::Memory(bytes) => Ready::Small(stored, bytes),
+            Bytes::File(_) => Ready::Large(stored),
+        })
+    }
+}
+
+impl Objects {
+    /// Commits an object by itself.
+    pub(crate) fn commit_stored(&self, stored: Stored, now: Millis) -> Result<ObjectVersion> {
+        self.commit(stored.change, now)?;
+        Ok(stored.object)
+    }
+
+    /// Commits a change by itself.
+    pub(super) fn commit(&self, change: Change, now: Millis) -> Result<()> {
+        let transaction = Transaction { objects: vec![change], ..Transaction::default() };
+        self.queues().transact(transaction, now).wait()?;
+        Ok(())
+    }
+}
+
+impl Body {
+    fn new(objects: Objects, bucket: &str, key: &str) -> Result<Self> {
+        key::check(bucket, key)?;
+        let (bucket, key) = (bucket.to_owned(), key.to_owned());
+        let summing = Summing::default();
+        Ok(Self { objects, bucket, key, summing, held: Vec::new(), file: None, is_broken: false })
+    }
+
+    /// Nothing more comes.
+    fn sum(&mut self) -> Result<Summary> {
+        if self.is_broken {
+            let message = format!("{} was not written whole", self.name());
+            return Err(Error::invalid(message, "write it again from its beginning"));
+        }
+        Ok(std::mem::take(&mut self.summing).finish())
+    }
+
+    fn object(&self, version: String) -> ObjectVersion {
+        ObjectVersion { bucket: self.bucket.clone(), key: self.key.clone(), version }
+    }
+
+    /// Makes the bytes safe, and the change that records them.
+    fn store(self, object: ObjectVersion, summary: &Summary, at: Millis, is_derived: bool) -> Result<(Stored, Bytes)> {
+        let Summary { bytes, sha256, table } = summary;
+        let head =
+            Head { bytes: *bytes, sha256: sha256.clone(), at, stored_bytes: table.stored_bytes(), is_archived: false };
+        let (bytes, place) = self.settle(&table.encoded)?;
+        let record = Record { head: head.clone(), place, check: table.check() };
+        let change = Change::put(&object, &record, bytes.clone(), is_derived);
+        Ok((Stored { object, head, change }, bytes))
+    }
+
+    fn settle(self, table: &[u8]) -> Result<(Bytes, Place)> {
+        let name = self.name();
+        let Some(Writer { mut unfinished, mut buffer, number }) = self.file else {
+            let content = [self.held.as_slice(), table].concat();
+            return Ok((Bytes::Memory(content.into()), Place::Store(self.objects.number(0))));
+        };
+        let files = self.objects.files();
+        let tried = format!("write {name} to {}", unfinished.path.display());
+        buffer.extend_from_slice(table);
+        let placed = files.step().and_then(|()| unfinished.file.write_all(&buffer));
+        let placed = placed.and_then(|()| files.place(unfinished));
+        let placed = placed.map_err(|error| Error::from_io(tried, error))?;
+        Ok((Bytes::File(Arc::new(placed)), Place::File(number)))
+    }
+
+    fn write(&mut self, bytes: &[u8]) -> Result<()> {
+        if self.summing.bytes().saturating_add(bytes.len() as u64) > OBJECT_BYTES_MAX {
+            let message = format!("{} has more than {OBJECT_BYTES_MAX} bytes", self.name());
+            return Err(Error::invalid(message, "split it into several objects"));
+        }
+        if self.file.is_none() && self.held.len() + bytes.len() <= SMALL_OBJECT_BYTES_MAX {
+            self.held.extend_from_slice(bytes);
+        } else {
+            self.write_to_file(bytes)?;
+        }
+        self.summing.update(bytes);
+        Ok(())
+    }
+
+    fn write_to_file(&mut self, bytes: &[u8]) -> Result<()> {
+        let files = self.objects.files();
+        if self.file.is_none() {
+            let number = self.objects.number(0);
+            let tried = || format!("write {} to {}", self.name(), files.folder().display());
+            let unfinished = files.create(number).map_err(|error| Error::from_io(tried(), error))?;
+            self.file = Some(Writer { unfinished, buffer: std::mem::take(&mut self.held), number });
+        }
+        let name = self.name();
+        let Some(Writer { unfinished, buffer, .. }) = &mut self.file else { return Ok(()) };
+        buffer.extend_from_slice(bytes);
+        if buffer.len() < WRITE_BYTES {
+            return Ok(());
+        }
+        let written = files.step().and_then(|()| unfinished.file.write_all(buffer));
+        buffer.clear();
+        written.map_err(|error| Error::from_io(format!("write {name} to {}", unfinished.path.display()), error))
+    }
+
+    fn name(&self) -> String {
+        format!("object {}/{}", self.bucket.escape_debug(), self.key.escape_debug())
+    }
+}
+
+impl Write for Body {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        if self.is_broken {
+            return Err(io::Error::other(format!("{} could not be written before", self.name())));
+        }
+        // one piece at a time, so that the buffer stays small
+        let piece = &bytes[..bytes.len().min(WRITE_BYTES)];
+        self.is_broken = true;
+        Body::write(self, piece).map_err(Error::into_io)?;
+        self.is_broken = false;
+        Ok(piece.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl Write for Upload {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        Write::write(&mut self.0, bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.0.flush()
+    }
+}
+
+impl Write for Derived {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        Write::write(&mut self.0, bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.0.flush()
+    }
+}
