@@ -46,6 +46,13 @@ pub struct Work {
     pub object: ObjectVersion,
     /// The feed it belongs to.
     pub feed: Feed,
+    /// How often it was begun anew on purpose: 0 when it came, one more with each replay.
+    #[serde(default, skip_serializing_if = "is_first")]
+    pub generation: u32,
+}
+
+fn is_first(generation: &u32) -> bool {
+    *generation == 0
 }
 
 impl Work {
@@ -62,6 +69,9 @@ pub struct Records {
     pub feed: Feed,
     /// What they came with: their receipt, or the id of the request; the door gives a repeated request the same.
     pub origin: String,
+    /// The file they are from, if they are from one, and into how many parts it was cut.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub of: Option<(Work, u64)>,
     /// Which part of it this is, counted from 0.
     pub part: u64,
     /// One JSON object each.
@@ -129,6 +139,20 @@ impl Message {
         }
     }
 
+    /// The file it is about, if it is about one.
+    pub fn work(&self) -> Option<&Work> {
+        match self {
+            Self::MarketProcess(_) | Self::MarketAggregate(_) => None,
+            Self::FilesValidate(work)
+            | Self::FilesProcess(work)
+            | Self::FilesAggregate(work)
+            | Self::MarketIngest(work)
+            | Self::TransactionsValidate(work)
+            | Self::TransactionsTransform(work)
+            | Self::TransactionsNotify(work) => Some(work),
+        }
+    }
+
     /// The feed, which is the group.
     pub fn group(&self) -> &Feed {
         match self {
@@ -158,7 +182,10 @@ impl Message {
             | Self::MarketIngest(work)
             | Self::TransactionsValidate(work)
             | Self::TransactionsTransform(work)
-            | Self::TransactionsNotify(work) => work.receipt().as_str().to_owned(),
+            | Self::TransactionsNotify(work) => match work.generation {
+                0 => work.receipt().as_str().to_owned(),
+                generation => format!("{}.{generation}", work.receipt()),
+            },
         };
         MessageId(format!("{preset:?}:{stage:?}:{about}").to_ascii_lowercase())
     }

@@ -5,6 +5,8 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 use xxhash_rust::xxh3::xxh3_128;
 
+use crate::Millis;
+
 /// Bytes at rest: an object that was overwritten is another version.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct ObjectVersion {
@@ -39,6 +41,31 @@ impl fmt::Display for ReceiptId {
     }
 }
 
+/// The place of a file among those of its feed, as text that compares so: by the time at which it was written, then by
+/// version. It follows from the object version alone, so whoever asks gets the same order.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Order(String);
+
+impl Order {
+    /// The place of an object version that was written at this time.
+    pub fn of(object: &ObjectVersion, at: Millis) -> Self {
+        let version: String =
+            object.version.chars().map(|letter| if letter.is_ascii_alphanumeric() { letter } else { '_' }).collect();
+        Self(format!("{at:014}.{version}.{}", ReceiptId::of(object)))
+    }
+
+    /// As text, without a `/`.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// The time in it.
+    pub fn at(&self) -> Millis {
+        self.0.get(..14).and_then(|at| at.parse().ok()).unwrap_or_default()
+    }
+}
+
 /// 128 bits in hexadecimal over parts. Each goes in with its length, so `a`, `bc` is not `ab`, `c`. The hash is not
 /// made against attackers, but nobody outside chooses the version of an object, so nobody can aim at another's id.
 pub(crate) fn digest(parts: &[&str]) -> String {
@@ -65,6 +92,15 @@ mod tests {
         for other in [object("b", "k", "2"), object("bk", "", "1"), object("", "bk", "1"), object("b", "k1", "")] {
             assert_ne!(id, ReceiptId::of(&other), "{other:?}");
         }
+    }
+
+    #[test]
+    fn files_are_in_the_order_in_which_they_were_written() {
+        let orders = [("9", 5), ("1", 1000), ("1a", 1000), ("10", 10_000)]
+            .map(|(version, at)| Order::of(&object("b", "k/l", version), at));
+        assert!(orders.is_sorted(), "{orders:?}");
+        assert!(orders.iter().all(|order| !order.as_str().contains('/')));
+        assert_eq!(orders[3].at(), 10_000);
     }
 
     #[test]

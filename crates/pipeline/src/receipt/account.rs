@@ -34,6 +34,9 @@ pub struct Drift {
     pub missing: Vec<String>,
     /// Columns that stand elsewhere than in the contract.
     pub moved: Vec<String>,
+    /// Names that more than one column of the file has; the first is read.
+    #[serde(default)]
+    pub repeated: Vec<String>,
 }
 
 /// Why a file was refused as a whole.
