@@ -3,6 +3,7 @@
 
 mod broken_ledger;
 mod broken_objects;
+mod corpus;
 mod fakes;
 mod faults;
 mod strict;

@@ -18,7 +18,7 @@ fn source() -> MessageId {
 }
 
 fn records(part: u64, record: &str) -> Message {
-    Message::MarketProcess(Records { feed: feed(), origin: "o".into(), part, records: vec![record.into()] })
+    Message::MarketProcess(Records { feed: feed(), origin: "o".into(), part, of: None, records: vec![record.into()] })
 }
 
 fn key(id: &str) -> RecordKey {
@@ -122,7 +122,7 @@ fn uploads_are_in_order_and_known_by_their_sha256_now_and_then() {
     assert_eq!(versions.iter().filter(|version| known(version)).count(), 10);
     assert!(objects.remove(&versions[3]) && !objects.remove(&versions[3]));
     assert_eq!((objects.bytes(&versions[3]), objects.bytes(&versions[4])), (None, Some(b"x".to_vec())));
-    let work = Work { object: versions[3].clone(), feed: feed() };
+    let work = Work { object: versions[3].clone(), feed: feed(), generation: 0 };
     assert!(matches!(objects.open(&work.object), Err(pipeline::ports::Error::NotFound(_))));
 }
 
