@@ -28,6 +28,8 @@ enum Bug {
     IgnoresPrefix,
     ShowsTheIdAgain,
     IgnoresTheMaximum,
+    /// Gives what it finds in one go.
+    CutsPages,
     /// What many scans do when they go on at an id.
     LosesOneBetweenPages,
     NeedsTheIdItGoesOnFrom,
@@ -177,7 +179,11 @@ impl Ledger for Broken {
         };
         let is_known = after.is_none_or(|after| all.iter().any(|(id, _)| id == after));
         let skipped = usize::from(self.has(Bug::LosesOneBetweenPages) && after.is_some());
-        let max = if self.has(Bug::IgnoresTheMaximum) { usize::MAX } else { max };
+        let max = match self.bug {
+            Some(Bug::IgnoresTheMaximum) => usize::MAX,
+            Some(Bug::CutsPages) => max.min(100),
+            _ => max,
+        };
         let page = all.iter().filter(|(id, _)| behind(id)).skip(skipped).take(max).cloned().collect();
         Ok(if self.has(Bug::NeedsTheIdItGoesOnFrom) && !is_known { Vec::new() } else { page })
     }
@@ -246,7 +252,7 @@ impl LedgerHome for Broken {
     }
 }
 
-const BUGS: [(Bug, &str); 42] = [
+const BUGS: [(Bug, &str); 43] = [
     (Bug::MakesEmptyRecords, "nothing_is_loaded_before_it_is_written"),
     (Bug::CutsValues, "what_is_written_is_loaded"),
     (Bug::TakesEmptyForNone, "what_is_written_is_loaded"),
@@ -263,6 +269,7 @@ const BUGS: [(Bug, &str); 42] = [
     (Bug::HasOneKind, "a_page_has_one_kind"),
     (Bug::ShowsTheIdAgain, "pages_give_every_record_once"),
     (Bug::IgnoresTheMaximum, "pages_give_every_record_once"),
+    (Bug::CutsPages, "pages_give_every_record_once"),
     (Bug::LosesOneBetweenPages, "pages_give_every_record_once"),
     (Bug::NeedsTheIdItGoesOnFrom, "a_page_goes_on_behind_an_id_that_is_gone"),
     (Bug::ShowsRemoved, "a_page_sees_what_load_sees"),

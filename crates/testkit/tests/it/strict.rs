@@ -86,15 +86,6 @@ fn an_id_means_one_message() {
 }
 
 #[test]
-fn pages_may_be_shorter_than_asked_for() {
-    let ledger = MemoryLedger::default();
-    ledger.commit(commit((10..30).map(|index| write(&format!("{index}"), 1)).collect(), vec![])).unwrap();
-    assert_eq!(ledger.page(Kind::Row, "", None, 100).unwrap().len(), 7);
-    assert_eq!(ledger.page(Kind::Row, "", Some("25"), 100).unwrap().len(), 4);
-    assert_eq!(ledger.page(Kind::Row, "", None, 3).unwrap().len(), 3);
-}
-
-#[test]
 fn promises_about_objects_are_kept() {
     let objects = MemoryObjects::default();
     assert!(stopped(|| drop(objects.create("b", ""))).contains("an object has a key"));
