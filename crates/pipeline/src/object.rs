@@ -29,6 +29,11 @@ impl ReceiptId {
         Self(format!("r-{}", digest(&[&object.bucket, &object.key, &object.version])))
     }
 
+    /// The id that somebody names, which need not exist.
+    pub fn named(id: impl Into<String>) -> Self {
+        Self(id.into())
+    }
+
     /// As text.
     pub fn as_str(&self) -> &str {
         &self.0

@@ -199,6 +199,11 @@ impl Receipt {
         self.generation
     }
 
+    /// How it had ended before it was begun anew, the oldest first.
+    pub fn past(&self) -> &[Past] {
+        &self.past
+    }
+
     /// Whether a stage is done, and all that its word promises.
     pub fn is_done(&self, stage: Stage) -> bool {
         self.has_ended(stage)

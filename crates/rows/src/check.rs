@@ -15,7 +15,7 @@ use std::sync::atomic::AtomicU64;
 use crate::choose;
 use crate::contract::{At, Contract, Kind, Syntax};
 use crate::drift::Drift;
-use crate::fold::{Beyond, Fold, Rejects, Settings};
+use crate::fold::{BarFold, Beyond, Fold, Rejects, Settings, TotalFold};
 use crate::limits::RECORD_BYTES_MAX;
 use crate::plan::Plan;
 use crate::report::{Described, Report};
@@ -50,7 +50,7 @@ pub struct Options<'a> {
     /// Where good rows are written.
     pub good: Option<good::Sinks>,
     /// Ids of transactions that earlier files took: a row with one of them is a repeat.
-    pub known: Option<Box<dyn good::Known>>,
+    pub known: Option<&'a mut dyn good::Known>,
     /// Told once: a counter of the bytes consumed, and how many there are.
     pub on_open: Option<&'a mut dyn FnMut(Arc<AtomicU64>, u64)>,
 }
@@ -78,7 +78,8 @@ pub struct Checked {
     /// What became of it.
     pub report: Report,
     kind: Option<Kind>,
-    fold: Option<Fold>,
+    bars: Option<BarFold>,
+    totals: Option<TotalFold<'static>>,
 }
 
 impl Checked {
@@ -89,7 +90,7 @@ impl Checked {
 
     /// Gives the bars, sorted by instrument and start; none when the file was refused or no interval was asked for.
     pub fn bars(&mut self, each: impl FnMut(&[u8], i64, &BarLine) -> Result<()>) -> Result<()> {
-        match self.fold.as_mut().and_then(|fold| fold.bars.take()) {
+        match self.bars.take() {
             Some(bars) => bars.finish(each),
             None => Ok(()),
         }
@@ -97,7 +98,7 @@ impl Checked {
 
     /// Gives the totals, sorted by currency, status, merchant and day.
     pub fn totals(&mut self, each: impl FnMut(TotalKey<'_>, &TotalLine) -> Result<()>) -> Result<()> {
-        match self.fold.as_mut().and_then(|fold| fold.totals.take()) {
+        match self.totals.take() {
             Some(totals) => totals.finish(each),
             None => Ok(()),
         }
@@ -110,7 +111,7 @@ impl Checked {
         line: impl Fn(&[u8], i64, &BarLine, &mut Vec<u8>) + Sync,
         take: &mut (dyn FnMut(&[u8]) -> Result<()> + Send),
     ) -> Result<()> {
-        match self.fold.as_mut().and_then(|fold| fold.bars.take()) {
+        match self.bars.take() {
             Some(bars) => bars.print(threads, line, take),
             None => Ok(()),
         }
@@ -123,7 +124,7 @@ impl Checked {
         line: impl Fn(TotalKey<'_>, &TotalLine, &mut Vec<u8>) + Sync,
         take: &mut (dyn FnMut(&[u8]) -> Result<()> + Send),
     ) -> Result<()> {
-        match self.fold.as_mut().and_then(|fold| fold.totals.take()) {
+        match self.totals.take() {
             Some(totals) => totals.print(threads, line, take),
             None => Ok(()),
         }
@@ -148,17 +149,18 @@ pub fn check(
         Err(Error::Io(error)) => return Err(error),
     };
     let report = Report::new(session.described, session.state.as_ref(), refusal);
-    let (kind, fold) = match session.state {
-        Some(state) if report.error.is_none() => (Some(state.plan.kind), Some(state.fold)),
-        _ => (None, None),
-    };
-    Ok(Checked { report, kind, fold })
+    Ok(match session.state {
+        Some(State { plan, fold }) if report.error.is_none() => {
+            Checked { report, kind: Some(plan.kind), bars: fold.bars, totals: fold.totals.map(TotalFold::ended) }
+        }
+        _ => Checked { report, kind: None, bars: None, totals: None },
+    })
 }
 
 /// Plan and result so far; made when the first header or record has told what the file is.
-pub(crate) struct State {
+pub(crate) struct State<'k> {
     pub plan: Plan,
-    pub fold: Fold,
+    pub fold: Fold<'k>,
 }
 
 /// One file being checked.
@@ -167,7 +169,7 @@ struct Session<'a, 's> {
     scratch: &'s mut MakeScratch<'s>,
     described: Described,
     rejects: Option<Rejects>,
-    state: Option<State>,
+    state: Option<State<'a>>,
     /// The first part that has rows: its name if it is the member of a zip, and how it is written.
     written: Option<(String, Written)>,
 }
@@ -259,7 +261,7 @@ impl<'a> Session<'a, '_> {
     }
 
     /// Makes plan and fold for the first part; later parts are held against the same plan.
-    fn begin(&mut self, contract: &Contract, has: impl Fn(&At) -> bool) -> Result<&mut State> {
+    fn begin(&mut self, contract: &Contract, has: impl Fn(&At) -> bool) -> Result<&mut State<'a>> {
         if self.state.is_none() {
             let mut plan = Plan::new(contract, has)?;
             plan.keeps_trade_ids = self.options.good.is_some();

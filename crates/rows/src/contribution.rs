@@ -30,7 +30,7 @@ use crate::contract::Kind;
 use crate::fold::MakeScratch;
 use crate::groups::{BarGroup, TotalGroup};
 use crate::time::{Interval, Zone};
-use crate::{Refusal, Result};
+use crate::{Refusal, Result, good};
 
 pub use filter::Filter;
 pub use merge::{Part, merge};
@@ -103,6 +103,17 @@ pub enum Value<'a> {
 
 /// Hands a file's batches on, in order.
 pub(crate) type Batches<'a> = dyn FnMut(&mut dyn FnMut(&mut Batch) -> Result<()>) -> Result<()> + 'a;
+
+/// Folds the good rows of a file into partials and writes them.
+pub fn contribute(
+    rows: &mut good::Reader,
+    settings: &Settings,
+    scratch: &mut MakeScratch<'_>,
+    out: &mut (dyn Write + Send),
+) -> Result<Summary> {
+    let kind = rows.kind();
+    fold_batches(kind, &mut |each| rows.batches(each), settings, scratch, out)
+}
 
 /// Folds the good rows that `batches` gives into partials and writes them.
 pub(crate) fn fold_batches(

@@ -31,16 +31,16 @@ pub(crate) struct Settings {
 
 /// Where a file's good rows go, and what is known beyond it.
 #[derive(Default)]
-pub(crate) struct Beyond {
+pub(crate) struct Beyond<'k> {
     pub good: Option<Sinks>,
-    pub known: Option<Box<dyn Known>>,
+    pub known: Option<&'k mut dyn Known>,
 }
 
 /// Makes scratch space when it is first needed.
 pub type MakeScratch<'a> = dyn FnMut() -> std::io::Result<Box<dyn Scratch>> + Send + 'a;
 
 /// The result of a file in the making.
-pub(crate) struct Fold {
+pub(crate) struct Fold<'k> {
     pub counts: Counts,
     pub rows: u64,
     pub good: u64,
@@ -51,15 +51,15 @@ pub(crate) struct Fold {
     pub first: Vec<u64>,
     pub rejects: Rejects,
     pub bars: Option<BarFold>,
-    pub totals: Option<TotalFold>,
+    pub totals: Option<TotalFold<'k>>,
     writer: Option<Writer>,
 }
 
-impl Fold {
+impl<'k> Fold<'k> {
     pub fn new(
         plan: &Plan,
         settings: &Settings,
-        beyond: Beyond,
+        beyond: Beyond<'k>,
         rejects: Rejects,
         scratch: &mut MakeScratch<'_>,
     ) -> Result<Self> {

@@ -28,6 +28,7 @@ pub mod report;
 mod row;
 pub mod runs;
 pub mod scan;
+pub mod settings;
 pub mod source;
 mod spill;
 pub mod table;

@@ -70,6 +70,15 @@ pub struct Account {
     pub refused: Option<RefusedFile>,
 }
 
+impl Account {
+    /// Refuses the file as a whole: none of its rows count.
+    pub fn refuse(&mut self, why: RefusedFile) {
+        self.refused = Some(why);
+        self.counts = Counts::default();
+        self.reasons.clear();
+    }
+}
+
 /// Why a receipt cannot become completed, however long one waits.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Unaccounted {

@@ -32,10 +32,10 @@ pub struct TotalKey<'a> {
 const TOUCHED_ROWS: usize = 512;
 
 /// Totals in the making.
-pub(crate) struct TotalFold {
+pub(crate) struct TotalFold<'k> {
     ids: IdSet,
     repeated: ReasonId,
-    known: Option<Box<dyn Known>>,
+    known: Option<&'k mut dyn Known>,
     fresh: Vec<bool>,
     /// Of ids of the batch, whether an earlier file took them; and those that good rows of this one take.
     taken_before: Vec<bool>,
@@ -47,11 +47,11 @@ pub(crate) struct TotalFold {
     memory: usize,
 }
 
-impl TotalFold {
+impl<'k> TotalFold<'k> {
     pub fn new(
         plan: &Plan,
         settings: &Settings,
-        known: Option<Box<dyn Known>>,
+        known: Option<&'k mut dyn Known>,
         scratch: &mut MakeScratch<'_>,
     ) -> Result<Self> {
         let memory = settings.memory / 10 * 3;
@@ -71,6 +71,12 @@ impl TotalFold {
             table,
             memory,
         })
+    }
+
+    /// The totals of a file that was read to its end: they know of nothing beyond it any more.
+    pub fn ended(self) -> TotalFold<'static> {
+        let Self { ids, repeated, known: _, fresh, taken_before, taken, repeats, merchants, table, memory } = self;
+        TotalFold { ids, repeated, known: None, fresh, taken_before, taken, repeats, merchants, table, memory }
     }
 
     /// Turns good rows whose id came before into refused ones, and tells refused ones that their id did.

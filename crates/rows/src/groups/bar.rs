@@ -68,8 +68,8 @@ impl BarGroup {
         self.add_wide(at, prices.map(Decimal::from_nano), Decimal::from_nano(volume))
     }
 
-    /// Adds a row of any numbers.
-    pub(crate) fn add_wide(&mut self, at: (i64, u64), prices: [Decimal; 4], volume: Decimal) -> bool {
+    /// Adds a row of any numbers. False when a sum leaves its range.
+    pub fn add_wide(&mut self, at: (i64, u64), prices: [Decimal; 4], volume: Decimal) -> bool {
         let wide = self.widen();
         let fits = wide.volume.add(volume) && wide.notional.add_product(prices[3], volume);
         self.place(at, prices, |group| &mut group.widen().prices);
