@@ -3,6 +3,8 @@
 //! [`queues`] is the door: standard and FIFO queues with the semantics of SQS, records beside them, and one transaction
 //! that records a step, acknowledges its message and sends the next. What was answered survives a crash.
 //!
+//! [`runtime`] is all of it at work: a data folder, the stages, and workers.
+//!
 //! [`objects`] are bytes at rest; what is known of them is committed by the same transactions. [`session`] makes the two
 //! ports of the domain of both.
 //!
@@ -16,7 +18,9 @@ mod committer;
 pub mod limits;
 pub mod objects;
 pub mod pending;
+mod plan;
 pub mod queues;
+pub mod runtime;
 mod scheduler;
 pub mod session;
 pub mod store;

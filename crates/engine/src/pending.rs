@@ -5,6 +5,7 @@ use std::pin::{Pin, pin};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Wake, Waker};
 use std::thread::Thread;
+use std::time::{Duration, Instant};
 
 use crate::queues::{Error, Result};
 
@@ -38,6 +39,11 @@ impl<T> Pending<T> {
     /// An answer that is there already.
     pub(crate) fn ready(answer: Result<T>) -> Self {
         Self { slot: Arc::new(Mutex::new(Slot { answer: Some(answer), waker: None })) }
+    }
+
+    /// Blocks this thread until the answer is there, or for so long; nothing if it did not come.
+    pub fn wait_for(self, patience: Duration) -> Option<Result<T>> {
+        block_on_for(self, patience)
     }
 
     /// Blocks this thread until the answer is there.
@@ -93,12 +99,6 @@ impl<T> Drop for Reply<T> {
 
 /// Blocks this thread until a future is done.
 pub(crate) fn block_on<F: Future>(future: F) -> F::Output {
-    struct Unpark(Thread);
-    impl Wake for Unpark {
-        fn wake(self: Arc<Self>) {
-            self.0.unpark();
-        }
-    }
     let waker = Waker::from(Arc::new(Unpark(std::thread::current())));
     let mut context = Context::from_waker(&waker);
     let mut future = pin!(future);
@@ -107,6 +107,32 @@ pub(crate) fn block_on<F: Future>(future: F) -> F::Output {
             return output;
         }
         std::thread::park();
+    }
+}
+
+/// The same for so long at most.
+fn block_on_for<F: Future>(future: F, patience: Duration) -> Option<F::Output> {
+    let until = Instant::now() + patience;
+    let waker = Waker::from(Arc::new(Unpark(std::thread::current())));
+    let mut context = Context::from_waker(&waker);
+    let mut future = pin!(future);
+    loop {
+        if let Poll::Ready(output) = future.as_mut().poll(&mut context) {
+            return Some(output);
+        }
+        let left = until.saturating_duration_since(Instant::now());
+        if left.is_zero() {
+            return None;
+        }
+        std::thread::park_timeout(left);
+    }
+}
+
+struct Unpark(Thread);
+
+impl Wake for Unpark {
+    fn wake(self: Arc<Self>) {
+        self.0.unpark();
     }
 }
 
@@ -124,6 +150,13 @@ mod tests {
         let waiting = std::thread::spawn(move || pending.wait());
         reply.send(Ok(7));
         assert_eq!(waiting.join().unwrap().unwrap(), 7);
+    }
+
+    #[test]
+    fn patience_ends() {
+        let (reply, pending) = pending::<u8>();
+        assert!(pending.wait_for(Duration::from_millis(5)).is_none());
+        assert!(reply.is_abandoned());
     }
 
     #[test]

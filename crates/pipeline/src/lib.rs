@@ -5,15 +5,27 @@
 
 pub use rows;
 
+pub mod arrive;
+mod draft;
+pub mod feed;
+pub mod find;
+pub mod handle;
 pub mod limits;
 pub mod message;
 pub mod object;
+pub mod point;
 pub mod ports;
 pub mod preset;
+pub mod query;
 pub mod receipt;
+pub mod records;
+pub mod replay;
 pub mod sha256;
+mod stages;
 pub mod step;
+pub mod tell;
 pub mod topology;
+pub mod window;
 
 /// Milliseconds since 1970 in UTC.
 pub type Millis = u64;

@@ -17,6 +17,11 @@ const VERSION: u32 = 1;
 pub struct Feed(String);
 
 impl Feed {
+    /// The default feed of a preset.
+    pub fn of_preset(preset: Preset) -> Self {
+        Self(format!("{preset:?}").to_ascii_lowercase())
+    }
+
     /// The name as text.
     pub fn as_str(&self) -> &str {
         &self.0
@@ -46,6 +51,13 @@ pub struct Work {
     pub object: ObjectVersion,
     /// The feed it belongs to.
     pub feed: Feed,
+    /// How often it was begun anew on purpose: 0 when it came, one more with each replay.
+    #[serde(default, skip_serializing_if = "is_first")]
+    pub generation: u32,
+}
+
+fn is_first(generation: &u32) -> bool {
+    *generation == 0
 }
 
 impl Work {
@@ -55,13 +67,27 @@ impl Work {
     }
 }
 
-/// Market records that travel in the message, as the JSON they came in: no number of theirs was ever a float.
+/// A file that was cut into messages.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Share {
+    /// The file.
+    pub work: Work,
+    /// How many messages there are of it.
+    pub parts: u64,
+    /// How many rows in all of them.
+    pub rows: u64,
+}
+
+/// Market records that travel in the message, one [`crate::point::Point`] each: no number of theirs was ever a float.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Records {
     /// The feed.
     pub feed: Feed,
     /// What they came with: their receipt, or the id of the request; the door gives a repeated request the same.
     pub origin: String,
+    /// The file they are from, if they are from one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub of: Option<Share>,
     /// Which part of it this is, counted from 0.
     pub part: u64,
     /// One JSON object each.
@@ -107,6 +133,26 @@ pub enum Message {
 pub struct MessageId(String);
 
 impl MessageId {
+    /// What the arrival of a file is committed under.
+    pub(crate) fn of_arrival(receipt: &ReceiptId) -> Self {
+        Self(format!("arrival:{receipt}"))
+    }
+
+    /// What an event that a runtime tells is committed under.
+    pub(crate) fn of_event(receipt: &ReceiptId, event: &str) -> Self {
+        Self(format!("event:{receipt}:{event}"))
+    }
+
+    /// What beginning a file anew is committed under.
+    pub(crate) fn of_replay(receipt: &ReceiptId, generation: u32) -> Self {
+        Self(format!("replay:{receipt}:{generation}"))
+    }
+
+    /// What a part of the work on a message is committed under.
+    pub(crate) fn of_part(message: &Self, what: &str, which: &str) -> Self {
+        Self(format!("{}:{what}:{which}", message.0))
+    }
+
     /// As text, fit for a deduplication id.
     pub fn as_str(&self) -> &str {
         &self.0
@@ -126,6 +172,20 @@ impl Message {
             Self::TransactionsValidate(_) => (Preset::Transactions, Stage::Validate),
             Self::TransactionsTransform(_) => (Preset::Transactions, Stage::Transform),
             Self::TransactionsNotify(_) => (Preset::Transactions, Stage::Notify),
+        }
+    }
+
+    /// The file it is about, if it is about one.
+    pub fn work(&self) -> Option<&Work> {
+        match self {
+            Self::MarketProcess(_) | Self::MarketAggregate(_) => None,
+            Self::FilesValidate(work)
+            | Self::FilesProcess(work)
+            | Self::FilesAggregate(work)
+            | Self::MarketIngest(work)
+            | Self::TransactionsValidate(work)
+            | Self::TransactionsTransform(work)
+            | Self::TransactionsNotify(work) => Some(work),
         }
     }
 
@@ -158,7 +218,10 @@ impl Message {
             | Self::MarketIngest(work)
             | Self::TransactionsValidate(work)
             | Self::TransactionsTransform(work)
-            | Self::TransactionsNotify(work) => work.receipt().as_str().to_owned(),
+            | Self::TransactionsNotify(work) => match work.generation {
+                0 => work.receipt().as_str().to_owned(),
+                generation => format!("{}.{generation}", work.receipt()),
+            },
         };
         MessageId(format!("{preset:?}:{stage:?}:{about}").to_ascii_lowercase())
     }

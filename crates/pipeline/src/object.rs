@@ -5,6 +5,8 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 use xxhash_rust::xxh3::xxh3_128;
 
+use crate::Millis;
+
 /// Bytes at rest: an object that was overwritten is another version.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct ObjectVersion {
@@ -27,6 +29,11 @@ impl ReceiptId {
         Self(format!("r-{}", digest(&[&object.bucket, &object.key, &object.version])))
     }
 
+    /// The id that somebody names, which need not exist.
+    pub fn named(id: impl Into<String>) -> Self {
+        Self(id.into())
+    }
+
     /// As text.
     pub fn as_str(&self) -> &str {
         &self.0
@@ -36,6 +43,31 @@ impl ReceiptId {
 impl fmt::Display for ReceiptId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
+    }
+}
+
+/// The place of a file among those of its feed, as text that compares so: by the time at which it was written, then by
+/// version. It follows from the object version alone, so whoever asks gets the same order.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Order(String);
+
+impl Order {
+    /// The place of an object version that was written at this time.
+    pub fn of(object: &ObjectVersion, at: Millis) -> Self {
+        let version: String =
+            object.version.chars().map(|letter| if letter.is_ascii_alphanumeric() { letter } else { '_' }).collect();
+        Self(format!("{at:014}.{version}.{}", ReceiptId::of(object)))
+    }
+
+    /// As text, without a `/`.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// The time in it.
+    pub fn at(&self) -> Millis {
+        self.0.get(..14).and_then(|at| at.parse().ok()).unwrap_or_default()
     }
 }
 
@@ -65,6 +97,15 @@ mod tests {
         for other in [object("b", "k", "2"), object("bk", "", "1"), object("", "bk", "1"), object("b", "k1", "")] {
             assert_ne!(id, ReceiptId::of(&other), "{other:?}");
         }
+    }
+
+    #[test]
+    fn files_are_in_the_order_in_which_they_were_written() {
+        let orders = [("9", 5), ("1", 1000), ("1a", 1000), ("10", 10_000)]
+            .map(|(version, at)| Order::of(&object("b", "k/l", version), at));
+        assert!(orders.is_sorted(), "{orders:?}");
+        assert!(orders.iter().all(|order| !order.as_str().contains('/')));
+        assert_eq!(orders[3].at(), 10_000);
     }
 
     #[test]

@@ -16,8 +16,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 
 use crate::Millis;
+use crate::limits::GENERATIONS_KEPT_MAX;
 use crate::message::Feed;
-use crate::object::{ObjectVersion, ReceiptId};
+use crate::object::{ObjectVersion, Order, ReceiptId};
 use crate::preset::{Preset, Stage};
 
 pub use account::{Account, Counts, Drift, RefusedFile, Unaccounted};
@@ -42,6 +43,22 @@ pub struct Arrival {
     pub at: Millis,
 }
 
+impl Arrival {
+    /// Its place among the files of its feed.
+    pub fn order(&self) -> Order {
+        Order::of(&self.object, self.at)
+    }
+}
+
+/// Another file of the same feed, and its place there.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Other {
+    /// Its place: of two, the one with the smaller came first.
+    pub order: Order,
+    /// Its receipt.
+    pub receipt: ReceiptId,
+}
+
 /// How far one stage has come.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -56,6 +73,9 @@ pub struct Progress {
     pub failure: Option<Failure>,
     /// The last dead letter in front of it that keeps its feed waiting, by time.
     pub blocked: Option<Blocked>,
+    /// Parts that are done, where a stage works on a file in parts.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub parts: BTreeSet<u64>,
 }
 
 /// A stage that gave up: its message is a dead letter. Ordered by attempt, then time.
@@ -113,12 +133,32 @@ pub struct Receipt {
     /// Since when the aggregates can be queried.
     aggregates_committed_at: Option<Millis>,
     stages: BTreeMap<Stage, Progress>,
-    /// Of several, the one with the smallest id.
-    duplicate_of: Option<ReceiptId>,
-    supersedes: Option<ReceiptId>,
-    superseded_by: Option<ReceiptId>,
+    /// Of several, the one that came first.
+    duplicate_of: Option<Other>,
+    /// Of several, the one that came last.
+    supersedes: Option<Other>,
+    /// Of several, the one that came first.
+    superseded_by: Option<Other>,
     links: BTreeMap<String, Told<ObjectVersion>>,
     updated_at: Millis,
+    /// How often it was begun anew on purpose.
+    #[serde(default)]
+    generation: u32,
+    /// How it had ended before that, the oldest first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    past: Vec<Past>,
+}
+
+/// How a file had ended before it was begun anew.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Past {
+    /// When it was begun anew.
+    pub until: Millis,
+    /// How it had ended by then.
+    pub outcome: Outcome,
+    /// What validation had told.
+    pub account: Option<Account>,
 }
 
 impl Receipt {
@@ -136,7 +176,57 @@ impl Receipt {
             supersedes: None,
             superseded_by: None,
             links: BTreeMap::new(),
+            generation: 0,
+            past: Vec::new(),
         }
+    }
+
+    /// Forgets what the stages found, because somebody wants them to look again: what they say from now on is of the
+    /// next generation. Other versions of its key stay what they are to it. The only way back there is.
+    pub fn begin_again(&mut self, at: Millis) {
+        let (outcome, account) = (self.outcome(), self.account().cloned());
+        self.past.push(Past { until: at, outcome, account });
+        self.past.drain(..self.past.len().saturating_sub(GENERATIONS_KEPT_MAX));
+        self.generation = self.generation.saturating_add(1);
+        (self.account, self.rows_committed, self.aggregates_committed_at) = (None, None, None);
+        (self.duplicate_of, self.stages) = (None, BTreeMap::new());
+        self.links.clear();
+        self.updated_at = self.updated_at.max(at);
+    }
+
+    /// How often it was begun anew.
+    pub fn generation(&self) -> u32 {
+        self.generation
+    }
+
+    /// How it had ended before it was begun anew, the oldest first.
+    pub fn past(&self) -> &[Past] {
+        &self.past
+    }
+
+    /// Whether a stage is done, and all that its word promises.
+    pub fn is_done(&self, stage: Stage) -> bool {
+        self.has_ended(stage)
+    }
+
+    /// Where something lies that was written for it.
+    pub fn link(&self, name: &str) -> Option<&ObjectVersion> {
+        self.links.get(name)?.agreed()
+    }
+
+    /// Since when its aggregates can be queried.
+    pub fn aggregated_at(&self) -> Option<Millis> {
+        self.aggregates_committed_at
+    }
+
+    /// The older version of its key whose place it took.
+    pub fn supersedes(&self) -> Option<&Other> {
+        self.supersedes.as_ref()
+    }
+
+    /// The newer version of its key that took its place.
+    pub fn superseded_by(&self) -> Option<&Other> {
+        self.superseded_by.as_ref()
     }
 
     /// Its id.
@@ -173,7 +263,7 @@ impl Receipt {
     }
 
     /// The receipt of the same bytes that came before.
-    pub fn duplicate_of(&self) -> Option<&ReceiptId> {
+    pub fn duplicate_of(&self) -> Option<&Other> {
         self.duplicate_of.as_ref()
     }
 }

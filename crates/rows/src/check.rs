@@ -15,7 +15,7 @@ use std::sync::atomic::AtomicU64;
 use crate::choose;
 use crate::contract::{At, Contract, Kind, Syntax};
 use crate::drift::Drift;
-use crate::fold::{Fold, Rejects, Settings};
+use crate::fold::{BarFold, Beyond, Fold, Rejects, Settings, TotalFold};
 use crate::limits::RECORD_BYTES_MAX;
 use crate::plan::Plan;
 use crate::report::{Described, Report};
@@ -24,7 +24,7 @@ use crate::table;
 use crate::text::{Encoding, ToUtf8};
 use crate::time::Interval;
 use crate::unpack::{self, Compression};
-use crate::{Error, Refusal, Result};
+use crate::{Error, Refusal, Result, good};
 
 use members::Written;
 
@@ -47,6 +47,12 @@ pub struct Options<'a> {
     pub piece_bytes: usize,
     /// Where refused rows are written.
     pub rejects: Option<Box<dyn Write + Send>>,
+    /// Where good rows are written.
+    pub good: Option<good::Sinks>,
+    /// Ids of transactions that earlier files took: a row with one of them is a repeat.
+    pub known: Option<&'a mut dyn good::Known>,
+    /// Read no further than to where the contract is known.
+    pub only_look: bool,
     /// Told once: a counter of the bytes consumed, and how many there are.
     pub on_open: Option<&'a mut dyn FnMut(Arc<AtomicU64>, u64)>,
 }
@@ -62,6 +68,9 @@ impl Default for Options<'_> {
             memory,
             piece_bytes: piece::PIECE_BYTES,
             rejects: None,
+            good: None,
+            known: None,
+            only_look: false,
             on_open: None,
         }
     }
@@ -72,7 +81,8 @@ pub struct Checked {
     /// What became of it.
     pub report: Report,
     kind: Option<Kind>,
-    fold: Option<Fold>,
+    bars: Option<BarFold>,
+    totals: Option<TotalFold<'static>>,
 }
 
 impl Checked {
@@ -83,7 +93,7 @@ impl Checked {
 
     /// Gives the bars, sorted by instrument and start; none when the file was refused or no interval was asked for.
     pub fn bars(&mut self, each: impl FnMut(&[u8], i64, &BarLine) -> Result<()>) -> Result<()> {
-        match self.fold.as_mut().and_then(|fold| fold.bars.take()) {
+        match self.bars.take() {
             Some(bars) => bars.finish(each),
             None => Ok(()),
         }
@@ -91,7 +101,7 @@ impl Checked {
 
     /// Gives the totals, sorted by currency, status, merchant and day.
     pub fn totals(&mut self, each: impl FnMut(TotalKey<'_>, &TotalLine) -> Result<()>) -> Result<()> {
-        match self.fold.as_mut().and_then(|fold| fold.totals.take()) {
+        match self.totals.take() {
             Some(totals) => totals.finish(each),
             None => Ok(()),
         }
@@ -104,7 +114,7 @@ impl Checked {
         line: impl Fn(&[u8], i64, &BarLine, &mut Vec<u8>) + Sync,
         take: &mut (dyn FnMut(&[u8]) -> Result<()> + Send),
     ) -> Result<()> {
-        match self.fold.as_mut().and_then(|fold| fold.bars.take()) {
+        match self.bars.take() {
             Some(bars) => bars.print(threads, line, take),
             None => Ok(()),
         }
@@ -117,11 +127,18 @@ impl Checked {
         line: impl Fn(TotalKey<'_>, &TotalLine, &mut Vec<u8>) + Sync,
         take: &mut (dyn FnMut(&[u8]) -> Result<()> + Send),
     ) -> Result<()> {
-        match self.fold.as_mut().and_then(|fold| fold.totals.take()) {
+        match self.totals.take() {
             Some(totals) => totals.print(threads, line, take),
             None => Ok(()),
         }
     }
+}
+
+/// What the rows of a file are by its header; None when that fits none of the built-in contracts.
+pub fn look(input: Box<dyn Input>) -> std::io::Result<Option<Kind>> {
+    let no_scratch = || Err(std::io::Error::other("a look needs no scratch space"));
+    let options = Options { only_look: true, ..Options::default() };
+    Ok(check(input, options, &mut { no_scratch })?.kind)
 }
 
 /// Checks a file. An error means that its bytes or the scratch space could not be had; whatever is wrong with the
@@ -134,7 +151,7 @@ pub fn check(
     options.piece_bytes = options.piece_bytes.max(piece::PIECE_BYTES_MIN);
     let rejects = Rejects::new(options.rejects.take());
     let described = Described::default();
-    let mut session = Session { options, scratch, described, rejects: Some(rejects), state: None, written: None };
+    let mut session = Session { options, scratch, described, rejects: Some(rejects), state: None, written: None, looked: None };
     let result = session.file(input);
     let refusal = match result.and_then(|()| session.close()) {
         Ok(()) => None,
@@ -142,17 +159,18 @@ pub fn check(
         Err(Error::Io(error)) => return Err(error),
     };
     let report = Report::new(session.described, session.state.as_ref(), refusal);
-    let (kind, fold) = match session.state {
-        Some(state) if report.error.is_none() => (Some(state.plan.kind), Some(state.fold)),
-        _ => (None, None),
-    };
-    Ok(Checked { report, kind, fold })
+    Ok(match session.state {
+        Some(State { plan, fold }) if report.error.is_none() => {
+            Checked { report, kind: Some(plan.kind), bars: fold.bars, totals: fold.totals.map(TotalFold::ended) }
+        }
+        _ => Checked { report, kind: session.looked, bars: None, totals: None },
+    })
 }
 
 /// Plan and result so far; made when the first header or record has told what the file is.
-pub(crate) struct State {
+pub(crate) struct State<'k> {
     pub plan: Plan,
-    pub fold: Fold,
+    pub fold: Fold<'k>,
 }
 
 /// One file being checked.
@@ -161,9 +179,11 @@ struct Session<'a, 's> {
     scratch: &'s mut MakeScratch<'s>,
     described: Described,
     rejects: Option<Rejects>,
-    state: Option<State>,
+    state: Option<State<'a>>,
     /// The first part that has rows: its name if it is the member of a zip, and how it is written.
     written: Option<(String, Written)>,
+    /// What the rows are, when nothing more was wanted.
+    looked: Option<Kind>,
 }
 
 /// Bytes at the front of a text part by which its form is known, however small the pieces are. A first record that is
@@ -253,15 +273,21 @@ impl<'a> Session<'a, '_> {
     }
 
     /// Makes plan and fold for the first part; later parts are held against the same plan.
-    fn begin(&mut self, contract: &Contract, has: impl Fn(&At) -> bool) -> Result<&mut State> {
+    fn begin(&mut self, contract: &Contract, has: impl Fn(&At) -> bool) -> Result<&mut State<'a>> {
         if self.state.is_none() {
-            let plan = Plan::new(contract, has)?;
+            if self.options.only_look {
+                self.looked = Some(contract.kind);
+                return Err(Refusal::new("looked", "nobody wanted more", "").into());
+            }
+            let mut plan = Plan::new(contract, has)?;
+            plan.keeps_trade_ids = self.options.good.is_some();
             self.described.contract = Some(plan.contract.clone());
             self.described.version = Some(plan.version);
             let settings =
                 Settings { interval: self.options.interval, totals: self.options.totals, memory: self.options.memory };
             let rejects = self.rejects.take().unwrap_or_else(|| Rejects::new(None));
-            let fold = Fold::new(&plan, &settings, rejects, self.scratch)?;
+            let beyond = Beyond { good: self.options.good.take(), known: self.options.known.take() };
+            let fold = Fold::new(&plan, &settings, beyond, rejects, self.scratch)?;
             self.state = Some(State { plan, fold });
         }
         self.state.as_mut().ok_or_else(|| unreachable!("made just above"))
@@ -272,9 +298,10 @@ impl<'a> Session<'a, '_> {
     }
 
     fn close(&mut self) -> Result<()> {
-        match self.rejects_mut() {
-            Some(rejects) => rejects.finish(),
-            None => Ok(()),
+        match (&mut self.state, &mut self.rejects) {
+            (Some(state), _) => state.fold.finish(),
+            (None, Some(rejects)) => rejects.finish(),
+            (None, None) => Ok(()),
         }
     }
 }

@@ -2,6 +2,7 @@
 //! it reaches its budget, and is merged with its runs at the end. However many groups there are, memory stays bounded.
 
 mod bar;
+pub(crate) mod bytes;
 mod digits;
 mod total;
 
@@ -11,6 +12,7 @@ use crate::source::Scratch;
 use crate::{Error, Refusal, Result, parallel};
 
 pub use bar::{Bar, BarGroup};
+pub(crate) use digits::write_scaled;
 pub use total::{Total, TotalGroup};
 
 /// What a group adds up. Merging is done oldest first, because position decides between rows of equal time.
@@ -148,7 +150,8 @@ impl<P: Partial> Groups<P> {
         for position in order {
             key.clear();
             value.clear();
-            encode_key(self.keys[position as usize], names, &mut key);
+            let Key { bucket, name, prefix } = self.keys[position as usize];
+            encode_key(GroupOf { prefix, name: names.get(name), bucket }, &mut key);
             self.groups[position as usize].encode(&mut value);
             run.push(&key, &value)?;
         }
@@ -204,7 +207,7 @@ impl<P: Partial> Groups<P> {
         let mut merged = runs.merge(memory, combine::<P>)?;
         let (mut key, mut value) = (Vec::new(), Vec::new());
         while merged.next(&mut key, &mut value)? {
-            each(decode_key(&key)?, &P::decode(&value).ok_or_else(damaged)?)?;
+            each(decode_key(&key).ok_or_else(damaged)?, &P::decode(&value).ok_or_else(damaged)?)?;
         }
         Ok(())
     }
@@ -310,20 +313,30 @@ fn damaged() -> Error {
     Error::Io(std::io::Error::new(std::io::ErrorKind::InvalidData, "scratch space gave back other bytes than it took"))
 }
 
-fn encode_key(key: Key, names: &Names, into: &mut Vec<u8>) {
-    into.extend_from_slice(&key.prefix.to_be_bytes());
-    into.extend_from_slice(names.get(key.name));
+/// Keys in bytes compare as groups are ordered.
+pub(crate) fn encode_key(of: GroupOf<'_>, into: &mut Vec<u8>) {
+    into.extend_from_slice(&of.prefix.to_be_bytes());
+    into.extend_from_slice(of.name);
     // No name holds a NUL (such rows are refused), so a shorter name sorts before its continuations.
     into.push(0);
-    into.extend_from_slice(&((key.bucket as u64) ^ (1 << 63)).to_be_bytes());
+    into.extend_from_slice(&encode_bucket(of.bucket));
 }
 
-fn decode_key(key: &[u8]) -> Result<GroupOf<'_>> {
-    let (prefix, rest) = key.split_first_chunk::<2>().ok_or_else(damaged)?;
-    let (name, bucket) = rest.split_last_chunk::<8>().ok_or_else(damaged)?;
-    let (_, name) = name.split_last().ok_or_else(damaged)?;
+/// The last bytes of a key.
+pub(crate) fn encode_bucket(bucket: i64) -> [u8; 8] {
+    ((bucket as u64) ^ (1 << 63)).to_be_bytes()
+}
+
+/// What `encode_key` was given; None when it did not write this.
+pub(crate) fn decode_key(key: &[u8]) -> Option<GroupOf<'_>> {
+    let (prefix, rest) = key.split_first_chunk::<2>()?;
+    let (name, bucket) = rest.split_last_chunk::<8>()?;
+    let (end, name) = name.split_last()?;
+    if *end != 0 || memchr::memchr(0, name).is_some() {
+        return None;
+    }
     let bucket = (u64::from_be_bytes(*bucket) ^ (1 << 63)) as i64;
-    Ok(GroupOf { prefix: u16::from_be_bytes(*prefix), name, bucket })
+    Some(GroupOf { prefix: u16::from_be_bytes(*prefix), name, bucket })
 }
 
 fn place(index: &mut [u32], key: Key, entry: u32) {

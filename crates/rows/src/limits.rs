@@ -32,6 +32,14 @@ pub const TABLE_BATCH_BYTES: usize = 8 * 1024 * 1024;
 pub const TABLE_BATCH_ROWS: usize = 8192;
 /// Nesting of a Parquet or Arrow schema. Deeper: the file is refused.
 pub const TABLE_DEPTH_MAX: usize = 32;
+/// Rows of one row group of good rows.
+pub const GOOD_GROUP_ROWS_MAX: usize = 128 * 1024;
+/// Text of one row group of good rows after which it ends early.
+pub const GOOD_GROUP_TEXT_BYTES: usize = 8 * 1024 * 1024;
+/// Row groups of one file of good rows: its footer must be readable. More: the checked file is refused.
+pub const GOOD_GROUPS_MAX: usize = 16 * 1024;
+/// Bytes of one column of one row group of good rows. Larger, and the file of good rows is damaged.
+pub const GOOD_PAGE_BYTES_MAX: u64 = 16 * 1024 * 1024;
 /// Rejected rows listed one by one in a report; totals stay exact.
 pub const REJECTS_LISTED_MAX: usize = 100;
 /// Memory for groups and ids when nothing else is said.
@@ -52,3 +60,9 @@ pub const DECIMAL_EXPONENT_MAX: i64 = 60;
 pub const TIME_PATTERN_BYTES_MAX: usize = 256;
 /// Bytes of one group's key and totals put aside in scratch space. More: the file is refused.
 pub const RUN_ENTRY_BYTES_MAX: usize = 4 * 1024 * 1024;
+/// Bytes of one block of a contribution: 64 KiB and an entry with the longest name. More: reading it is refused.
+pub const CONTRIBUTION_BLOCK_BYTES_MAX: usize = 256 * 1024;
+/// Bytes of the footer of a contribution. More: the file, or reading the contribution, is refused.
+pub const CONTRIBUTION_FOOTER_BYTES_MAX: usize = 64 * 1024 * 1024;
+/// Ids of one file of ids. More: they are not taken, and reading such a file is refused.
+pub const IDS_MAX: u64 = 1_000_000_000;

@@ -104,7 +104,7 @@ pub struct Report {
 }
 
 impl Report {
-    pub(crate) fn new(described: Described, state: Option<&State>, refusal: Option<Refusal>) -> Report {
+    pub(crate) fn new(described: Described, state: Option<&State<'_>>, refusal: Option<Refusal>) -> Report {
         let mut report = Report {
             contract: described.contract,
             contract_version: described.version,
@@ -161,7 +161,7 @@ impl Report {
         }
     }
 
-    fn fill(&mut self, State { plan, fold }: &State) {
+    fn fill(&mut self, State { plan, fold }: &State<'_>) {
         let counts = &fold.counts;
         self.lines = counts.lines;
         self.rows = fold.rows;

@@ -3,6 +3,7 @@
 //! A key may be in many runs. The merge hands out every key once, with the values of all runs combined in the order in
 //! which they were written, oldest first: that order is what makes "first" and "last" right.
 
+pub(crate) mod heap;
 mod merge;
 #[cfg(test)]
 mod tests;

@@ -22,7 +22,10 @@ use crate::source::Scratch;
 use crate::spill::BUFFER_BYTES;
 use crate::{Refusal, Result};
 use run::{BLOCK_BYTES, Run};
-use table::{BITS_MIN, Key, STRAY_BYTES, Table, key_of};
+use table::{BITS_MIN, STRAY_BYTES, Table};
+
+pub(crate) use filter::{Filter, LINE_BYTES, Line, line_of, lines_for};
+pub(crate) use table::{KEY_BITS, Key, key_of};
 
 /// Ids that are looked up together: enough to overlap cache misses, few enough that what they touch stays in the cache.
 const CHUNK_IDS: usize = 256;

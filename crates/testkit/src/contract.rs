@@ -3,7 +3,7 @@
 //! An implementation is handed over as a home: the port with what a port cannot do itself, such as being lost and
 //! started again. A suite runs all checks, each in new homes, and fails with the names of those that do not hold.
 //!
-//! Sizes stay within what every store takes: a record of 100 KB, a commit of 1000 parts, an object of a few MB.
+//! Sizes stay within what every store takes: a record of 100 KB, a commit of 1100 parts, an object of a few MB.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 

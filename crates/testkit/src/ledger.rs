@@ -1,4 +1,4 @@
-//! Records and an outbox in memory, stricter than a store: pages are short, and broken promises are panics.
+//! Records and an outbox in memory, stricter than a store: broken promises are panics.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -21,10 +21,6 @@ const BYTES_MAX: usize = 16 * 1024 * 1024;
 
 /// Bytes of the id of a record: the longest key that DynamoDB takes.
 const ID_BYTES_MAX: usize = 2048;
-
-/// Records that a page gives at most, whatever was asked for: who takes a short page for the last is found out with
-/// few records too.
-const PAGE_RECORDS_MAX: usize = 7;
 
 /// Records and an outbox in memory. Clones are the same ledger.
 #[derive(Clone, Default)]
@@ -143,7 +139,7 @@ impl Ledger for MemoryLedger {
             let kept = lock(&self.kept);
             let records = kept.records.range((from, Bound::Unbounded));
             let records = records.take_while(|(key, _)| key.kind == kind && key.id.starts_with(within));
-            let records = records.take(records_max.min(PAGE_RECORDS_MAX));
+            let records = records.take(records_max);
             Ok(records.map(|(key, value)| (key.id.clone(), value.clone())).collect())
         })
     }

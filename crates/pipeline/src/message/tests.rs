@@ -12,14 +12,14 @@ fn feed(name: &str) -> Feed {
 
 fn all(key: &str, feed_name: &str) -> Vec<Message> {
     let object = ObjectVersion { bucket: "b".into(), key: key.into(), version: "1".into() };
-    let work = Work { object, feed: feed(feed_name) };
+    let work = Work { object, feed: feed(feed_name), generation: 0 };
     let records = vec!["{\"price\":0.1}".to_owned()];
     vec![
         Message::FilesValidate(work.clone()),
         Message::FilesProcess(work.clone()),
         Message::FilesAggregate(work.clone()),
         Message::MarketIngest(work.clone()),
-        Message::MarketProcess(Records { feed: feed(feed_name), origin: key.into(), part: 0, records }),
+        Message::MarketProcess(Records { feed: feed(feed_name), origin: key.into(), of: None, part: 0, records }),
         Message::MarketAggregate(Tick { feed: feed(feed_name), due_seconds: 300 }),
         Message::TransactionsValidate(work.clone()),
         Message::TransactionsTransform(work.clone()),
@@ -45,10 +45,27 @@ fn ids_tell_messages_apart_and_fit_a_queue() {
 #[test]
 fn records_are_known_by_where_they_came_from() {
     let make = |part, text: &str| {
-        Message::MarketProcess(Records { feed: feed("f"), origin: "o".into(), part, records: vec![text.into()] }).id()
+        Message::MarketProcess(Records {
+            feed: feed("f"),
+            origin: "o".into(),
+            of: None,
+            part,
+            records: vec![text.into()],
+        })
+        .id()
     };
     assert_eq!(make(0, "{}"), make(0, "{ }"));
     assert_ne!(make(0, "{}"), make(1, "{}"));
+}
+
+#[test]
+fn a_file_that_is_begun_anew_is_another_message() {
+    let Message::FilesValidate(mut work) = all("k", "f").remove(0) else { panic!("not the first") };
+    let first = Message::FilesValidate(work.clone());
+    work.generation = 1;
+    let second = Message::FilesValidate(work);
+    assert_ne!(first.id(), second.id());
+    assert_eq!(Message::from_json(&second.to_json().unwrap()).unwrap(), second);
 }
 
 #[test]
@@ -67,7 +84,7 @@ fn what_cannot_be_read_is_named() {
 fn a_message_past_the_limit_is_refused() {
     let make = |bytes| {
         let records = vec!["x".repeat(bytes)];
-        Message::MarketProcess(Records { feed: feed("f"), origin: "o".into(), part: 0, records })
+        Message::MarketProcess(Records { feed: feed("f"), origin: "o".into(), of: None, part: 0, records })
     };
     let around = make(0).to_json().unwrap().len();
     assert!(make(MESSAGE_BYTES_MAX - around).to_json().is_ok());

@@ -34,6 +34,9 @@ pub struct Drift {
     pub missing: Vec<String>,
     /// Columns that stand elsewhere than in the contract.
     pub moved: Vec<String>,
+    /// Names that more than one column of the file has; the first is read.
+    #[serde(default)]
+    pub repeated: Vec<String>,
 }
 
 /// Why a file was refused as a whole.
@@ -65,6 +68,15 @@ pub struct Account {
     pub reasons: BTreeMap<String, u64>,
     /// Why none of it counts, if so.
     pub refused: Option<RefusedFile>,
+}
+
+impl Account {
+    /// Refuses the file as a whole: none of its rows count.
+    pub fn refuse(&mut self, why: RefusedFile) {
+        self.refused = Some(why);
+        self.counts = Counts::default();
+        self.reasons.clear();
+    }
 }
 
 /// Why a receipt cannot become completed, however long one waits.

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Account, Blocked, Failure, Receipt, Told};
+use super::{Account, Blocked, Failure, Other, Receipt, Told};
 use crate::Millis;
 use crate::object::{ObjectVersion, ReceiptId};
 use crate::preset::Stage;
@@ -52,11 +52,18 @@ pub enum What {
         by: ReceiptId,
     },
     /// The same bytes came before in this feed.
-    DuplicateOf(ReceiptId),
+    DuplicateOf(Other),
     /// It takes the place of this older version of its key.
-    Supersedes(ReceiptId),
+    Supersedes(Other),
     /// This newer version of its key took its place.
-    SupersededBy(ReceiptId),
+    SupersededBy(Other),
+    /// A stage that works on a file in parts has done one of them.
+    PartDone {
+        /// Which stage.
+        stage: Stage,
+        /// Which part.
+        part: u64,
+    },
     /// Something was written for it: `rejects`, `validated`, …
     Linked {
         /// The name of the link.
@@ -92,8 +99,11 @@ impl Receipt {
                 greatest(&mut self.stages.entry(stage).or_default().blocked, Blocked { at, by });
             }
             What::DuplicateOf(other) => earliest(&mut self.duplicate_of, other),
-            What::Supersedes(older) => earliest(&mut self.supersedes, older),
+            What::Supersedes(older) => greatest(&mut self.supersedes, older),
             What::SupersededBy(newer) => earliest(&mut self.superseded_by, newer),
+            What::PartDone { stage, part } => {
+                self.stages.entry(stage).or_default().parts.insert(part);
+            }
             What::Linked { name, to } => {
                 let mut told = self.links.remove(&name);
                 Told::tell(&mut told, to);

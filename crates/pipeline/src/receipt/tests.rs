@@ -9,6 +9,10 @@ fn object(version: &str) -> ObjectVersion {
     ObjectVersion { bucket: "b".into(), key: "in/day.csv".into(), version: version.into() }
 }
 
+fn other(version: &str) -> Other {
+    Other { order: Order::of(&object(version), 5), receipt: ReceiptId::of(&object(version)) }
+}
+
 fn receipt(preset: Preset) -> Receipt {
     let feed = Feed::try_from("acme".to_owned()).unwrap();
     Receipt::new(Arrival {
@@ -130,7 +134,7 @@ fn failed_refused_duplicate_superseded() {
     let receipt = told(Preset::Files, story(Preset::Files, refused));
     assert_eq!((receipt.status(), receipt.outcome()), (Status::Validating, Outcome::Rejected));
 
-    let other = ReceiptId::of(&object("0"));
+    let other = other("0");
     let receipt = told(Preset::Files, [What::DuplicateOf(other.clone())]);
     assert_eq!((receipt.outcome(), receipt.duplicate_of()), (Outcome::Duplicate, Some(&other)));
     assert_eq!(told(Preset::Files, [What::SupersededBy(other)]).outcome(), Outcome::Superseded);
@@ -170,17 +174,18 @@ fn json_has_the_fields_of_both_older_systems() {
 
 fn anything(preset: Preset) -> impl Strategy<Value = What> {
     let stage = || select(preset.stages().to_vec());
-    let other = || select(vec!["0", "2", "3"]).prop_map(|version| ReceiptId::of(&object(version)));
+    let one = || select(vec!["0", "2", "3"]).prop_map(other);
     prop_oneof![
         12 => select(story(preset, account(3, 2, 1))),
         1 => Just(What::Checked(Box::new(account(2, 2, 0)))),
         1 => (0..4u64).prop_map(What::RowsCommitted),
         2 => (stage(), 1..4u32).prop_map(|(stage, attempt)| What::Began { stage, attempt }),
         2 => (stage(), 1..4u32, "[ab]").prop_map(|(stage, attempt, error)| What::Failed { stage, attempt, error }),
-        2 => (stage(), other()).prop_map(|(stage, by)| What::Blocked { stage, by }),
-        1 => other().prop_map(What::DuplicateOf),
-        1 => other().prop_map(What::Supersedes),
-        1 => other().prop_map(What::SupersededBy),
+        2 => (stage(), one()).prop_map(|(stage, by)| What::Blocked { stage, by: by.receipt }),
+        1 => (stage(), 0..3u64).prop_map(|(stage, part)| What::PartDone { stage, part }),
+        1 => one().prop_map(What::DuplicateOf),
+        1 => one().prop_map(What::Supersedes),
+        1 => one().prop_map(What::SupersededBy),
         1 => ("[ab]", "[12]").prop_map(|(name, version)| What::Linked { name, to: object(&version) }),
     ]
 }
@@ -213,7 +218,7 @@ proptest! {
             9 => select(story(Preset::Files, account(3, 2, 1))),
             1 => select(Preset::Files.stages().to_vec())
                 .prop_map(|stage| What::Failed { stage, attempt: 3, error: "e".into() }),
-            1 => Just(What::SupersededBy(ReceiptId::of(&object("2")))),
+            1 => Just(What::SupersededBy(other("2"))),
         ],
         0..40,
     )) {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use super::{Account, Outcome, Progress, Receipt, Status};
+use super::{Account, Outcome, Past, Progress, Receipt, Status};
 use crate::Millis;
 use crate::message::Feed;
 use crate::object::{ObjectVersion, ReceiptId};
@@ -65,6 +65,11 @@ pub struct View<'a> {
     pub supersedes: Option<&'a ReceiptId>,
     /// The version that replaced it.
     pub superseded_by: Option<&'a ReceiptId>,
+    /// How often it was begun anew on purpose.
+    pub generation: u32,
+    /// How it had ended before that.
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    pub past: &'a [Past],
     /// What was written for it.
     pub links: BTreeMap<&'a str, &'a ObjectVersion>,
     /// What happened, oldest first: the time and the word.
@@ -100,9 +105,11 @@ impl Receipt {
             attempts: self.stages.values().map(|progress| u64::from(progress.attempts)).sum(),
             stages: &self.stages,
             blocked_by: self.blocked_by(),
-            duplicate_of: self.duplicate_of.as_ref(),
-            supersedes: self.supersedes.as_ref(),
-            superseded_by: self.superseded_by.as_ref(),
+            duplicate_of: self.duplicate_of.as_ref().map(|other| &other.receipt),
+            supersedes: self.supersedes.as_ref().map(|other| &other.receipt),
+            superseded_by: self.superseded_by.as_ref().map(|other| &other.receipt),
+            generation: self.generation,
+            past: &self.past,
             links: self.links.iter().filter_map(|(name, told)| Some((name.as_str(), told.agreed()?))).collect(),
             history: self.history(),
         }

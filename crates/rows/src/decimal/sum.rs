@@ -62,6 +62,11 @@ impl<const SCALE: usize> Sum<SCALE> {
 }
 
 impl Sum<18> {
+    /// The total in units of 1e-9, if it is a whole number of them and fits.
+    pub(crate) fn nano(&self) -> Option<i128> {
+        shorter(self.0, super::NANO)
+    }
+
     /// Adds a number.
     #[inline]
     #[must_use = "a total that is full must be told"]
@@ -78,6 +83,11 @@ impl Sum<18> {
 }
 
 impl Sum<36> {
+    /// The total in units of 1e-18, if it is a whole number of them and fits.
+    pub(crate) fn in_units18(&self) -> Option<i128> {
+        shorter(self.0, ONE)
+    }
+
     /// Adds the product of two numbers.
     #[inline]
     #[must_use = "a total that is full must be told"]
@@ -91,6 +101,15 @@ impl Sum<36> {
     pub fn add_units18(&mut self, units: i128) -> bool {
         self.grow(I256::from(units) * I256::from(ONE))
     }
+}
+
+/// `units` by `unit`, if that leaves nothing and fits.
+fn shorter(units: I256, unit: i128) -> Option<i128> {
+    let unit = I256::from(unit);
+    if units % unit != I256::ZERO {
+        return None;
+    }
+    i128::try_from(units / unit).ok()
 }
 
 /// Plain notation: no exponent, no trailing zeros, never `-0`.

@@ -95,7 +95,7 @@ impl Instrument {
 
 /// The numbers of a trade that are in the side table.
 #[inline(always)]
-fn wide_numbers(trade: &TradeRow, wide: &mut Iter<'_, (u32, [Decimal; 2])>) -> Option<[Decimal; 2]> {
+pub(crate) fn wide_numbers(trade: &TradeRow, wide: &mut Iter<'_, (u32, [Decimal; 2])>) -> Option<[Decimal; 2]> {
     match trade.price {
         WIDE => wide.next().map(|(_, numbers)| *numbers),
         _ => None,
@@ -117,6 +117,11 @@ impl BarFold {
             repeats: Repeats::default(),
             stats: OrderStats::default(),
         })
+    }
+
+    /// The names of all instruments so far.
+    pub fn file_names(&mut self) -> &mut FileNames {
+        &mut self.names
     }
 
     pub fn add(&mut self, batch: &mut Batch) -> Result<()> {

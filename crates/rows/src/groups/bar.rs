@@ -1,6 +1,8 @@
 //! One bar in the making. Numbers are units of 1e-9 in 64 bits as long as they fit; the first that does not turns the
 //! group to full width.
 
+mod packed;
+
 use super::{Partial, digits};
 use crate::decimal::{Decimal, Sum18, Sum36, ratio10};
 
@@ -66,8 +68,8 @@ impl BarGroup {
         self.add_wide(at, prices.map(Decimal::from_nano), Decimal::from_nano(volume))
     }
 
-    /// Adds a row of any numbers.
-    pub(crate) fn add_wide(&mut self, at: (i64, u64), prices: [Decimal; 4], volume: Decimal) -> bool {
+    /// Adds a row of any numbers. False when a sum leaves its range.
+    pub fn add_wide(&mut self, at: (i64, u64), prices: [Decimal; 4], volume: Decimal) -> bool {
         let wide = self.widen();
         let fits = wide.volume.add(volume) && wide.notional.add_product(prices[3], volume);
         self.place(at, prices, |group| &mut group.widen().prices);
@@ -101,6 +103,18 @@ impl BarGroup {
         self.wide.get_or_insert_with(|| Box::new(widened(prices, volume, notional)))
     }
 
+    fn widened(&self) -> Wide {
+        match &self.wide {
+            Some(wide) => (**wide).clone(),
+            None => widened(self.prices, self.volume, self.notional),
+        }
+    }
+
+    /// The times of the rows that open and close it: all others lie between them.
+    pub(crate) fn span(&self) -> (i64, i64) {
+        (self.open_at.0, self.close_at.0)
+    }
+
     /// Appends `open,high,low,close,volume` and, with `traded`, `,trades,notional,vwap`; otherwise these are empty.
     pub fn write_csv(&self, traded: bool, into: &mut Vec<u8>) {
         if self.wide.is_none() && self.write_narrow(traded, into) {
@@ -123,6 +137,9 @@ impl BarGroup {
         let (Ok(volume), Ok(notional)) = (u128::try_from(self.volume), u128::try_from(self.notional)) else {
             return false;
         };
+        if self.prices.iter().any(|price| *price < 0) {
+            return false;
+        }
         let Some(vwap) = digits::quick_ratio10(notional, volume) else { return false };
         for price in self.prices {
             digits::write_scaled(price.unsigned_abs().into(), 9, into);
@@ -146,10 +163,7 @@ impl BarGroup {
 
     /// The bar as it stands.
     pub fn bar(&self) -> Bar {
-        let wide = match &self.wide {
-            Some(wide) => (**wide).clone(),
-            None => widened(self.prices, self.volume, self.notional),
-        };
+        let wide = self.widened();
         let [open, high, low, close] = wide.prices;
         Bar { open, high, low, close, volume: wide.volume, notional: wide.notional, count: self.count }
     }
@@ -171,84 +185,49 @@ impl Partial for BarGroup {
     }
 
     fn encode(&self, into: &mut Vec<u8>) {
-        for (time, sequence) in [self.open_at, self.close_at] {
-            into.extend_from_slice(&time.to_le_bytes());
-            into.extend_from_slice(&sequence.to_le_bytes());
-        }
-        into.extend_from_slice(&self.count.to_le_bytes());
-        match &self.wide {
-            None => {
-                self.prices.iter().for_each(|price| into.extend_from_slice(&price.to_le_bytes()));
-                into.extend_from_slice(&self.volume.to_le_bytes());
-                into.extend_from_slice(&self.notional.to_le_bytes());
-            }
-            Some(wide) => {
-                wide.prices.iter().for_each(|price| into.extend_from_slice(&price.units().to_le_bytes()));
-                into.extend_from_slice(&wide.volume.units().to_le_bytes());
-                into.extend_from_slice(&wide.notional.units().to_le_bytes());
-            }
-        }
+        packed::encode(self, into);
     }
 
     fn decode(bytes: &[u8]) -> Option<Self> {
-        let mut rest = Bytes(bytes);
-        let open_at = (i64::from_le_bytes(rest.take()?), u64::from_le_bytes(rest.take()?));
-        let close_at = (i64::from_le_bytes(rest.take()?), u64::from_le_bytes(rest.take()?));
-        let count = u64::from_le_bytes(rest.take()?);
-        let mut group = BarGroup { open_at, close_at, count, ..BarGroup::default() };
-        if rest.0.len() == 64 {
-            for price in &mut group.prices {
-                *price = i64::from_le_bytes(rest.take()?);
-            }
-            group.volume = i128::from_le_bytes(rest.take()?);
-            group.notional = i128::from_le_bytes(rest.take()?);
-        } else {
-            let mut prices = [Decimal::ZERO; 4];
-            for price in &mut prices {
-                *price = Decimal::from_units(i128::from_le_bytes(rest.take()?));
-            }
-            let volume = Sum18::from_units(ethnum::I256::from_le_bytes(rest.take()?));
-            let notional = Sum36::from_units(ethnum::I256::from_le_bytes(rest.take()?));
-            group.wide = Some(Box::new(Wide { prices, volume, notional }));
-        }
-        rest.0.is_empty().then_some(group)
+        packed::decode(bytes)
     }
 
     fn merge(&mut self, later: &Self) -> bool {
-        let theirs = later.bar();
-        let mut fits = true;
-        let count = self.count;
+        let Some(count) = self.count.checked_add(later.count) else { return false };
+        let narrow = match (&self.wide, &later.wide) {
+            (None, None) => self.volume.checked_add(later.volume).zip(self.notional.checked_add(later.notional)),
+            _ => None,
+        };
         let (opens, closes) = (later.open_at < self.open_at, later.close_at >= self.close_at);
-        let wide = self.widen();
-        let [open, high, low, close] = &mut wide.prices;
-        if opens {
-            *open = theirs.open;
+        if let Some((volume, notional)) = narrow {
+            self.prices = joined(self.prices, later.prices, opens, closes);
+            (self.volume, self.notional) = (volume, notional);
+        } else {
+            let theirs = later.widened();
+            let wide = self.widen();
+            wide.prices = joined(wide.prices, theirs.prices, opens, closes);
+            if !(wide.volume.merge(&theirs.volume) && wide.notional.merge(&theirs.notional)) {
+                return false;
+            }
         }
-        if closes {
-            *close = theirs.close;
-        }
-        *high = (*high).max(theirs.high);
-        *low = (*low).min(theirs.low);
-        fits &= wide.volume.merge(&theirs.volume);
-        fits &= wide.notional.merge(&theirs.notional);
-        self.count = count + later.count;
+        self.count = count;
         if opens {
             self.open_at = later.open_at;
         }
         if closes {
             self.close_at = later.close_at;
         }
-        fits
+        true
     }
 }
 
-/// Bytes being taken from the front.
-pub(super) struct Bytes<'a>(pub &'a [u8]);
-
-impl Bytes<'_> {
-    pub fn take<const N: usize>(&mut self) -> Option<[u8; N]> {
-        let (head, rest) = self.0.split_first_chunk::<N>()?;
-        self.0 = rest;
-        Some(*head)
-    }
+/// Open, high, low, close of two bars together.
+fn joined<N: Ord>(earlier: [N; 4], later: [N; 4], opens: bool, closes: bool) -> [N; 4] {
+    let ([open, high, low, close], [later_open, later_high, later_low, later_close]) = (earlier, later);
+    [
+        if opens { later_open } else { open },
+        high.max(later_high),
+        low.min(later_low),
+        if closes { later_close } else { close },
+    ]
 }

@@ -1,6 +1,7 @@
 //! One total in the making: transactions of one currency, status, merchant and day.
 
-use super::bar::Bytes;
+mod packed;
+
 use super::{Partial, digits};
 use crate::decimal::{Decimal, Sum18};
 
@@ -72,6 +73,13 @@ impl TotalGroup {
         self.wide.get_or_insert_with(|| Box::new(widened(sum, min, max)))
     }
 
+    fn widened(&self) -> Wide {
+        match &self.wide {
+            Some(wide) => (**wide).clone(),
+            None => widened(self.sum, self.min, self.max),
+        }
+    }
+
     /// Appends `count,sum,min,max`.
     pub fn write_csv(&self, into: &mut Vec<u8>) {
         if self.wide.is_some() {
@@ -88,10 +96,7 @@ impl TotalGroup {
 
     /// The total as it stands.
     pub fn total(&self) -> Total {
-        let wide = match &self.wide {
-            Some(wide) => (**wide).clone(),
-            None => widened(self.sum, self.min, self.max),
-        };
+        let wide = self.widened();
         Total { count: self.count, sum: wide.sum, min: wide.min, max: wide.max }
     }
 }
@@ -107,26 +112,27 @@ impl Partial for TotalGroup {
     }
 
     fn encode(&self, into: &mut Vec<u8>) {
-        let total = self.total();
-        into.extend_from_slice(&total.count.to_le_bytes());
-        into.extend_from_slice(&total.sum.units().to_le_bytes());
-        into.extend_from_slice(&total.min.units().to_le_bytes());
-        into.extend_from_slice(&total.max.units().to_le_bytes());
+        packed::encode(self, into);
     }
 
     fn decode(bytes: &[u8]) -> Option<Self> {
-        let mut rest = Bytes(bytes);
-        let count = u64::from_le_bytes(rest.take()?);
-        let sum = Sum18::from_units(ethnum::I256::from_le_bytes(rest.take()?));
-        let min = Decimal::from_units(i128::from_le_bytes(rest.take()?));
-        let max = Decimal::from_units(i128::from_le_bytes(rest.take()?));
-        let wide = Some(Box::new(Wide { sum, min, max }));
-        rest.0.is_empty().then_some(TotalGroup { count, wide, ..TotalGroup::default() })
+        packed::decode(bytes)
     }
 
     fn merge(&mut self, later: &Self) -> bool {
-        let theirs = later.total();
-        self.count += theirs.count;
+        let Some(count) = self.count.checked_add(later.count) else { return false };
+        let narrow = match (&self.wide, &later.wide) {
+            (None, None) => self.sum.checked_add(later.sum),
+            _ => None,
+        };
+        self.count = count;
+        if let Some(sum) = narrow {
+            self.sum = sum;
+            self.min = self.min.min(later.min);
+            self.max = self.max.max(later.max);
+            return true;
+        }
+        let theirs = later.widened();
         let wide = self.widen();
         wide.min = wide.min.min(theirs.min);
         wide.max = wide.max.max(theirs.max);

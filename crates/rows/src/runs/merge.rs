@@ -4,6 +4,7 @@ use std::fmt;
 
 use xxhash_rust::xxh3::Xxh3Default;
 
+use super::heap::sift_down;
 use super::{Combine, HEAD_BYTES, Progress, Run, Runs};
 use crate::Result;
 use crate::source::Scratch;
@@ -139,25 +140,9 @@ impl Heads {
         Ok(())
     }
 
-    fn sift_down(&mut self, mut place: usize) {
-        loop {
-            let mut least = place;
-            for child in [2 * place + 1, 2 * place + 2] {
-                if child < self.heap.len() && self.before(child, least) {
-                    least = child;
-                }
-            }
-            if least == place {
-                return;
-            }
-            self.heap.swap(place, least);
-            place = least;
-        }
-    }
-
-    fn before(&self, left: usize, right: usize) -> bool {
-        let (left, right) = (self.heap[left], self.heap[right]);
-        (self.readers[left].key(), left) < (self.readers[right].key(), right)
+    fn sift_down(&mut self, place: usize) {
+        let Self { readers, heap } = self;
+        sift_down(heap, place, |left, right| (readers[left].key(), left) < (readers[right].key(), right));
     }
 }
 

@@ -123,6 +123,12 @@ impl Buckets {
         self.start
     }
 
+    /// Where the bucket that holds `nanoseconds` ends: the first instant that is not in it.
+    pub fn end_of(&mut self, nanoseconds: i64) -> i64 {
+        self.start_of(nanoseconds);
+        self.until
+    }
+
     fn turn_to(&mut self, nanoseconds: i64) {
         if nanoseconds < self.offset_from || nanoseconds >= self.offset_until {
             let (seconds, from, until) = self.zone.offset_span(nanoseconds);

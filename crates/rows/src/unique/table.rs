@@ -10,9 +10,9 @@ use std::collections::HashSet;
 use crate::Result;
 
 /// An id as the set knows it: the top `KEY_BITS` bits of its hash. Its low 32 bits are never all 0.
-pub(super) type Key = u128;
+pub(crate) type Key = u128;
 /// Bits of the hash that are kept.
-pub(super) const KEY_BITS: u32 = 80;
+pub(crate) const KEY_BITS: u32 = 80;
 
 const LINE_SLOTS: usize = 8;
 const GROUP_LINES: usize = 4;
@@ -183,7 +183,7 @@ impl<E: Entry> Lines<E> {
 
 /// The part of the hash `id` that the set keeps. One id in 2^32 loses a bit of it, so that no entry looks empty.
 #[inline]
-pub(super) fn key_of(id: u128) -> Key {
+pub(crate) fn key_of(id: u128) -> Key {
     let key = id >> (128 - KEY_BITS);
     key | Key::from(key as u32 == 0)
 }

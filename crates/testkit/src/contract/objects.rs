@@ -434,20 +434,34 @@ fn threads_do_not_disturb_each_other(make: Make<'_>) {
     let home = make();
     let objects = home.objects();
     let shared = pattern(20, 100_000);
-    std::thread::scope(|scope| {
-        for thread in 0..8_u64 {
-            let shared = &shared;
-            scope.spawn(move || {
-                for round in 0..6 {
-                    let size = [50, 70_000][round % 2];
-                    let own = pattern(100 + thread, size);
-                    let version = write(objects, "threads/own", &own);
-                    // all of them write this one, at the same time
-                    let common = write(objects, &format!("threads/{round}"), shared);
-                    expect_bytes(objects, &version, &own);
-                    expect_bytes(objects, &common, shared);
-                }
-            });
+    let own = |thread: u64, round: usize| pattern(100 + thread, [50, 70_000][round % 2]);
+    let work = |thread: u64| {
+        let mut written = Vec::new();
+        for round in 0..6 {
+            let version = write(objects, "threads/own", &own(thread, round));
+            // all of them write this one, at the same time
+            let common = write(objects, &format!("threads/{round}"), &shared);
+            expect_bytes(objects, &version, &own(thread, round));
+            expect_bytes(objects, &common, &shared);
+            written.push((version, common));
         }
+        written
+    };
+    let all: Vec<Vec<_>> = std::thread::scope(|scope| {
+        let threads: Vec<_> = (0..8)
+            .map(|thread| {
+                scope.spawn({
+                    let work = &work;
+                    move || work(thread)
+                })
+            })
+            .collect();
+        threads.into_iter().map(|thread| thread.join().expect("what a thread wrote is what it reads")).collect()
     });
+    for (thread, written) in all.iter().enumerate() {
+        for (round, (version, common)) in written.iter().enumerate() {
+            expect_bytes(objects, version, &own(thread as u64, round));
+            assert_eq!(common, &all[0][round].1, "the same bytes from every thread are the same version");
+        }
+    }
 }

@@ -56,8 +56,8 @@ impl Manifest {
             {
                 let declared = section.get(key).and_then(Value::as_table);
                 let declared = declared.iter().flat_map(|declared| declared.iter());
-                // fuzz targets are tests: nothing of theirs is shipped
-                let for_tests = for_tests || name == "fuzz";
+                // these are tests: nothing of theirs is shipped
+                let for_tests = for_tests || ["fuzz", "testkit"].contains(&name.as_str());
                 dependencies.extend(declared.map(|(name, value)| Dependency::new(name, value, for_tests)));
             }
         }

@@ -53,17 +53,17 @@ pub(super) fn a_page_has_one_kind(make: Make<'_>) {
 
 pub(super) fn pages_give_every_record_once(make: Make<'_>) {
     let home = make();
-    let ids: Vec<String> = (0..250).map(|index| format!("feed/{index:04}")).collect();
+    let ids: Vec<String> = (0..1100).map(|index| format!("feed/{index:04}")).collect();
     let script = ids.iter().fold(Script::of("all"), |script, id| script.writes(Kind::Contribution, id, id.as_bytes()));
     // neighbours on both sides, which belong to no page
     let script = script.writes(Kind::Contribution, "feed", b"x").writes(Kind::Contribution, "feed0", b"x");
     script.happens(home.ledger());
-    for max in [1, 3, 100, 250, 251, 5_000] {
+    for max in [7, 100, 1_000, 1_001, 1_100, 1_101, 5_000] {
         assert_eq!(pages(home.ledger(), Kind::Contribution, "feed/", max), ids, "in pages of {max}");
     }
     let next = |after: &str| page(home.ledger(), Kind::Contribution, "feed/", Some(after), 1);
     assert_eq!(next("feed/0007"), ["feed/0008"], "a page is behind the id that is told");
-    assert_eq!(next("feed/0249"), Vec::<String>::new(), "nothing is behind the last");
+    assert_eq!(next("feed/1099"), Vec::<String>::new(), "nothing is behind the last");
     assert_eq!(next("feed"), ["feed/0000"], "an id before all of them");
     assert_eq!(next("a"), ["feed/0000"], "an id before the prefix");
     assert_eq!(next("z"), Vec::<String>::new(), "an id behind the prefix");

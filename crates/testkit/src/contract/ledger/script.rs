@@ -13,7 +13,7 @@ pub(super) fn key(kind: Kind, id: &str) -> RecordKey {
 pub(super) fn message(feed: &str, name: &str) -> Message {
     let object = ObjectVersion { bucket: "contract".into(), key: name.into(), version: "1".into() };
     let feed = Feed::try_from(feed.to_owned()).expect("the suite names feeds well");
-    Message::FilesProcess(Work { object, feed })
+    Message::FilesProcess(Work { object, feed, generation: 0 })
 }
 
 /// The name of a message, as given to [`message`].

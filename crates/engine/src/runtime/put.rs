@@ -1,0 +1,77 @@
+//! Files come in: object, receipt, names and the first message in one transaction.
+
+use std::io::Read;
+
+use pipeline::arrive::{Arrived, arrive};
+use pipeline::object::{ObjectVersion, ReceiptId};
+
+use super::{Engine, Error, Result, now};
+use crate::objects::{Stored, Upload};
+use crate::pending::Pending;
+use crate::queues::{Sent, Transaction};
+use crate::session::record_key;
+
+/// A file that is in once [`Placing::wait`] answers: then it survives anything (invariant 2).
+#[must_use = "it is safe only when it was waited for"]
+#[derive(Debug)]
+pub struct Placing {
+    placed: Placed,
+    answer: Pending<Vec<Sent>>,
+}
+
+/// A file that is in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Placed {
+    /// Its object.
+    pub object: ObjectVersion,
+    /// Its receipt, if a feed takes it.
+    pub receipt: Option<ReceiptId>,
+    /// Its length.
+    pub bytes: u64,
+    /// Its sha256.
+    pub sha256: String,
+}
+
+impl Placing {
+    /// Blocks until the file is safe.
+    pub fn wait(self) -> Result<Placed> {
+        self.answer.wait()?;
+        Ok(self.placed)
+    }
+}
+
+impl Engine {
+    /// Begins a file: write its bytes, then [`Engine::place`] it.
+    pub fn upload(&self, bucket: &str, key: &str) -> Result<Upload> {
+        Ok(self.shared.objects.upload(bucket, key)?)
+    }
+
+    /// Ends a file. Files are in the order in which this was called, also while earlier ones are on their way.
+    pub fn place(&self, upload: Upload, id: Option<String>) -> Result<Placing> {
+        let at = now();
+        let Stored { object, head, change } = upload.finish(at)?;
+        let (bytes, sha256) = (head.bytes, head.sha256.clone());
+        let arrived = Arrived { object: object.clone(), at: head.at, upload: id, sha256: Some(head.sha256) };
+        let arriving = arrive(&self.shared.pipeline.feeds, arrived);
+        let mut transaction = Transaction { objects: vec![change], ..Transaction::default() };
+        let receipt = arriving.as_ref().map(|arriving| arriving.receipt.clone());
+        if let Some(arriving) = arriving {
+            let writes = arriving.step.writes.into_iter();
+            transaction.records.extend(writes.map(|write| (record_key(&write.key), write.value)));
+            for message in &arriving.step.sends {
+                let sent = (self.shared.route)(message)
+                    .map_err(|cause| Error::Input(std::io::Error::other(cause.to_string())))?;
+                transaction.sends.push(sent);
+            }
+        }
+        let answer = self.shared.queues.transact(transaction, at);
+        Ok(Placing { placed: Placed { object, receipt, bytes, sha256 }, answer })
+    }
+
+    /// Puts a whole file and waits until it is safe.
+    pub fn put(&self, bucket: &str, key: &str, bytes: &mut dyn Read) -> Result<Placed> {
+        let mut upload = self.upload(bucket, key)?;
+        std::io::copy(bytes, &mut upload).map_err(Error::Input)?;
+        self.place(upload, None)?.wait()
+    }
+}

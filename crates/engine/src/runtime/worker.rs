@@ -1,0 +1,193 @@
+//! The worker of a queue: receives a batch, does its stage on each message, and commits all of it with the
+//! acknowledgements in one transaction.
+//!
+//! In a batch, the first failure of a group fails the rest of that group and no other. What fails is given back with a
+//! note that says why; after the last receive it is a dead letter.
+
+use std::collections::BTreeSet;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::time::{Duration, Instant};
+
+use pipeline::message::Message;
+use pipeline::object::ReceiptId;
+
+use super::dead::Told;
+use super::{Shared, dead, now};
+use crate::limits::RECEIVE_MESSAGES_MAX;
+use crate::plan::Line;
+use crate::queues::{self, Lease, Queue, Received};
+use crate::session::{FlushError, Session};
+
+/// A batch that has taken so long is committed before the next message of it is handled, so that others see what is done.
+const BATCH_MAX: Duration = Duration::from_millis(100);
+/// How long a worker sleeps before it looks whether it shall stop.
+const PATIENCE: Duration = Duration::from_millis(200);
+/// How long a message waits before it is tried again; doubled with each attempt.
+const BACKOFF_MS: u64 = 500;
+
+/// Works until the engine stops.
+pub(super) fn run(shared: &Shared, line: &Line) {
+    let Ok(queue) = shared.queues.queue(&line.name) else { return };
+    while !shared.is_stopping() {
+        match shared.queues.receive(queue, RECEIVE_MESSAGES_MAX, None, now()).wait() {
+            Ok(received) if received.is_empty() => wait(shared, queue),
+            Ok(received) => Batch { shared, line, files: Vec::new() }.handle(received),
+            Err(queues::Error::Closed) => return,
+            // the disk is full or the like: nothing was received, so nothing counts as tried
+            Err(_) => std::thread::sleep(PATIENCE),
+        }
+    }
+}
+
+fn wait(shared: &Shared, queue: Queue) {
+    if !matches!(shared.queues.ready(queue, now()).wait_for(PATIENCE), None | Some(Ok(()))) {
+        std::thread::sleep(PATIENCE);
+    }
+}
+
+struct Batch<'a> {
+    shared: &'a Shared,
+    line: &'a Line,
+    /// Files whose messages were handled since the last commit.
+    files: Vec<ReceiptId>,
+}
+
+impl Batch<'_> {
+    fn handle(mut self, received: Vec<Received>) {
+        let mut failed: BTreeSet<Option<String>> = BTreeSet::new();
+        let (mut session, mut since) = (self.session(), Instant::now());
+        let mut done: Vec<Received> = Vec::new();
+        for message in received {
+            if self.line.is_fifo && failed.contains(&message.group) {
+                self.give_back(&message, None);
+                continue;
+            }
+            match self.one(&session, &message) {
+                Ok(()) => done.push(message),
+                Err(told) => {
+                    // what was staged for a message that failed must not be committed with the others
+                    let staged = std::mem::replace(&mut session, self.session());
+                    drop(staged);
+                    let before = std::mem::take(&mut done);
+                    failed.extend(self.one_by_one(before));
+                    failed.insert(message.group.clone());
+                    self.give_back(&message, Some(told));
+                    since = Instant::now();
+                }
+            }
+            if session.wants_flush() || since.elapsed() >= BATCH_MAX {
+                let staged = std::mem::replace(&mut session, self.session());
+                failed.extend(self.flush(staged, std::mem::take(&mut done)));
+                since = Instant::now();
+            }
+        }
+        self.flush(session, done);
+    }
+
+    fn session(&self) -> Session {
+        Session::batch(&self.shared.objects, self.shared.route.clone(), now())
+    }
+
+    /// Does the stage on one message.
+    fn one(&mut self, session: &Session, received: &Received) -> Result<(), Told> {
+        let text = String::from_utf8_lossy(&received.body);
+        let message = Message::from_json(&text).map_err(|error| Told::unknown(self.line, received, &error))?;
+        let file = dead::file_of(&message);
+        if let Some(file) = &file {
+            self.shared.live.begins(file, self.line.stage);
+        }
+        let handled = catch_unwind(AssertUnwindSafe(|| {
+            self.shared.with_call(session, received.receives, |pipeline, call| pipeline.handle(&message, call))
+        }));
+        if let Some(file) = &file {
+            self.shared.live.ends(file);
+        }
+        self.files.extend(file);
+        match handled {
+            Ok(Ok(_)) => Ok(()),
+            Ok(Err(error)) => Err(Told::error(self.line, received, &message, &error)),
+            Err(panic) => Err(Told::panic(self.line, received, &message, panic.as_ref())),
+        }
+    }
+
+    /// Commits what was staged with the acknowledgements; groups that failed after all are the answer.
+    fn flush(&mut self, session: Session, done: Vec<Received>) -> BTreeSet<Option<String>> {
+        if done.is_empty() {
+            return BTreeSet::new();
+        }
+        let leases: Vec<Lease> = done.iter().map(|message| message.lease).collect();
+        match session.flush(leases, now()) {
+            Ok(()) => {
+                self.shared.live.tell(self.files.drain(..));
+                BTreeSet::new()
+            }
+            Err(FlushError::Changed { .. } | FlushError::Refused(_)) if done.len() > 1 => self.one_by_one(done),
+            Err(FlushError::Changed { .. }) => self.again(done),
+            Err(error) => {
+                let mut groups = BTreeSet::new();
+                for message in done {
+                    let told = Told::flush(self.line, &message, &error);
+                    self.give_back(&message, Some(told));
+                    groups.insert(message.group);
+                }
+                groups
+            }
+        }
+    }
+
+    /// Handles messages again, each with a commit of its own.
+    fn one_by_one(&mut self, messages: Vec<Received>) -> BTreeSet<Option<String>> {
+        let mut failed = BTreeSet::new();
+        for message in messages {
+            if self.line.is_fifo && failed.contains(&message.group) {
+                self.give_back(&message, None);
+                continue;
+            }
+            failed.extend(self.again(vec![message]));
+        }
+        failed
+    }
+
+    /// Handles one message for as long as others change what it decides by, within reason.
+    fn again(&mut self, message: Vec<Received>) -> BTreeSet<Option<String>> {
+        let Some(message) = message.into_iter().next() else { return BTreeSet::new() };
+        for _ in 0..TRIES_MAX {
+            let session = self.session();
+            if let Err(told) = self.one(&session, &message) {
+                let group = message.group.clone();
+                self.give_back(&message, Some(told));
+                return BTreeSet::from([group]);
+            }
+            match session.flush(vec![message.lease], now()) {
+                Ok(()) => {
+                    self.shared.live.tell(self.files.drain(..));
+                    return BTreeSet::new();
+                }
+                Err(FlushError::Changed { .. }) => {}
+                Err(error) => {
+                    let told = Told::flush(self.line, &message, &error);
+                    let group = message.group.clone();
+                    self.give_back(&message, Some(told));
+                    return BTreeSet::from([group]);
+                }
+            }
+        }
+        self.give_back(&message, None);
+        BTreeSet::from([message.group])
+    }
+
+    /// Gives a message back, to come again after a while; after its last receive it is a dead letter.
+    fn give_back(&self, message: &Received, told: Option<Told>) {
+        let is_last = message.receives >= self.line.receives_max;
+        let backoff_ms = if is_last { 0 } else { BACKOFF_MS << message.receives.saturating_sub(1).min(8) };
+        let note = told.as_ref().map(Told::to_json);
+        // if this fails, it comes again when its time in flight is over
+        let held = self.shared.queues.hold(message.lease, backoff_ms, note, now()).wait();
+        if let (true, Ok(()), Some(told)) = (is_last, held, told) {
+            dead::mark(self.shared, &told);
+        }
+    }
+}
+
+/// Times a message is handled anew because others changed what it decided by.
+const TRIES_MAX: usize = 20;

@@ -1,0 +1,114 @@
+//! A step in the making: what was loaded to decide it, what it writes and what it sends.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::handle::Error;
+use crate::message::{Message, MessageId};
+use crate::object::ReceiptId;
+use crate::ports::{Commit, Committed, Ledger, Revision};
+use crate::receipt::Receipt;
+use crate::records;
+use crate::step::{RecordKey, Step, Write};
+
+/// A step in the making.
+pub(crate) struct Draft<'a> {
+    ledger: &'a dyn Ledger,
+    expects: BTreeMap<RecordKey, Revision>,
+    writes: BTreeMap<RecordKey, Option<Vec<u8>>>,
+    sends: Vec<Message>,
+}
+
+impl<'a> Draft<'a> {
+    pub fn new(ledger: &'a dyn Ledger) -> Self {
+        Self { ledger, expects: BTreeMap::new(), writes: BTreeMap::new(), sends: Vec::new() }
+    }
+
+    pub fn ledger(&self) -> &'a dyn Ledger {
+        self.ledger
+    }
+
+    /// What a record says, with what this draft wrote seen; the commit fails if somebody else changes it meanwhile.
+    pub fn load<T: DeserializeOwned>(&mut self, key: &RecordKey) -> Result<Option<T>, Error> {
+        if let Some(written) = self.writes.get(key) {
+            return written.as_deref().map(|value| read(key, value)).transpose();
+        }
+        let loaded = self.ledger.load(key)?;
+        self.expects.insert(key.clone(), loaded.revision);
+        loaded.value.as_deref().map(|value| read(key, value)).transpose()
+    }
+
+    /// The receipt of a file, which there must be: it is written when the file arrives.
+    pub fn receipt(&mut self, id: &ReceiptId) -> Result<Receipt, Error> {
+        self.load(&records::receipt(id))?.ok_or_else(|| Error::NoReceipt(id.clone()))
+    }
+
+    pub fn put<T: Serialize>(&mut self, key: RecordKey, value: &T) {
+        let value = serde_json::to_vec(value).expect("records have text for keys and no way to fail");
+        self.writes.insert(key, Some(value));
+    }
+
+    /// Writes plain text, which names are.
+    pub fn put_text(&mut self, key: RecordKey, text: &str) {
+        self.writes.insert(key, Some(text.as_bytes().to_vec()));
+    }
+
+    /// Writes a receipt, unless what it says does not add up (invariants 1 and 5).
+    pub fn put_receipt(&mut self, receipt: &Receipt) -> Result<(), Error> {
+        receipt.adds_up().map_err(Error::Unaccounted)?;
+        self.put(records::receipt(&receipt.id()), receipt);
+        Ok(())
+    }
+
+    pub fn remove(&mut self, key: RecordKey) {
+        self.writes.insert(key, None);
+    }
+
+    pub fn send(&mut self, message: Message) {
+        self.sends.push(message);
+    }
+
+    pub fn commit(self, source: MessageId) -> Result<Committed, Error> {
+        let writes = self.writes.into_iter().map(|(key, value)| Write { key, value }).collect();
+        let step = Step { writes, sends: self.sends };
+        let expects = self.expects.into_iter().collect();
+        Ok(self.ledger.commit(Commit { source, expects, step })?)
+    }
+}
+
+fn read<T: DeserializeOwned>(key: &RecordKey, value: &[u8]) -> Result<T, Error> {
+    serde_json::from_slice(value).map_err(|cause| Error::Unreadable { key: key.clone(), cause })
+}
+
+/// All records of one kind under `within`, page by page, until `each` breaks off.
+pub(crate) fn each_record(
+    ledger: &dyn Ledger,
+    kind: crate::step::Kind,
+    within: &str,
+    mut each: impl FnMut(&str, &[u8]) -> Result<std::ops::ControlFlow<()>, Error>,
+) -> Result<(), Error> {
+    let mut after: Option<String> = None;
+    loop {
+        let page = ledger.page(kind, within, after.as_deref(), PAGE_RECORDS)?;
+        let is_last = page.len() < PAGE_RECORDS;
+        for (id, value) in &page {
+            if each(id, value)?.is_break() {
+                return Ok(());
+            }
+        }
+        match page.into_iter().last() {
+            Some((id, _)) if !is_last => after = Some(id),
+            _ => return Ok(()),
+        }
+    }
+}
+
+/// Records that are asked for at once.
+const PAGE_RECORDS: usize = 500;
+
+/// A record that [`each_record`] gave, read.
+pub(crate) fn parsed<T: DeserializeOwned>(kind: crate::step::Kind, id: &str, value: &[u8]) -> Result<T, Error> {
+    read(&RecordKey { kind, id: id.to_owned() }, value)
+}

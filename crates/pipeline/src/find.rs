@@ -1,0 +1,116 @@
+//! Where is my file? Receipts by any of their names, and the list of all.
+
+use std::ops::ControlFlow;
+
+use crate::draft::{each_record, parsed};
+use crate::handle::Error;
+use crate::message::Feed;
+use crate::object::{Order, ReceiptId};
+use crate::ports::Ledger;
+use crate::preset::Preset;
+use crate::receipt::{Outcome, Receipt};
+use crate::records;
+use crate::step::{Kind, RecordKey};
+
+/// A receipt that was found by a name.
+#[derive(Debug, Clone)]
+pub struct Found {
+    /// The newest version that has the name.
+    pub receipt: Receipt,
+    /// All versions that have it, the newest first.
+    pub versions: Vec<ReceiptId>,
+}
+
+/// The receipt of an id.
+pub fn by_id(ledger: &dyn Ledger, id: &ReceiptId) -> Result<Option<Receipt>, Error> {
+    by_key(ledger, records::receipt(id))
+}
+
+fn by_key(ledger: &dyn Ledger, key: RecordKey) -> Result<Option<Receipt>, Error> {
+    let loaded = ledger.load(&key)?;
+    loaded.value.map(|value| parsed(key.kind, &key.id, &value)).transpose()
+}
+
+/// Finds a file by receipt id, object key, `bucket/key`, upload id or sha256.
+pub fn by_name(ledger: &dyn Ledger, name: &str) -> Result<Option<Found>, Error> {
+    if let Some(receipt) = by_key(ledger, RecordKey { kind: Kind::Receipt, id: name.to_owned() })? {
+        return Ok(Some(Found { versions: vec![receipt.id()], receipt }));
+    }
+    let mut versions = Vec::new();
+    each_record(ledger, Kind::Alias, &records::within(&[name]), |id, value| {
+        versions.push(receipt_id(Kind::Alias, id, value)?);
+        Ok(ControlFlow::Continue(()))
+    })?;
+    versions.reverse();
+    let Some(newest) = versions.first() else { return Ok(None) };
+    Ok(by_id(ledger, newest)?.map(|receipt| Found { receipt, versions }))
+}
+
+/// A receipt id that stands in a record as plain text.
+pub(crate) fn receipt_id(kind: Kind, id: &str, value: &[u8]) -> Result<ReceiptId, Error> {
+    parsed(kind, id, &serde_json::to_vec(&String::from_utf8_lossy(value)).unwrap_or_default())
+}
+
+/// Which files of a list are wanted.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Wanted {
+    /// Only of this feed.
+    pub feed: Option<String>,
+    /// Only of this preset.
+    pub preset: Option<Preset>,
+    /// Only with this outcome.
+    pub outcome: Option<Outcome>,
+    /// Only with keys that begin so.
+    pub key_prefix: Option<String>,
+}
+
+impl Wanted {
+    fn fits(&self, receipt: &Receipt) -> bool {
+        let arrival = receipt.arrival();
+        self.feed.as_deref().is_none_or(|feed| feed == arrival.feed.as_str())
+            && self.preset.is_none_or(|preset| preset == arrival.preset)
+            && self.outcome.is_none_or(|outcome| outcome == receipt.outcome())
+            && self.key_prefix.as_deref().is_none_or(|prefix| arrival.object.key.starts_with(prefix))
+    }
+}
+
+/// Files, the newest first, behind `after` (the last answer's mark), at most so many; with the mark of the last.
+pub fn list(
+    ledger: &dyn Ledger,
+    wanted: &Wanted,
+    after: Option<&str>,
+    files_max: usize,
+) -> Result<(Vec<Receipt>, Option<String>), Error> {
+    let (mut files, mut mark) = (Vec::new(), after.map(str::to_owned));
+    loop {
+        let page = ledger.page(Kind::Alias, &records::all_listed(), mark.as_deref(), PAGE_FILES)?;
+        let is_last = page.len() < PAGE_FILES;
+        for (id, value) in &page {
+            if let Some(receipt) = by_id(ledger, &receipt_id(Kind::Alias, id, value)?)?.filter(|file| wanted.fits(file))
+            {
+                files.push(receipt);
+            }
+            if files.len() >= files_max {
+                return Ok((files, Some(id.clone())));
+            }
+            mark = Some(id.clone());
+        }
+        if is_last {
+            return Ok((files, None));
+        }
+    }
+}
+
+const PAGE_FILES: usize = 200;
+
+/// Files of a feed that are not at their end, in the order of the feed; of all feeds when none is named.
+pub fn open(ledger: &dyn Ledger, feed: Option<&Feed>) -> Result<Vec<(Order, ReceiptId)>, Error> {
+    let within = feed.map_or_else(String::new, |feed| records::within(&[feed.as_str()]));
+    let mut open = Vec::new();
+    each_record(ledger, Kind::Open, &within, |id, value| {
+        let order: Order = parsed(Kind::Open, id, &serde_json::to_vec(records::last_part(id)).unwrap_or_default())?;
+        open.push((order, receipt_id(Kind::Open, id, value)?));
+        Ok(ControlFlow::Continue(()))
+    })?;
+    Ok(open)
+}

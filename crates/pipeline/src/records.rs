@@ -1,0 +1,175 @@
+//! Where records are, and what stands in those that are no receipts. Ids are parts with `/` between them; a `/` within a
+//! part is written `%2F`, so a part is never taken for two.
+
+use serde::{Deserialize, Serialize};
+
+use crate::Millis;
+use crate::message::Feed;
+use crate::object::{ObjectVersion, Order, ReceiptId};
+use crate::receipt::Other;
+use crate::step::{Kind, RecordKey};
+use rows::contribution::Summary;
+
+/// As an alias: all files, the newest first.
+const EVERYTHING: &str = "*";
+
+/// What one file adds to the aggregates of its feed.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Contribution {
+    /// The file.
+    pub receipt: ReceiptId,
+    /// Its partial aggregates.
+    pub object: ObjectVersion,
+    /// Its good rows.
+    pub rows: ObjectVersion,
+    /// What is in the partial aggregates.
+    pub summary: Summary,
+    /// Since when it counts.
+    pub counted_at: Millis,
+    /// The file that took its place: it does not count any more.
+    pub superseded_by: Option<Other>,
+    /// When the file was begun anew: what it adds may have changed then.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub replayed_at: Vec<Millis>,
+}
+
+/// What is to be told to those who wait for a file.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Notice {
+    /// What happened: `file.completed` and the like.
+    pub event: String,
+    /// The file.
+    pub receipt_id: ReceiptId,
+    /// Its key.
+    pub file_id: String,
+    /// Its feed.
+    pub feed: Feed,
+    /// When.
+    pub at: Millis,
+    /// Rows read, good, rejected and duplicate.
+    pub rows: [u64; 4],
+}
+
+fn key(kind: Kind, parts: &[&str]) -> RecordKey {
+    RecordKey { kind, id: parts.iter().map(|part| escaped(part)).collect::<Vec<_>>().join("/") }
+}
+
+/// A part of an id.
+pub fn escaped(part: &str) -> String {
+    if part.contains(['/', '%']) { part.replace('%', "%25").replace('/', "%2F") } else { part.to_owned() }
+}
+
+/// The part as it was.
+pub fn unescaped(part: &str) -> String {
+    part.replace("%2F", "/").replace("%25", "%")
+}
+
+/// What all ids under these parts begin with.
+pub fn within(parts: &[&str]) -> String {
+    parts.iter().map(|part| escaped(part) + "/").collect()
+}
+
+/// The last part of an id.
+pub fn last_part(id: &str) -> &str {
+    id.rsplit('/').next().unwrap_or(id)
+}
+
+/// A receipt.
+pub fn receipt(id: &ReceiptId) -> RecordKey {
+    key(Kind::Receipt, &[id.as_str()])
+}
+
+/// A name of a receipt; says which.
+pub fn alias(name: &str, order: &Order) -> RecordKey {
+    key(Kind::Alias, &[name, order.as_str()])
+}
+
+/// The place of a file in the list of all, the newest first.
+pub fn listed(at: Millis, id: &ReceiptId) -> RecordKey {
+    key(Kind::Alias, &[EVERYTHING, &format!("{:020}", u64::MAX - at), id.as_str()])
+}
+
+/// What the places in the list of all files begin with.
+pub fn all_listed() -> String {
+    within(&[EVERYTHING])
+}
+
+/// A file that is not at its end.
+pub fn open(feed: &Feed, order: &Order) -> RecordKey {
+    key(Kind::Open, &[feed.as_str(), order.as_str()])
+}
+
+/// Bytes that came; says in which file.
+pub fn content(feed: &Feed, sha256: &str, order: &Order) -> RecordKey {
+    key(Kind::Content, &[feed.as_str(), sha256, order.as_str()])
+}
+
+/// A [`Contribution`].
+pub fn contribution(feed: &Feed, order: &Order) -> RecordKey {
+    key(Kind::Contribution, &[feed.as_str(), order.as_str()])
+}
+
+/// A transaction id that is taken; says by which file.
+pub fn id(feed: &Feed, hash: u128) -> RecordKey {
+    key(Kind::Id, &[feed.as_str(), &format!("{hash:032x}")])
+}
+
+/// A file of ids; says whose and where.
+pub fn ids(feed: &Feed, order: &Order) -> RecordKey {
+    key(Kind::Ids, &[feed.as_str(), order.as_str()])
+}
+
+/// A row of `market`. Rows of one time are told apart by where they came from.
+pub fn row(feed: &Feed, symbol: &str, nanoseconds: i64, origin: &str, part: u64, index: usize) -> RecordKey {
+    let order = format!("{}.{origin}.{part:08}.{index:05}", sortable(nanoseconds));
+    key(Kind::Row, &[feed.as_str(), symbol, &order])
+}
+
+/// A window of `market` that is to be aggregated; says what made it so.
+pub fn due(feed: &Feed, symbol: &str, start: i64) -> RecordKey {
+    key(Kind::Due, &[feed.as_str(), symbol, &sortable(start)])
+}
+
+/// A window of `market`.
+pub fn window(feed: &Feed, symbol: &str, start: i64) -> RecordKey {
+    key(Kind::Window, &[feed.as_str(), symbol, &sortable(start)])
+}
+
+/// A [`Notice`].
+pub fn notice(id: &ReceiptId, generation: u32) -> RecordKey {
+    key(Kind::Notice, &[id.as_str(), &generation.to_string()])
+}
+
+/// An instant as text that compares as it does.
+pub fn sortable(nanoseconds: i64) -> String {
+    format!("{:020}", (nanoseconds as u64) ^ (1 << 63))
+}
+
+/// The instant of such a text.
+pub fn instant(text: &str) -> Option<i64> {
+    text.parse::<u64>().ok().map(|sorted| (sorted ^ (1 << 63)) as i64)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn parts_stay_apart() {
+        let feed = |name: &str| Feed::try_from(name.to_owned()).expect("a name");
+        assert_ne!(due(&feed("a"), "b/c", 1), due(&feed("a/b"), "c", 1));
+        assert!(due(&feed("a/b"), "c", 1).id.starts_with(&within(&["a/b"])));
+        assert!(!due(&feed("a"), "c", 1).id.starts_with(&within(&["a/b"])));
+        for part in ["a/b", "%2F", "%", "a%2Fb/", "plain"] {
+            assert_eq!(unescaped(&escaped(part)), part);
+        }
+    }
+
+    #[test]
+    fn instants_sort_as_they_are() {
+        let instants = [i64::MIN, -5, 0, 7, i64::MAX];
+        assert!(instants.map(sortable).is_sorted());
+        assert_eq!(instants.map(|at| instant(&sortable(at))), instants.map(Some));
+    }
+}

@@ -1,0 +1,129 @@
+//! The stages: what is done with a message. Each looks, decides and commits; none waits, retries or reads a clock.
+
+pub(crate) mod aggregate;
+pub(crate) mod ingest;
+pub(crate) mod notify;
+mod outputs;
+mod parse;
+pub(crate) mod points;
+pub(crate) mod process;
+mod standing;
+mod taken;
+pub(crate) mod tick;
+pub(crate) mod transform;
+pub(crate) mod validate;
+
+use rows::source::Scratch;
+
+use crate::Millis;
+use crate::draft::Draft;
+use crate::feed::Declared;
+use crate::handle::{Call, Error, Pipeline, decide};
+use crate::message::{Message, MessageId, Work};
+use crate::object::{ObjectVersion, ReceiptId};
+use crate::ports::Committed;
+use crate::preset::Stage;
+use crate::receipt::{Account, Event, Outcome, Receipt, What};
+
+/// The length of the windows of `market`.
+pub(crate) fn market_window() -> rows::time::Interval {
+    tick::WINDOW
+}
+
+/// What the first stage would tell of a file; nothing is written.
+pub(crate) fn look(
+    pipeline: &Pipeline,
+    feed: &Declared,
+    message: &Message,
+    call: &Call<'_>,
+    receipt: &Receipt,
+) -> Result<Account, Error> {
+    let task = Task { pipeline, feed, message, call };
+    let work = message.work().ok_or_else(|| Error::NoReceipt(receipt.id()))?;
+    parse::look(&task, work, receipt)
+}
+
+/// A message with all that is needed to do its stage.
+pub(crate) struct Task<'a> {
+    pub pipeline: &'a Pipeline,
+    pub feed: &'a Declared,
+    pub message: &'a Message,
+    pub call: &'a Call<'a>,
+}
+
+impl<'a> Task<'a> {
+    pub fn now(&self) -> Millis {
+        (self.call.now)()
+    }
+
+    pub fn stage(&self) -> Stage {
+        self.message.stage().1
+    }
+
+    pub fn draft(&self) -> Draft<'a> {
+        Draft::new(self.call.ledger)
+    }
+
+    /// Scratch space as `rows` wants it.
+    pub fn scratch(&self) -> impl FnMut() -> std::io::Result<Box<dyn Scratch>> + Send + 'a {
+        let make = self.call.scratch;
+        move || make()
+    }
+
+    /// Marks the message as done with nothing else; what an earlier commit under its id sent is sent.
+    pub fn nothing_to_do(&self) -> Result<Committed, Error> {
+        self.draft().commit(self.message.id())
+    }
+
+    /// The receipt, if the stage is still to be done: not when it is done, the file was begun anew since, or it is at
+    /// its end without this stage.
+    pub fn open_receipt(&self, work: &Work) -> Result<Option<Receipt>, Error> {
+        let receipt = self.draft().receipt(&work.receipt())?;
+        let is_over = matches!(receipt.outcome(), Outcome::Rejected | Outcome::Duplicate);
+        let is_open = receipt.generation() == work.generation && !receipt.is_done(self.stage()) && !is_over;
+        Ok(Some(receipt).filter(|_| is_open))
+    }
+
+    /// Says in a commit of its own that the stage was begun, for work that takes long enough to be watched.
+    pub fn tell_begun(&self, work: &Work, at: Millis) -> Result<(), Error> {
+        let attempt = self.call.attempt;
+        let source = MessageId::of_part(&self.message.id(), "begun", &attempt.to_string());
+        let begun = decide(|| {
+            let mut draft = self.draft();
+            let mut receipt = draft.receipt(&work.receipt())?;
+            if receipt.generation() == work.generation {
+                receipt.apply(Event { at, what: What::Began { stage: self.stage(), attempt } });
+                draft.put_receipt(&receipt)?;
+            }
+            draft.commit(source.clone())
+        });
+        begun.map(drop)
+    }
+
+    /// The events of a stage that was begun at one time and is done at another.
+    pub fn begun_and_ended(&self, began_at: Millis, ended_at: Millis) -> [Event; 2] {
+        let stage = self.stage();
+        [
+            Event { at: began_at, what: What::Began { stage, attempt: self.call.attempt } },
+            Event { at: ended_at, what: What::Ended(stage) },
+        ]
+    }
+}
+
+/// Something that the stage before wrote.
+pub(crate) fn linked(receipt: &Receipt, name: &'static str) -> Result<ObjectVersion, Error> {
+    receipt.link(name).cloned().ok_or_else(|| Error::Missing { what: name, receipt: receipt.id() })
+}
+
+/// Where something is written for a file: under a key that follows from its receipt.
+pub(crate) fn output_key(folder: &str, receipt: &ReceiptId, generation: u32, name: &str) -> String {
+    match generation {
+        0 => format!("{folder}/{receipt}/{name}"),
+        _ => format!("{folder}/{receipt}.{generation}/{name}"),
+    }
+}
+
+/// Bytes of an object that could not be read.
+pub(crate) fn unreadable(object: &ObjectVersion, cause: std::io::Error) -> Error {
+    Error::Bytes { what: format!("object {}/{} version {}", object.bucket, object.key, object.version), cause }
+}

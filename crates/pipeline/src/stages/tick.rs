@@ -1,0 +1,229 @@
+//! The last stage of `market`, by the clock: windows whose rows changed are aggregated anew from their rows, and files all
+//! of whose rows are kept are done.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::ControlFlow;
+
+use rows::good::Reader;
+use rows::groups::BarGroup;
+use rows::time::{Buckets, Interval, Zone};
+
+use super::{Task, linked, standing, unreadable, validate};
+use crate::draft::{Draft, each_record, parsed};
+use crate::handle::{Error, decide};
+use crate::message::{MessageId, Tick};
+use crate::object::{ReceiptId, digest};
+use crate::point::{Kept, Point, Window};
+use crate::ports::Committed;
+use crate::preset::Stage;
+use crate::receipt::{Event, Receipt, What};
+use crate::records;
+use crate::step::{Kind, RecordKey};
+
+/// The length of the windows of `market`.
+pub(crate) const WINDOW: Interval = Interval::M5;
+
+/// Windows that are committed at once.
+const WINDOWS_PER_COMMIT: usize = 200;
+
+pub(crate) fn run(task: &Task<'_>, _: &Tick) -> Result<Committed, Error> {
+    // Files first: what they wait for is due by now, and what comes due after this look is theirs no more.
+    let ready = ready(task)?;
+    for id in &ready {
+        take_place(task, id)?;
+    }
+    loop {
+        let due = task.call.ledger.page(Kind::Due, &within(task), None, WINDOWS_PER_COMMIT)?;
+        if due.is_empty() {
+            break;
+        }
+        aggregate(task, &due)?;
+    }
+    for id in &ready {
+        finish(task, id)?;
+    }
+    task.nothing_to_do()
+}
+
+fn within(task: &Task<'_>) -> String {
+    records::within(&[task.feed.name.as_str()])
+}
+
+/// Files of the feed all of whose rows are kept.
+fn ready(task: &Task<'_>) -> Result<Vec<ReceiptId>, Error> {
+    let mut open: Vec<ReceiptId> = Vec::new();
+    each_record(task.call.ledger, Kind::Open, &within(task), |id, value| {
+        let text = serde_json::to_vec(&String::from_utf8_lossy(value)).unwrap_or_default();
+        open.push(parsed(Kind::Open, id, &text)?);
+        Ok(ControlFlow::Continue(()))
+    })?;
+    let mut ready = Vec::new();
+    for id in open {
+        let receipt = task.draft().receipt(&id)?;
+        if receipt.is_done(Stage::Ingest) && receipt.is_done(Stage::Process) {
+            ready.push(id);
+        }
+    }
+    Ok(ready)
+}
+
+/// A file takes the place of an older version of its key. The windows of that one are made due first: once its rows do
+/// not count any more, somebody must see to them.
+fn take_place(task: &Task<'_>, id: &ReceiptId) -> Result<(), Error> {
+    let place = |draft: &mut Draft<'_>| -> Result<Option<Receipt>, Error> {
+        let mut receipt = draft.receipt(id)?;
+        let replaced = standing::take_place(draft, &mut receipt, task.now())?;
+        draft.put_receipt(&receipt)?;
+        Ok(replaced)
+    };
+    if let Some(replaced) = place(&mut task.draft())? {
+        mark_due(task, &replaced)?;
+    }
+    decide(|| {
+        let mut draft = task.draft();
+        place(&mut draft)?;
+        draft.commit(MessageId::of_part(&task.message.id(), "place", id.as_str()))
+    })
+    .map(drop)
+}
+
+/// Makes all windows due that a file has rows in.
+fn mark_due(task: &Task<'_>, receipt: &Receipt) -> Result<(), Error> {
+    let object = linked(receipt, "rows")?;
+    let told = |cause| unreadable(&object, cause);
+    let mut reader = Reader::open(task.call.objects.open(&object)?.input).map_err(told)?;
+    let mut buckets = Buckets::new(WINDOW, Zone::utc());
+    let mut windows: BTreeSet<(String, i64)> = BTreeSet::new();
+    let each = |_, row: rows::good::Row<'_>| {
+        if let Some((point, numbers)) =
+            Point::of(&row).and_then(|point| Some((point.numbers()?, point))).map(|(n, p)| (p, n))
+        {
+            windows.insert((point.symbol, buckets.start_of(numbers.time)));
+        }
+        ControlFlow::Continue(())
+    };
+    reader.rows_between(None, None, each).map_err(told)?;
+    let source = task.message.id();
+    let windows: Vec<_> = windows.into_iter().collect();
+    for (number, chunk) in windows.chunks(WINDOWS_PER_COMMIT).enumerate() {
+        let mut draft = task.draft();
+        chunk.iter().for_each(|(symbol, start)| draft.put(records::due(&task.feed.name, symbol, *start), &source));
+        draft.commit(MessageId::of_part(&source, receipt.id().as_str(), &number.to_string()))?;
+    }
+    Ok(())
+}
+
+/// Aggregates windows from their rows. What is committed is known by what was due: the same windows that come due again
+/// later are another commit.
+fn aggregate(task: &Task<'_>, due: &[(String, Vec<u8>)]) -> Result<(), Error> {
+    let mut counting = BTreeMap::new();
+    let mut windows = Vec::new();
+    for (id, _) in due {
+        let mut parts = id.rsplit('/');
+        let start = parts.next().and_then(records::instant);
+        let symbol = parts.next().map(records::unescaped);
+        if let Some((start, symbol)) = start.zip(symbol) {
+            windows.push((RecordKey { kind: Kind::Due, id: id.clone() }, symbol, start));
+        }
+    }
+    let texts: Vec<String> = due.iter().map(|(id, value)| format!("{id} {}", String::from_utf8_lossy(value))).collect();
+    let what = digest(&texts.iter().map(String::as_str).collect::<Vec<_>>());
+    decide(|| {
+        let mut draft = task.draft();
+        for (key, symbol, start) in &windows {
+            // loaded, so that rows that come meanwhile make this decide again
+            if draft.load::<MessageId>(key)?.is_some() {
+                write_window(task, &mut draft, symbol, *start, &mut counting)?;
+            }
+            draft.remove(key.clone());
+        }
+        draft.commit(MessageId::of_part(&task.message.id(), "due", &what))
+    })
+    .map(drop)
+}
+
+fn write_window(
+    task: &Task<'_>,
+    draft: &mut Draft<'_>,
+    symbol: &str,
+    start: i64,
+    counting: &mut BTreeMap<String, bool>,
+) -> Result<(), Error> {
+    let feed = &task.feed.name;
+    let end = Buckets::new(WINDOW, Zone::utc()).end_of(start);
+    let mut rows: Vec<Kept> = Vec::new();
+    let within = records::within(&[feed.as_str(), symbol]);
+    let (from, to) = (format!("{within}{}", records::sortable(start)), format!("{within}{}", records::sortable(end)));
+    records_between(task, &within, &from, &to, &mut rows)?;
+    let (mut group, mut sources, mut traded) = (BarGroup::default(), BTreeSet::new(), true);
+    for kept in rows {
+        let Some(numbers) = kept.point.numbers() else { continue };
+        if !counts(task, &kept.origin, counting)? {
+            continue;
+        }
+        traded &= kept.point.bar.is_none();
+        if !group.add_wide((numbers.time, numbers.sequence), numbers.prices, numbers.volume) {
+            let what = format!("a sum of {symbol} in the window of {}", rows::time::rfc3339(start));
+            return Err(Error::Bytes { what, cause: std::io::Error::other("it is beyond 1e40") });
+        }
+        sources.insert(kept.origin);
+    }
+    let key = records::window(feed, symbol, start);
+    let before: Option<Window> = draft.load(&key)?;
+    if sources.is_empty() {
+        draft.remove(key);
+        return Ok(());
+    }
+    let mut line = Vec::new();
+    group.write_csv(traded, &mut line);
+    let line = String::from_utf8_lossy(&line).into_owned();
+    let aggregated_at = i64::try_from(task.now()).unwrap_or(i64::MAX).saturating_mul(1_000_000);
+    let revision = match &before {
+        Some(before) if before.line != line && before.aggregated_at >= end => before.revision.saturating_add(1),
+        Some(before) => before.revision,
+        None => 1,
+    };
+    draft.put(key, &Window { line, revision, aggregated_at, sources: sources.into_iter().collect() });
+    Ok(())
+}
+
+fn records_between(task: &Task<'_>, within: &str, from: &str, to: &str, rows: &mut Vec<Kept>) -> Result<(), Error> {
+    let mut after = from.to_owned();
+    loop {
+        let page = task.call.ledger.page(Kind::Row, within, Some(&after), 500)?;
+        let Some((last, _)) = page.last() else { return Ok(()) };
+        after = last.clone();
+        for (id, value) in &page {
+            if id.as_str() >= to {
+                return Ok(());
+            }
+            rows.push(parsed(Kind::Row, id, value)?);
+        }
+    }
+}
+
+/// Whether rows of this origin count: not those of a file that was replaced or begun anew, or of the same bytes.
+fn counts(task: &Task<'_>, origin: &str, known: &mut BTreeMap<String, bool>) -> Result<bool, Error> {
+    if let Some(counts) = known.get(origin) {
+        return Ok(*counts);
+    }
+    let key = RecordKey { kind: Kind::Receipt, id: origin.to_owned() };
+    let receipt: Option<Receipt> = task.draft().load(&key)?;
+    let counts = receipt.is_none_or(|receipt| receipt.superseded_by().is_none() && receipt.duplicate_of().is_none());
+    known.insert(origin.to_owned(), counts);
+    Ok(counts)
+}
+
+/// A file whose windows are aggregated is done.
+fn finish(task: &Task<'_>, id: &ReceiptId) -> Result<(), Error> {
+    decide(|| {
+        let mut draft = task.draft();
+        let mut receipt = draft.receipt(id)?;
+        let now = task.now();
+        receipt.apply(Event { at: now, what: What::AggregatesCommitted });
+        task.begun_and_ended(now, now).into_iter().for_each(|event| receipt.apply(event));
+        validate::end(&mut draft, &receipt)?;
+        draft.commit(MessageId::of_part(&task.message.id(), "done", id.as_str()))
+    })
+    .map(drop)
+}

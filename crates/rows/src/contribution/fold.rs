@@ -1,0 +1,161 @@
+//! Good rows in file order become groups, and groups the entries of a contribution.
+
+use super::Settings;
+use super::write::{Writer, frame};
+use crate::Result;
+use crate::batch::{BarRow, Batch, FileNames, Trades, TransactionRow, Transactions, WIDE};
+use crate::contract::Kind;
+use crate::fold::{MakeScratch, scratch_now, wide_numbers};
+use crate::groups::{BarGroup, GroupOf, Groups, Key, Partial, TotalGroup, sum_out_of_range};
+use crate::time::{Buckets, Zone};
+
+/// Groups in the making.
+pub(super) struct Fold {
+    names: FileNames,
+    memory: usize,
+    rows: u64,
+    groups: Kinds,
+}
+
+enum Kinds {
+    Bars(Bars),
+    Totals(Groups<TotalGroup>),
+}
+
+struct Bars {
+    groups: Groups<BarGroup>,
+    buckets: Buckets,
+    /// 1 for bars made of trades.
+    prefix: u16,
+    /// By number in `names`: start and position of the bar that the last row went to.
+    lasts: Vec<(i64, u32)>,
+}
+
+/// As a start: no bar is known.
+const NOWHERE: i64 = i64::MAX;
+
+/// Rows whose totals are fetched at once: more than a core can wait for at a time, few enough to stay in its cache.
+const TOUCHED_ROWS: usize = 512;
+
+impl Fold {
+    pub fn new(kind: Kind, settings: &Settings, zone: &Zone, scratch: &mut MakeScratch<'_>) -> Result<Self> {
+        // Tables grow by doubling, and their order needs room in the end.
+        let memory = settings.memory / 5 * 3;
+        let scratch = Some(scratch_now(scratch)?);
+        let groups = match kind {
+            Kind::Transactions => Kinds::Totals(Groups::new(memory, scratch)),
+            Kind::Trades | Kind::Bars => Kinds::Bars(Bars {
+                groups: Groups::new(memory, scratch),
+                buckets: Buckets::new(settings.interval, zone.clone()),
+                prefix: u16::from(kind == Kind::Trades),
+                lasts: Vec::new(),
+            }),
+        };
+        Ok(Self { names: FileNames::default(), memory, rows: 0, groups })
+    }
+
+    /// Takes the next batch of the file.
+    pub fn add(&mut self, batch: &mut Batch) -> Result<()> {
+        self.rows += batch.good_rows();
+        let names = self.names.of(&mut batch.names);
+        let flushed = match &mut self.groups {
+            Kinds::Bars(bars) => {
+                bars.lasts.resize(self.names.names.len(), (NOWHERE, 0));
+                bars.add_trades(&batch.trades, names)?;
+                bars.add_bars(&batch.bars, names)?;
+                let flushed = bars.groups.keep_within_budget(&self.names.names)?;
+                if flushed {
+                    bars.lasts.clear();
+                }
+                flushed
+            }
+            Kinds::Totals(groups) => {
+                add_transactions(groups, &batch.transactions, names)?;
+                groups.keep_within_budget(&self.names.names)?
+            }
+        };
+        if flushed {
+            self.names.forget();
+        }
+        Ok(())
+    }
+
+    /// Writes all groups in the order of their keys; answers how many rows there were.
+    pub fn write(self, threads: usize, writer: &mut Writer<'_>) -> Result<u64> {
+        match self.groups {
+            Kinds::Bars(bars) => write_groups(bars.groups, &self.names, self.memory, threads, writer)?,
+            Kinds::Totals(groups) => write_groups(groups, &self.names, self.memory, threads, writer)?,
+        }
+        Ok(self.rows)
+    }
+}
+
+impl Bars {
+    fn add_trades(&mut self, trades: &Trades, names: &[u32]) -> Result<()> {
+        let mut wide = trades.wide.iter();
+        let mut fits = true;
+        for (row, trade) in trades.rows.iter().enumerate() {
+            let group = self.group(names[trade.name as usize], trade.time);
+            let at = (trade.time, trades.sequence.get(row).copied().unwrap_or(0));
+            fits &= match wide_numbers(trade, &mut wide) {
+                None => group.add(at, [trade.price; 4], trade.volume),
+                Some([price, volume]) => group.add_wide(at, [price; 4], volume),
+            };
+        }
+        if fits { Ok(()) } else { Err(sum_out_of_range()) }
+    }
+
+    fn add_bars(&mut self, bars: &[BarRow], names: &[u32]) -> Result<()> {
+        for bar in bars {
+            let group = self.group(names[bar.name as usize], bar.time);
+            if !group.add_wide((bar.time, bar.sequence), bar.prices, bar.volume) {
+                return Err(sum_out_of_range());
+            }
+        }
+        Ok(())
+    }
+
+    #[inline(always)]
+    fn group(&mut self, name: u32, time: i64) -> &mut BarGroup {
+        let bucket = self.buckets.start_of(time);
+        let (start, position) = &mut self.lasts[name as usize];
+        if *start != bucket {
+            *start = bucket;
+            *position = self.groups.position(Key { bucket, name, prefix: self.prefix });
+        }
+        self.groups.at(*position)
+    }
+}
+
+fn add_transactions(groups: &mut Groups<TotalGroup>, transactions: &Transactions, merchants: &[u32]) -> Result<()> {
+    let key_of = |row: &TransactionRow| Key {
+        bucket: i64::from(row.day),
+        name: merchants[row.merchant as usize],
+        prefix: row.group,
+    };
+    let mut wide = transactions.wide.iter();
+    let mut fits = true;
+    for rows in transactions.rows.chunks(TOUCHED_ROWS) {
+        groups.touch(rows.iter().map(key_of));
+        for row in rows {
+            let full = if row.amount == WIDE { wide.next().map(|(_, amount)| *amount) } else { None };
+            let position = groups.position(key_of(row));
+            fits &= match full {
+                None => groups.at(position).add(row.amount),
+                Some(amount) => groups.at(position).add_wide(amount),
+            };
+        }
+    }
+    if fits { Ok(()) } else { Err(sum_out_of_range()) }
+}
+
+fn write_groups<P: Partial + Sync>(
+    groups: Groups<P>,
+    names: &FileNames,
+    memory: usize,
+    threads: usize,
+    writer: &mut Writer<'_>,
+) -> Result<()> {
+    let line = |of: GroupOf<'_>, group: &P, frames: &mut Vec<u8>| frame(of, group, frames);
+    groups.print(&names.names, memory, threads, line, &mut |frames| writer.take(frames))
+}
