@@ -79,6 +79,8 @@ pub(crate) struct Trades {
     pub wide: Vec<(u32, [Decimal; 2])>,
     /// Hash of instrument and trade id of every row that could be read, good or not.
     pub trade_ids: Vec<u128>,
+    /// The trade id of each row; empty unless the plan keeps them.
+    pub id_text: Cells,
 }
 
 /// A good trade; price and volume in units of 1e-9.
@@ -107,6 +109,8 @@ pub(crate) struct BarRow {
 #[derive(Debug, Default)]
 pub(crate) struct Transactions {
     pub rows: Vec<TransactionRow>,
+    /// Of each row; its day is in the row as well.
+    pub times: Vec<i64>,
     /// Index in `rows`, and amount.
     pub wide: Vec<(u32, Decimal)>,
     pub ids: Vec<u128>,
@@ -160,12 +164,14 @@ impl Trades {
         self.sequence.clear();
         self.wide.clear();
         self.trade_ids.clear();
+        self.id_text.clear();
     }
 }
 
 impl Transactions {
     fn clear(&mut self) {
         self.rows.clear();
+        self.times.clear();
         self.wide.clear();
         self.ids.clear();
         self.id_text.clear();

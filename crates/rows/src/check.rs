@@ -15,7 +15,7 @@ use std::sync::atomic::AtomicU64;
 use crate::choose;
 use crate::contract::{At, Contract, Kind, Syntax};
 use crate::drift::Drift;
-use crate::fold::{Fold, Rejects, Settings};
+use crate::fold::{Beyond, Fold, Rejects, Settings};
 use crate::limits::RECORD_BYTES_MAX;
 use crate::plan::Plan;
 use crate::report::{Described, Report};
@@ -24,7 +24,7 @@ use crate::table;
 use crate::text::{Encoding, ToUtf8};
 use crate::time::Interval;
 use crate::unpack::{self, Compression};
-use crate::{Error, Refusal, Result};
+use crate::{Error, Refusal, Result, good};
 
 use members::Written;
 
@@ -47,6 +47,10 @@ pub struct Options<'a> {
     pub piece_bytes: usize,
     /// Where refused rows are written.
     pub rejects: Option<Box<dyn Write + Send>>,
+    /// Where good rows are written.
+    pub good: Option<good::Sinks>,
+    /// Ids of transactions that earlier files took: a row with one of them is a repeat.
+    pub known: Option<Box<dyn good::Known>>,
     /// Told once: a counter of the bytes consumed, and how many there are.
     pub on_open: Option<&'a mut dyn FnMut(Arc<AtomicU64>, u64)>,
 }
@@ -62,6 +66,8 @@ impl Default for Options<'_> {
             memory,
             piece_bytes: piece::PIECE_BYTES,
             rejects: None,
+            good: None,
+            known: None,
             on_open: None,
         }
     }
@@ -255,13 +261,15 @@ impl<'a> Session<'a, '_> {
     /// Makes plan and fold for the first part; later parts are held against the same plan.
     fn begin(&mut self, contract: &Contract, has: impl Fn(&At) -> bool) -> Result<&mut State> {
         if self.state.is_none() {
-            let plan = Plan::new(contract, has)?;
+            let mut plan = Plan::new(contract, has)?;
+            plan.keeps_trade_ids = self.options.good.is_some();
             self.described.contract = Some(plan.contract.clone());
             self.described.version = Some(plan.version);
             let settings =
                 Settings { interval: self.options.interval, totals: self.options.totals, memory: self.options.memory };
             let rejects = self.rejects.take().unwrap_or_else(|| Rejects::new(None));
-            let fold = Fold::new(&plan, &settings, rejects, self.scratch)?;
+            let beyond = Beyond { good: self.options.good.take(), known: self.options.known.take() };
+            let fold = Fold::new(&plan, &settings, beyond, rejects, self.scratch)?;
             self.state = Some(State { plan, fold });
         }
         self.state.as_mut().ok_or_else(|| unreachable!("made just above"))
@@ -272,9 +280,10 @@ impl<'a> Session<'a, '_> {
     }
 
     fn close(&mut self) -> Result<()> {
-        match self.rejects_mut() {
-            Some(rejects) => rejects.finish(),
-            None => Ok(()),
+        match (&mut self.state, &mut self.rejects) {
+            (Some(state), _) => state.fold.finish(),
+            (None, Some(rejects)) => rejects.finish(),
+            (None, None) => Ok(()),
         }
     }
 }

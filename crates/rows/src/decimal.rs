@@ -26,6 +26,19 @@ const ONE: i128 = 10i128.pow(DECIMAL_SCALE_MAX);
 /// Units of 1e-18 in 1e-9.
 const NANO: i128 = 1_000_000_000;
 
+/// What 5^9 times gives 1, modulo 2^64.
+const INVERSE_OF_5_TO_9: u64 = {
+    const FIVE_TO_9: u64 = 1_953_125;
+    // Each step doubles the bits that are right, of which an odd number itself has three.
+    let mut inverse = FIVE_TO_9;
+    let mut bits = 3;
+    while bits < 64 {
+        inverse = inverse.wrapping_mul(2u64.wrapping_sub(FIVE_TO_9.wrapping_mul(inverse)));
+        bits *= 2;
+    }
+    inverse
+};
+
 /// An exact decimal number in units of 1e-18.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Decimal(i128);
@@ -66,10 +79,10 @@ impl Decimal {
     /// The number in units of 1e-9, if it is a whole number of them and fits.
     #[inline]
     pub fn nano(self) -> Option<i64> {
-        if self.0 % NANO != 0 {
-            return None;
-        }
-        i64::try_from(self.0 / NANO).ok()
+        // 1e-9 is 2^9 times 5^9 units, and to divide by an odd number without a rest is to multiply by its inverse; if
+        // there was a rest, the number that comes out is another.
+        let nano = ((self.0 >> 9) as u64).wrapping_mul(INVERSE_OF_5_TO_9) as i64;
+        (i128::from(nano) * NANO == self.0).then_some(nano)
     }
 
     /// The number of `units` of 1e-18. That it is under 1e20 is the caller's promise; nothing here breaks without it.

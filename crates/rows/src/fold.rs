@@ -8,6 +8,7 @@ mod rejects;
 mod totals;
 
 use crate::batch::{Batch, Counts};
+use crate::good::{Known, Sinks, Writer};
 use crate::plan::Plan;
 use crate::reason::Reasons;
 use crate::source::Scratch;
@@ -28,6 +29,13 @@ pub(crate) struct Settings {
     pub memory: usize,
 }
 
+/// Where a file's good rows go, and what is known beyond it.
+#[derive(Default)]
+pub(crate) struct Beyond {
+    pub good: Option<Sinks>,
+    pub known: Option<Box<dyn Known>>,
+}
+
 /// Makes scratch space when it is first needed.
 pub type MakeScratch<'a> = dyn FnMut() -> std::io::Result<Box<dyn Scratch>> + Send + 'a;
 
@@ -44,18 +52,29 @@ pub(crate) struct Fold {
     pub rejects: Rejects,
     pub bars: Option<BarFold>,
     pub totals: Option<TotalFold>,
+    writer: Option<Writer>,
 }
 
 impl Fold {
-    pub fn new(plan: &Plan, settings: &Settings, rejects: Rejects, scratch: &mut MakeScratch<'_>) -> Result<Self> {
+    pub fn new(
+        plan: &Plan,
+        settings: &Settings,
+        beyond: Beyond,
+        rejects: Rejects,
+        scratch: &mut MakeScratch<'_>,
+    ) -> Result<Self> {
         let reasons = plan.reasons.len();
         let bars = match plan.kind {
             crate::contract::Kind::Transactions => None,
             _ => Some(BarFold::new(plan, settings, scratch)?),
         };
         let totals = match plan.kind {
-            crate::contract::Kind::Transactions => Some(TotalFold::new(plan, settings, scratch)?),
+            crate::contract::Kind::Transactions => Some(TotalFold::new(plan, settings, beyond.known, scratch)?),
             _ => None,
+        };
+        let writer = match beyond.good {
+            Some(sinks) => Some(Writer::new(sinks, plan, scratch_now(scratch)?)?),
+            None => None,
         };
         Ok(Self {
             counts: Counts::default(),
@@ -68,6 +87,7 @@ impl Fold {
             rejects,
             bars,
             totals,
+            writer,
         })
     }
 
@@ -83,6 +103,7 @@ impl Fold {
             self.count(plan, reject.reasons);
         }
         self.rejects.add(plan, batch)?;
+        self.write(batch)?;
         if let Some(bars) = &mut self.bars {
             bars.add(batch)?;
         }
@@ -91,6 +112,30 @@ impl Fold {
         }
         add_counts(&mut self.counts, &batch.counts);
         Ok(())
+    }
+
+    /// Writes down what is still good.
+    fn write(&mut self, batch: &mut Batch) -> Result<()> {
+        let Some(writer) = &mut self.writer else { return Ok(()) };
+        let member = self.rejects.member.as_deref();
+        match (&mut self.bars, &mut self.totals) {
+            (Some(bars), _) => writer.add(batch, bars.file_names(), &[], member),
+            (None, Some(totals)) => {
+                let repeats = std::mem::take(&mut totals.repeats);
+                let written = writer.add(batch, totals.file_names(), &repeats, member);
+                totals.repeats = repeats;
+                written
+            }
+            (None, None) => Ok(()),
+        }
+    }
+
+    /// Ends the files that were written to.
+    pub fn finish(&mut self) -> Result<()> {
+        self.rejects.finish()?;
+        let Some(writer) = &mut self.writer else { return Ok(()) };
+        assert_eq!(writer.rows, self.good, "invariant 1: other rows were written than are good");
+        writer.finish()
     }
 
     fn count(&mut self, plan: &Plan, reasons: Reasons) {

@@ -12,6 +12,7 @@ use crate::source::Scratch;
 use crate::{Error, Refusal, Result, parallel};
 
 pub use bar::{Bar, BarGroup};
+pub(crate) use digits::write_scaled;
 pub use total::{Total, TotalGroup};
 
 /// What a group adds up. Merging is done oldest first, because position decides between rows of equal time.

@@ -14,6 +14,7 @@ pub mod decimal;
 pub mod drift;
 mod error;
 pub mod fold;
+pub mod good;
 pub mod groups;
 pub mod ids;
 pub mod infer;

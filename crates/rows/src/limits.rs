@@ -32,6 +32,14 @@ pub const TABLE_BATCH_BYTES: usize = 8 * 1024 * 1024;
 pub const TABLE_BATCH_ROWS: usize = 8192;
 /// Nesting of a Parquet or Arrow schema. Deeper: the file is refused.
 pub const TABLE_DEPTH_MAX: usize = 32;
+/// Rows of one row group of good rows.
+pub const GOOD_GROUP_ROWS_MAX: usize = 128 * 1024;
+/// Text of one row group of good rows after which it ends early.
+pub const GOOD_GROUP_TEXT_BYTES: usize = 8 * 1024 * 1024;
+/// Row groups of one file of good rows: its footer must be readable. More: the checked file is refused.
+pub const GOOD_GROUPS_MAX: usize = 16 * 1024;
+/// Bytes of one column of one row group of good rows. Larger, and the file of good rows is damaged.
+pub const GOOD_PAGE_BYTES_MAX: u64 = 16 * 1024 * 1024;
 /// Rejected rows listed one by one in a report; totals stay exact.
 pub const REJECTS_LISTED_MAX: usize = 100;
 /// Memory for groups and ids when nothing else is said.

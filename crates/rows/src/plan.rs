@@ -32,6 +32,8 @@ pub struct Plan {
     pub(crate) checks: Checks,
     pub(crate) extras: Vec<Extra>,
     pub(crate) order: RowOrder,
+    /// Whether batches keep the text of trade ids, which costs time: someone writes it down.
+    pub(crate) keeps_trade_ids: bool,
 }
 
 /// The checks of the columns that have a meaning of their own.

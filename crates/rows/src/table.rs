@@ -7,12 +7,12 @@
 
 mod arrow;
 mod batch;
-mod codec;
-mod file;
-mod parquet;
+pub(crate) mod codec;
+pub(crate) mod file;
+pub(crate) mod parquet;
 #[cfg(test)]
 mod tests;
-mod text;
+pub(crate) mod text;
 
 pub use batch::Batch;
 

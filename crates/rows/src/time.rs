@@ -102,6 +102,11 @@ impl Reading {
     }
 }
 
+/// Whether an instant is within the years that are taken.
+pub(crate) fn is_taken(nanoseconds: i64) -> bool {
+    (FIRST..END).contains(&nanoseconds)
+}
+
 /// The instant, if it is within the years that are taken.
 fn in_range(nanoseconds: i128) -> Result<i64, TimeFault> {
     if (i128::from(FIRST)..i128::from(END)).contains(&nanoseconds) {

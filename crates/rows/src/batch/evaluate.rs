@@ -103,6 +103,9 @@ impl<'p> Evaluator<'p> {
             }
         };
         trades.rows.push(TradeRow { time: trade.time, price, volume, name: batch.names.number(&trade.symbol) });
+        if let (true, Some(id)) = (self.plan.keeps_trade_ids, &trade.trade_id) {
+            trades.id_text.push_owned(id);
+        }
         match self.plan.order {
             RowOrder::Position => {}
             RowOrder::Sequence => trades.sequence.push(trade.sequence),
@@ -149,6 +152,7 @@ impl<'p> Evaluator<'p> {
             transactions.wide.push((transactions.rows.len() as u32, amount));
             WIDE
         });
+        transactions.times.push(transaction.time);
         transactions.rows.push(TransactionRow {
             amount,
             line: place.line,

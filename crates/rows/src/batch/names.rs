@@ -56,6 +56,11 @@ impl FileNames {
         &worker.in_file
     }
 
+    /// Another number after every time that all were forgotten.
+    pub fn epoch(&self) -> u32 {
+        self.epoch
+    }
+
     pub fn forget(&mut self) {
         self.names.clear();
         self.epoch += 1;
@@ -98,7 +103,7 @@ const FIRST_SLOTS: usize = 1024;
 const SHORT: usize = 16;
 
 impl Names {
-    fn clear(&mut self) {
+    pub fn clear(&mut self) {
         self.table.fill(Slot::default());
         self.ends.clear();
         self.bytes.clear();

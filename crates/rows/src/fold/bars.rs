@@ -119,6 +119,11 @@ impl BarFold {
         })
     }
 
+    /// The names of all instruments so far.
+    pub fn file_names(&mut self) -> &mut FileNames {
+        &mut self.names
+    }
+
     pub fn add(&mut self, batch: &mut Batch) -> Result<()> {
         let names = self.names.of(&mut batch.names);
         self.instruments.resize(self.names.names.len(), Instrument::NEW);

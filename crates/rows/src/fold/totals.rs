@@ -2,8 +2,9 @@
 
 use super::{MakeScratch, Settings, scratch_now};
 use crate::Result;
-use crate::batch::{Batch, Detail, FileNames, REFUSED, Reject, TransactionRow, WIDE, shown};
+use crate::batch::{Batch, Detail, FileNames, REFUSED, Reject, TransactionRow, Transactions, WIDE, shown};
 use crate::currency::Currency;
+use crate::good::Known;
 use crate::groups::{self, GroupOf, Groups, Key, TotalGroup, sum_out_of_range};
 use crate::limits::REJECTS_LISTED_MAX;
 use crate::plan::Plan;
@@ -34,16 +35,25 @@ const TOUCHED_ROWS: usize = 512;
 pub(crate) struct TotalFold {
     ids: IdSet,
     repeated: ReasonId,
+    known: Option<Box<dyn Known>>,
     fresh: Vec<bool>,
+    /// Of ids of the batch, whether an earlier file took them; and those that good rows of this one take.
+    taken_before: Vec<bool>,
+    taken: Vec<u128>,
     /// Good rows of the batch that turned out to be repeats.
-    repeats: Vec<u32>,
+    pub repeats: Vec<u32>,
     merchants: FileNames,
     table: Option<Groups<TotalGroup>>,
     memory: usize,
 }
 
 impl TotalFold {
-    pub fn new(plan: &Plan, settings: &Settings, scratch: &mut MakeScratch<'_>) -> Result<Self> {
+    pub fn new(
+        plan: &Plan,
+        settings: &Settings,
+        known: Option<Box<dyn Known>>,
+        scratch: &mut MakeScratch<'_>,
+    ) -> Result<Self> {
         let memory = settings.memory / 10 * 3;
         let table = match settings.totals {
             true => Some(Groups::new(memory, Some(scratch_now(scratch)?))),
@@ -52,7 +62,10 @@ impl TotalFold {
         Ok(Self {
             ids: IdSet::new(settings.memory / 5 * 2, Some(scratch_now(scratch)?)),
             repeated: plan.repeated().and_then(Reasons::first).expect("every transactions plan refuses repeats"),
+            known,
             fresh: Vec::new(),
+            taken_before: Vec::new(),
+            taken: Vec::new(),
             repeats: Vec::new(),
             merchants: FileNames::default(),
             table,
@@ -64,6 +77,7 @@ impl TotalFold {
     pub fn refuse_repeats(&mut self, batch: &mut Batch) -> Result<()> {
         self.repeats.clear();
         self.ids.insert_all(&batch.transactions.ids, &mut self.fresh)?;
+        self.ask(&batch.transactions)?;
         let mut added = Vec::new();
         for (id, fresh) in self.fresh.iter().enumerate() {
             if *fresh {
@@ -80,7 +94,33 @@ impl TotalFold {
         if !added.is_empty() {
             insert_in_order(batch, added, self.repeated);
         }
+        self.tell(&batch.transactions)
+    }
+
+    /// Ids that an earlier file took are not fresh.
+    fn ask(&mut self, transactions: &Transactions) -> Result<()> {
+        let Some(known) = &mut self.known else { return Ok(()) };
+        self.taken_before.clear();
+        known.known(&transactions.ids, &mut self.taken_before)?;
+        self.fresh.iter_mut().zip(&self.taken_before).for_each(|(fresh, taken)| *fresh &= !taken);
         Ok(())
+    }
+
+    /// Tells the ids of rows that stay good.
+    fn tell(&mut self, transactions: &Transactions) -> Result<()> {
+        let Some(known) = &mut self.known else { return Ok(()) };
+        let owned = transactions.ids.iter().zip(&transactions.id_owner).zip(&self.fresh);
+        self.taken.clear();
+        self.taken.extend(owned.filter(|((_, owner), fresh)| **fresh && *owner & REFUSED == 0).map(|((id, _), _)| id));
+        if self.taken.is_empty() {
+            return Ok(());
+        }
+        Ok(known.taken(&self.taken)?)
+    }
+
+    /// The names of all merchants so far.
+    pub fn file_names(&mut self) -> &mut FileNames {
+        &mut self.merchants
     }
 
     fn tell_refused(&self, batch: &mut Batch, reject: usize, id: usize) {
@@ -104,7 +144,12 @@ impl TotalFold {
     }
 
     pub fn add(&mut self, batch: &mut Batch) -> Result<()> {
-        let Some(table) = &mut self.table else { return Ok(()) };
+        let Some(table) = &mut self.table else {
+            if self.merchants.names.memory() > self.memory / 4 {
+                self.merchants.forget();
+            }
+            return Ok(());
+        };
         let merchants = self.merchants.of(&mut batch.names);
         let key_of = |row: &TransactionRow| Key {
             bucket: i64::from(row.day),

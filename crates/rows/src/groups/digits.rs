@@ -19,7 +19,7 @@ const FRACTION_DIGITS: usize = 24;
 
 /// Appends `units` of 10^-`scale` in plain notation without trailing zeros.
 #[inline(always)]
-pub(super) fn write_scaled(units: u128, scale: u32, into: &mut Vec<u8>) {
+pub(crate) fn write_scaled(units: u128, scale: u32, into: &mut Vec<u8>) {
     let Some(&one) = POWERS.get(scale as usize).filter(|_| scale <= 18) else { return write_long(units, scale, into) };
     match u64::try_from(units) {
         Ok(units) => write_parts(units / one, units % one, scale, into),

@@ -53,6 +53,7 @@ impl Compiler<'_> {
             checks,
             extras,
             order,
+            keeps_trade_ids: false,
         })
     }
 

@@ -6,7 +6,7 @@ use super::file::Fault;
 
 /// How a page or buffer is compressed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Codec {
+pub(crate) enum Codec {
     Plain,
     Snappy,
     Gzip,
@@ -21,7 +21,7 @@ pub(super) enum Codec {
 
 /// Unpacks `packed`; it must fill `into` exactly. Nothing else is allocated but the codec's own state
 /// (at most 8 MiB for LZ4 frames).
-pub(super) fn unpack(codec: Codec, packed: &[u8], into: &mut [u8]) -> Result<(), Fault> {
+pub(crate) fn unpack(codec: Codec, packed: &[u8], into: &mut [u8]) -> Result<(), Fault> {
     let done = match codec {
         Codec::Plain => plain(packed, into),
         Codec::Snappy => snappy(packed, into),

@@ -9,9 +9,9 @@ use crate::{Error, Refusal, Result};
 
 /// What is wrong with some bytes; where they are is added by who knows it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Fault(pub(super) &'static str);
+pub(crate) struct Fault(pub(crate) &'static str);
 
-pub(super) struct File {
+pub(crate) struct File {
     kind: TableKind,
     input: Box<dyn Input>,
     length: u64,
@@ -20,21 +20,21 @@ pub(super) struct File {
 }
 
 impl File {
-    pub(super) fn open(kind: TableKind, mut input: Box<dyn Input>) -> Result<Self> {
+    pub(crate) fn open(kind: TableKind, mut input: Box<dyn Input>) -> Result<Self> {
         let length = input.seek(SeekFrom::End(0))?;
         Ok(Self { kind, input, length, held: 0, produced: 0 })
     }
 
-    pub(super) fn kind(&self) -> TableKind {
+    pub(crate) fn kind(&self) -> TableKind {
         self.kind
     }
 
-    pub(super) fn length(&self) -> u64 {
+    pub(crate) fn length(&self) -> u64 {
         self.length
     }
 
     /// Fills `into` from `offset`. Bytes past the end mean a lying footer; that the file itself got shorter is no verdict.
-    pub(super) fn read_at(&mut self, offset: u64, into: &mut [u8]) -> Result<()> {
+    pub(crate) fn read_at(&mut self, offset: u64, into: &mut [u8]) -> Result<()> {
         if offset.checked_add(into.len() as u64).is_none_or(|end| end > self.length) {
             return Err(self.corrupt(format!(
                 "{} bytes at offset {offset} are outside the file of {} bytes",
@@ -48,7 +48,7 @@ impl File {
     }
 
     /// Counts memory that stays in use; refuses the file when all of it is too much.
-    pub(super) fn hold(&mut self, bytes: u64) -> Result<()> {
+    pub(crate) fn hold(&mut self, bytes: u64) -> Result<()> {
         self.held = self.held.saturating_add(bytes);
         if self.held <= TABLE_HELD_BYTES_MAX {
             return Ok(());
@@ -64,29 +64,29 @@ impl File {
     }
 
     /// Memory counted by `hold` is no longer in use.
-    pub(super) fn release(&mut self, bytes: u64) {
+    pub(crate) fn release(&mut self, bytes: u64) {
         self.held = self.held.saturating_sub(bytes);
     }
 
     /// Nothing is held any more.
-    pub(super) fn release_all(&mut self) {
+    pub(crate) fn release_all(&mut self) {
         self.held = 0;
     }
 
     /// Counts bytes unpacked, read again or printed. A few bytes can stand for terabytes of equal values,
     /// so this is held against the length of the file, as with any other packed file.
-    pub(super) fn produce(&mut self, bytes: u64) -> Result<()> {
+    pub(crate) fn produce(&mut self, bytes: u64) -> Result<()> {
         self.produced = self.produced.saturating_add(bytes);
         if self.produced <= self.produced_max() { Ok(()) } else { Err(self.expands(self.produced, "bytes")) }
     }
 
     /// Refuses a number of rows that could only be reached by passing the limit of `produce`.
-    pub(super) fn check_rows(&self, rows: u64) -> Result<()> {
+    pub(crate) fn check_rows(&self, rows: u64) -> Result<()> {
         if rows <= self.produced_max() { Ok(()) } else { Err(self.expands(rows, "rows")) }
     }
 
     /// Forgets what was held and produced.
-    pub(super) fn restart(&mut self) {
+    pub(crate) fn restart(&mut self) {
         self.held = 0;
         self.produced = 0;
     }
@@ -109,7 +109,7 @@ impl File {
         Refusal::new(code, message, "split the file, or send it as csv").into()
     }
 
-    pub(super) fn corrupt(&self, message: impl Into<String>) -> Error {
+    pub(crate) fn corrupt(&self, message: impl Into<String>) -> Error {
         let code = match self.kind {
             TableKind::Parquet => "corrupt_parquet",
             TableKind::Arrow => "corrupt_arrow",
@@ -118,7 +118,7 @@ impl File {
             .into()
     }
 
-    pub(super) fn truncated(&self, message: impl Into<String>) -> Error {
+    pub(crate) fn truncated(&self, message: impl Into<String>) -> Error {
         let code = match self.kind {
             TableKind::Parquet => "truncated_parquet",
             TableKind::Arrow => "truncated_arrow",
@@ -126,7 +126,7 @@ impl File {
         Refusal::new(code, message, "the end of the file is missing: send it again, complete").into()
     }
 
-    pub(super) fn unsupported(&self, message: impl Into<String>, hint: &str) -> Error {
+    pub(crate) fn unsupported(&self, message: impl Into<String>, hint: &str) -> Error {
         let code = match self.kind {
             TableKind::Parquet => "unsupported_parquet",
             TableKind::Arrow => "unsupported_arrow",
@@ -134,7 +134,7 @@ impl File {
         Refusal::new(code, message, hint).into()
     }
 
-    pub(super) fn too_large(&self, message: impl Into<String>, hint: &str) -> Error {
+    pub(crate) fn too_large(&self, message: impl Into<String>, hint: &str) -> Error {
         let code = match self.kind {
             TableKind::Parquet => "parquet_page_too_large",
             TableKind::Arrow => "arrow_buffer_too_large",

@@ -5,11 +5,11 @@
 
 mod column;
 mod delta;
-mod footer;
-mod hybrid;
-mod page;
-mod schema;
-mod thrift;
+pub(crate) mod footer;
+pub(crate) mod hybrid;
+pub(crate) mod page;
+pub(crate) mod schema;
+pub(crate) mod thrift;
 mod values;
 
 use super::Batch;

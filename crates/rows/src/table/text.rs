@@ -9,7 +9,7 @@ use crate::limits::FIELD_BYTES_MAX;
 
 /// What the bytes of a value mean. Numbers are little-endian unless said otherwise.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Text {
+pub(crate) enum Text {
     /// Bytes or a string, as they are; one too long for a field is cut (see `push_cut`).
     Raw,
     /// One byte, 0 or 1.

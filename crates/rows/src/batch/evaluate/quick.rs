@@ -192,7 +192,7 @@ impl Evaluator<'_> {
         match (quick, &plan.checks) {
             (Some(Quick::Trades(quick)), Checks::Trades(checks)) => {
                 let row = quick.read(fields, checks, iso, &mut batch.names);
-                row.and_then(|row| quick.push(fields, row, plan.order, batch)).is_some()
+                row.and_then(|row| quick.push(fields, row, plan, batch)).is_some()
             }
             (Some(Quick::Transactions(quick)), Checks::Transactions(checks)) => {
                 let values = quick.read(fields, checks, iso, &mut batch.names);
@@ -235,7 +235,7 @@ impl Evaluator<'_> {
     ) -> bool {
         match &self.quick {
             Some(_) if !columns.fine[row] => false,
-            Some(Quick::Trades(quick)) => quick.push(fields, columns.trade(row), self.plan.order, batch).is_some(),
+            Some(Quick::Trades(quick)) => quick.push(fields, columns.trade(row), self.plan, batch).is_some(),
             Some(Quick::Transactions(quick)) => quick.push(fields, columns.transaction(row), place, batch).is_some(),
             None => false,
         }
@@ -332,29 +332,26 @@ impl QuickTrades {
 
     /// Takes the row, if its sequence and trade id are in order as well.
     #[inline(always)]
-    fn push<'a>(
-        &'a self,
-        fields: &impl QuickFields<'a>,
-        row: TradeRow,
-        order: RowOrder,
-        batch: &mut Batch,
-    ) -> Option<()> {
+    fn push<'a>(&'a self, fields: &impl QuickFields<'a>, row: TradeRow, plan: &Plan, batch: &mut Batch) -> Option<()> {
         let sequence = match self.sequence {
             Some(slot) => row::whole(fields.field(slot)?.text())?,
             None => 0,
         };
         let trade_id = match self.trade_id {
-            Some(slot) => Some(fields.field(slot)?.text()),
+            Some(slot) => Some(fields.field(slot)?),
             None => None,
         };
         let trades = &mut batch.trades;
         if let Some(id) = trade_id {
-            trades.trade_ids.push(trade_id_hash(self.symbol.field(fields)?.text(), id));
+            trades.trade_ids.push(trade_id_hash(self.symbol.field(fields)?.text(), id.text()));
+            if plan.keeps_trade_ids {
+                fields.keep(id, &mut trades.id_text);
+            }
         }
-        match order {
+        match plan.order {
             RowOrder::Position => {}
             RowOrder::Sequence => trades.sequence.push(sequence),
-            RowOrder::TradeId => trades.sequence.push(trade_id.and_then(row::whole).unwrap_or(0)),
+            RowOrder::TradeId => trades.sequence.push(trade_id.and_then(|id| row::whole(id.text())).unwrap_or(0)),
         }
         trades.rows.push(row);
         batch.counts.zero_volume += u64::from(row.volume == 0);
@@ -438,6 +435,7 @@ impl QuickTransactions {
         transactions.ids.push(id);
         transactions.id_owner.push(transactions.rows.len() as u32);
         let day = time::day_of(time);
+        transactions.times.push(time);
         transactions.rows.push(TransactionRow { amount, line, span, row: batch.rows, day, merchant, group });
         batch.counts.negative_amount += u64::from(amount < 0);
         batch.counts.zero_amount += u64::from(amount == 0);

@@ -8,11 +8,11 @@ use crate::table::file::File;
 use crate::{Error, Refusal, Result};
 
 /// A checked footer. Row groups are kept as the bytes they are in: there may be very many.
-pub(super) struct Footer {
-    pub(super) names: Vec<String>,
-    pub(super) leaves: Vec<Leaf>,
-    pub(super) rows: u64,
-    pub(super) groups: Vec<Group>,
+pub(crate) struct Footer {
+    pub(crate) names: Vec<String>,
+    pub(crate) leaves: Vec<Leaf>,
+    pub(crate) rows: u64,
+    pub(crate) groups: Vec<Group>,
     bytes: Vec<u8>,
     /// Where the footer begins.
     data_end: u64,
@@ -20,19 +20,21 @@ pub(super) struct Footer {
 
 /// A row group: how many rows, and where in the footer its column chunks are listed.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Group {
-    pub(super) rows: u64,
+pub(crate) struct Group {
+    pub(crate) rows: u64,
     chunks_at: u32,
 }
 
 /// Where the pages of one column of one row group are.
 #[derive(Debug, Clone, Copy, Default)]
-pub(super) struct Chunk {
-    pub(super) start: u64,
-    pub(super) end: u64,
+pub(crate) struct Chunk {
+    pub(crate) start: u64,
+    pub(crate) end: u64,
     /// Old writers left the dictionary's page header out of the chunk's size, so a last page may stick out by as much.
-    pub(super) page_end: u64,
-    pub(super) values: u64,
+    pub(crate) page_end: u64,
+    pub(crate) values: u64,
+    /// Smallest and largest value of a column of 64-bit integers, if they are told.
+    pub(crate) bounds: Option<[i64; 2]>,
     codec: i64,
     type_index: i64,
     elsewhere: bool,
@@ -42,7 +44,7 @@ pub(super) struct Chunk {
 
 impl Chunk {
     /// The codec, or the name of one that is not read.
-    pub(super) fn codec(&self) -> std::result::Result<Codec, &'static str> {
+    pub(crate) fn codec(&self) -> std::result::Result<Codec, &'static str> {
         match self.codec {
             0 => Ok(Codec::Plain),
             1 => Ok(Codec::Snappy),
@@ -63,7 +65,7 @@ const PAGE_OVERHANG_MAX: u64 = 100;
 const SMALLEST: u64 = 12;
 
 /// Finds, reads and checks the footer.
-pub(super) fn read(file: &mut File) -> Result<Footer> {
+pub(crate) fn read(file: &mut File) -> Result<Footer> {
     let length = file.length();
     if length < SMALLEST {
         return Err(file.truncated(format!("the parquet file has only {length} bytes")));
@@ -290,6 +292,10 @@ fn read_metadata(thrift: &mut Thrift<'_>, chunk: &mut Chunk) -> Read<()> {
             7 => length = Some(thrift.count(kind)?),
             9 => data = Some(thrift.count(kind)?),
             11 => dictionary = Some(thrift.integer(kind)?),
+            12 => {
+                thrift.structure(kind)?;
+                chunk.bounds = read_bounds(thrift)?;
+            }
             _ => thrift.skip(kind)?,
         }
     }
@@ -304,9 +310,55 @@ fn read_metadata(thrift: &mut Thrift<'_>, chunk: &mut Chunk) -> Read<()> {
     Ok(())
 }
 
+fn read_entry<'a>(thrift: &mut Thrift<'a>) -> Read<(&'a [u8], &'a [u8])> {
+    let mut entry: (&[u8], &[u8]) = (b"", b"");
+    let mut last = 0;
+    while let Some((id, kind)) = thrift.field(&mut last)? {
+        match id {
+            1 => entry.0 = thrift.binary(kind)?,
+            2 => entry.1 = thrift.binary(kind)?,
+            _ => thrift.skip(kind)?,
+        }
+    }
+    Ok(entry)
+}
+
+fn read_bounds(thrift: &mut Thrift<'_>) -> Read<Option<[i64; 2]>> {
+    let (mut smallest, mut largest) = (None, None);
+    let mut last = 0;
+    while let Some((id, kind)) = thrift.field(&mut last)? {
+        match id {
+            5 => largest = Some(thrift.binary(kind)?),
+            6 => smallest = Some(thrift.binary(kind)?),
+            _ => thrift.skip(kind)?,
+        }
+    }
+    let integer = |bytes: Option<&[u8]>| bytes?.try_into().ok().map(i64::from_le_bytes);
+    Ok(integer(smallest).zip(integer(largest)).map(|(smallest, largest)| [smallest, largest]))
+}
+
 impl Footer {
+    /// What the footer says about `key`.
+    pub(crate) fn metadata(&self, key: &[u8]) -> Option<&[u8]> {
+        let mut thrift = Thrift::new(&self.bytes, 0);
+        let mut last = 0;
+        while let Some((id, kind)) = thrift.field(&mut last).ok()? {
+            if id != 5 {
+                thrift.skip(kind).ok()?;
+                continue;
+            }
+            for _ in 0..thrift.structures(kind).ok()? {
+                let entry = read_entry(&mut thrift).ok()?;
+                if entry.0 == key {
+                    return Some(entry.1);
+                }
+            }
+        }
+        None
+    }
+
     /// Calls `each` with the column chunks of a row group, in the order of the columns.
-    pub(super) fn chunks(&self, group: Group) -> impl Iterator<Item = Chunk> + '_ {
+    pub(crate) fn chunks(&self, group: Group) -> impl Iterator<Item = Chunk> + '_ {
         let within = |chunk: Chunk| Chunk { page_end: chunk.page_end.min(self.data_end), ..chunk };
         let mut thrift = Thrift::new(&self.bytes, group.chunks_at as usize);
         // They were all read when the footer was checked.

@@ -4,7 +4,7 @@ use crate::table::file::Fault;
 
 /// A place in such a sequence of small numbers. The bytes are given anew with every call.
 #[derive(Debug, Clone)]
-pub(super) struct Hybrid {
+pub(crate) struct Hybrid {
     width: u32,
     at: usize,
     /// Repetitions of `value` left.
@@ -17,7 +17,7 @@ pub(super) struct Hybrid {
 
 impl Hybrid {
     /// Numbers of `width` bits, from `at`.
-    pub(super) fn new(at: usize, width: u32) -> Result<Self, Fault> {
+    pub(crate) fn new(at: usize, width: u32) -> Result<Self, Fault> {
         if width > 32 {
             return Err(Fault("numbers of more than 32 bits in a run"));
         }
@@ -25,7 +25,7 @@ impl Hybrid {
     }
 
     #[inline]
-    pub(super) fn next(&mut self, bytes: &[u8]) -> Result<u32, Fault> {
+    pub(crate) fn next(&mut self, bytes: &[u8]) -> Result<u32, Fault> {
         loop {
             if self.run > 0 {
                 self.run -= 1;
@@ -66,7 +66,7 @@ impl Hybrid {
 
 /// The `width` bits (at most 64) that begin at bit `bit_at`, lowest first.
 #[inline]
-pub(super) fn bits(bytes: &[u8], bit_at: u64, width: u32) -> Option<u64> {
+pub(crate) fn bits(bytes: &[u8], bit_at: u64, width: u32) -> Option<u64> {
     if width == 0 {
         return Some(0);
     }
@@ -86,7 +86,7 @@ pub(super) fn bits(bytes: &[u8], bit_at: u64, width: u32) -> Option<u64> {
 }
 
 /// A number of 7 bits a byte, lowest first.
-pub(super) fn varint(bytes: &[u8], at: &mut usize) -> Result<u64, Fault> {
+pub(crate) fn varint(bytes: &[u8], at: &mut usize) -> Result<u64, Fault> {
     let mut value = 0;
     for shift in (0..64).step_by(7) {
         let byte = *bytes.get(*at).ok_or(Fault("the page ends inside a number"))?;

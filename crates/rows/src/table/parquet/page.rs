@@ -7,7 +7,7 @@ use crate::table::file::File;
 
 /// What a page holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Content {
+pub(crate) enum Content {
     Data,
     /// Data of the second version: levels before the compressed part, with these lengths.
     DataV2 {
@@ -22,17 +22,19 @@ pub(super) enum Content {
 
 /// A page header that was judged possible.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Header {
-    pub(super) content: Content,
+pub(crate) struct Header {
+    pub(crate) content: Content,
     /// Bytes of the page in the file, and unpacked.
-    pub(super) packed: u64,
-    pub(super) unpacked: u64,
+    pub(crate) packed: u64,
+    pub(crate) unpacked: u64,
     /// Values in it, nulls included.
-    pub(super) values: u64,
-    pub(super) encoding: i64,
-    pub(super) levels_encoding: i64,
+    pub(crate) values: u64,
+    pub(crate) encoding: i64,
+    pub(crate) levels_encoding: i64,
+    /// CRC-32 of the page as it is in the file, if it is told.
+    pub(crate) checksum: Option<u32>,
     /// Where the page itself begins in the file.
-    pub(super) body: u64,
+    pub(crate) body: u64,
 }
 
 /// Headers are a few dozen bytes; statistics of long strings can make them larger.
@@ -40,7 +42,7 @@ const WINDOW_FIRST: u64 = 256;
 const WINDOW_MAX: u64 = 1024 * 1024;
 
 /// Reads the header at `at` of a chunk that ends at `end`.
-pub(super) fn read(file: &mut File, at: u64, end: u64, name: &str) -> Result<Header> {
+pub(crate) fn read(file: &mut File, at: u64, end: u64, name: &str) -> Result<Header> {
     let mut window_length = WINDOW_FIRST;
     let mut window = Vec::new();
     let (header, length) = loop {
@@ -74,9 +76,11 @@ pub(super) fn read(file: &mut File, at: u64, end: u64, name: &str) -> Result<Hea
     Ok(header)
 }
 
-fn parse(thrift: &mut Thrift<'_>) -> Read<Header> {
+/// The header that begins here; sizes in it are not judged, and `body` is left to the caller.
+pub(crate) fn parse(thrift: &mut Thrift<'_>) -> Read<Header> {
     let mut page_type = None;
     let (mut packed, mut unpacked) = (None, None);
+    let mut checksum = None;
     let mut data: Option<Fields> = None;
     let mut last = 0;
     while let Some((id, kind)) = thrift.field(&mut last)? {
@@ -84,6 +88,7 @@ fn parse(thrift: &mut Thrift<'_>) -> Read<Header> {
             1 => page_type = Some(thrift.integer(kind)?),
             2 => unpacked = Some(thrift.count(kind)?),
             3 => packed = Some(thrift.count(kind)?),
+            4 => checksum = Some(thrift.integer(kind)? as u32),
             5 | 7 | 8 => {
                 thrift.structure(kind)?;
                 data = Some(parse_data(thrift, id == 8)?);
@@ -115,6 +120,7 @@ fn parse(thrift: &mut Thrift<'_>) -> Read<Header> {
         values: fields.values,
         encoding: fields.encoding,
         levels_encoding: fields.levels_encoding,
+        checksum,
         body: 0,
     })
 }

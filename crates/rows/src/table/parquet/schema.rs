@@ -7,7 +7,7 @@ use crate::table::text::decimal::SCALE_MAX;
 
 /// How values are stored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Physical {
+pub(crate) enum Physical {
     Boolean,
     /// Little-endian or fixed bytes, this many.
     Fixed(usize),
@@ -17,18 +17,18 @@ pub(super) enum Physical {
 
 /// One column.
 #[derive(Debug, Clone)]
-pub(super) struct Leaf {
-    pub(super) physical: Physical,
+pub(crate) struct Leaf {
+    pub(crate) physical: Physical,
     /// As the file says it: an index into the format's list of types.
-    pub(super) type_index: i64,
+    pub(crate) type_index: i64,
     /// How many of its path may be null: the definition level of a value that is there.
-    pub(super) definitions: u32,
+    pub(crate) definitions: u32,
     /// What values mean, or why they have no text.
-    pub(super) text: Result<Text, &'static str>,
+    pub(crate) text: Result<Text, &'static str>,
 }
 
 /// What a schema was refused for.
-pub(super) enum Refused {
+pub(crate) enum Refused {
     Malformed(Fault),
     Message(String),
 }
@@ -86,7 +86,7 @@ const REQUIRED: i64 = 0;
 const REPEATED: i64 = 2;
 
 /// Reads the list of schema elements, the root first, every group before its children.
-pub(super) fn read(thrift: &mut Thrift<'_>, kind: Kind) -> Result<(Vec<String>, Vec<Leaf>), Refused> {
+pub(crate) fn read(thrift: &mut Thrift<'_>, kind: Kind) -> Result<(Vec<String>, Vec<Leaf>), Refused> {
     let count = thrift.structures(kind)?;
     let mut names: Vec<String> = Vec::new();
     let mut leaves = Vec::new();

@@ -5,18 +5,18 @@
 
 /// Why a structure could not be read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Fault {
+pub(crate) enum Fault {
     /// The bytes end first; there may be more of them.
     Short,
     /// No further bytes would help.
     Malformed,
 }
 
-pub(super) type Read<T> = Result<T, Fault>;
+pub(crate) type Read<T> = Result<T, Fault>;
 
 /// The type of a field or element.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Kind(u8);
+pub(crate) struct Kind(u8);
 
 const TRUE: u8 = 1;
 const FALSE: u8 = 2;
@@ -34,28 +34,28 @@ const DEPTH_MAX: usize = 32;
 
 /// A place in the bytes.
 #[derive(Debug, Clone)]
-pub(super) struct Thrift<'a> {
+pub(crate) struct Thrift<'a> {
     bytes: &'a [u8],
     at: usize,
 }
 
 impl<'a> Thrift<'a> {
-    pub(super) fn new(bytes: &'a [u8], at: usize) -> Self {
+    pub(crate) fn new(bytes: &'a [u8], at: usize) -> Self {
         Self { bytes, at }
     }
 
     /// All the bytes.
-    pub(super) fn bytes(&self) -> &'a [u8] {
+    pub(crate) fn bytes(&self) -> &'a [u8] {
         self.bytes
     }
 
     /// Bytes read so far.
-    pub(super) fn at(&self) -> usize {
+    pub(crate) fn at(&self) -> usize {
         self.at
     }
 
     /// The next field of a structure, by its id; `None` at the structure's end. `last` begins as 0.
-    pub(super) fn field(&mut self, last: &mut i16) -> Read<Option<(i16, Kind)>> {
+    pub(crate) fn field(&mut self, last: &mut i16) -> Read<Option<(i16, Kind)>> {
         let head = self.byte()?;
         if head == 0 {
             return Ok(None);
@@ -70,7 +70,7 @@ impl<'a> Thrift<'a> {
     }
 
     /// An integer of any width.
-    pub(super) fn integer(&mut self, kind: Kind) -> Read<i64> {
+    pub(crate) fn integer(&mut self, kind: Kind) -> Read<i64> {
         match kind.0 {
             BYTE => Ok(i64::from(self.byte()? as i8)),
             4..=6 => self.zigzag(),
@@ -79,12 +79,12 @@ impl<'a> Thrift<'a> {
     }
 
     /// An integer that counts something.
-    pub(super) fn count(&mut self, kind: Kind) -> Read<u64> {
+    pub(crate) fn count(&mut self, kind: Kind) -> Read<u64> {
         u64::try_from(self.integer(kind)?).map_err(|_| Fault::Malformed)
     }
 
     /// A boolean field; its value is in its type.
-    pub(super) fn boolean(&self, kind: Kind) -> Read<bool> {
+    pub(crate) fn boolean(&self, kind: Kind) -> Read<bool> {
         match kind.0 {
             TRUE => Ok(true),
             FALSE => Ok(false),
@@ -92,7 +92,7 @@ impl<'a> Thrift<'a> {
         }
     }
 
-    pub(super) fn binary(&mut self, kind: Kind) -> Read<&'a [u8]> {
+    pub(crate) fn binary(&mut self, kind: Kind) -> Read<&'a [u8]> {
         if kind.0 != BINARY {
             return Err(Fault::Malformed);
         }
@@ -101,12 +101,12 @@ impl<'a> Thrift<'a> {
     }
 
     /// Begins a structure; read its fields next.
-    pub(super) fn structure(&self, kind: Kind) -> Read<()> {
+    pub(crate) fn structure(&self, kind: Kind) -> Read<()> {
         if kind.0 == STRUCT { Ok(()) } else { Err(Fault::Malformed) }
     }
 
     /// Begins a list of structures; answers how many follow. Each takes a byte at least, so the number is no lie.
-    pub(super) fn structures(&mut self, kind: Kind) -> Read<usize> {
+    pub(crate) fn structures(&mut self, kind: Kind) -> Read<usize> {
         match self.elements(kind)? {
             (_, 0) => Ok(0),
             (Kind(STRUCT), count) => Ok(count),
@@ -115,7 +115,7 @@ impl<'a> Thrift<'a> {
     }
 
     /// Passes over a value of any type.
-    pub(super) fn skip(&mut self, kind: Kind) -> Read<()> {
+    pub(crate) fn skip(&mut self, kind: Kind) -> Read<()> {
         self.skip_within(kind, DEPTH_MAX)
     }
 

@@ -1,0 +1,88 @@
+//! The thread that packs row groups, and the way to it and back.
+
+use std::io::{Error, Result};
+use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
+use std::thread::JoinHandle;
+
+use super::Encoder;
+use crate::good::group::Group;
+
+/// The thread of one file. Dropped before it was told to finish, it ends without a footer.
+pub(in crate::good) struct Thread {
+    orders: Option<SyncSender<Order>>,
+    spare: Receiver<Group>,
+    handle: Option<JoinHandle<Result<()>>>,
+}
+
+enum Order {
+    Write(Group),
+    Finish,
+}
+
+/// Groups that wait; as many more are filled and packed at the time.
+const WAITING_GROUPS: usize = 1;
+
+impl Thread {
+    pub fn start(encoder: Encoder) -> Result<Self> {
+        let (orders, received) = sync_channel(WAITING_GROUPS);
+        let (done, spare) = channel();
+        let handle = std::thread::Builder::new().name("good rows".into()).spawn(|| work(encoder, received, done))?;
+        Ok(Self { orders: Some(orders), spare, handle: Some(handle) })
+    }
+
+    /// Gives a group away; answers one whose memory can be used again, if there is any.
+    pub fn write(&mut self, group: Group) -> Result<Group> {
+        self.order(Order::Write(group))?;
+        Ok(self.spare.try_recv().unwrap_or_default())
+    }
+
+    /// Waits until everything is written.
+    pub fn finish(&mut self) -> Result<()> {
+        self.order(Order::Finish)?;
+        self.orders = None;
+        self.join()
+    }
+
+    fn order(&mut self, order: Order) -> Result<()> {
+        let sent = self.orders.as_ref().is_some_and(|orders| orders.send(order).is_ok());
+        if sent {
+            return Ok(());
+        }
+        // It went away before its time: it has an error to tell.
+        self.orders = None;
+        self.join()?;
+        Err(Error::other("the writer of good rows has ended"))
+    }
+
+    fn join(&mut self) -> Result<()> {
+        match self.handle.take().map(JoinHandle::join) {
+            None => Ok(()),
+            Some(Ok(result)) => result,
+            Some(Err(panic)) => std::panic::resume_unwind(panic),
+        }
+    }
+}
+
+impl Drop for Thread {
+    fn drop(&mut self) {
+        self.orders = None;
+        // Sinks must not be written to once the caller has them back. What went wrong was told, or does not matter.
+        if let Some(handle) = self.handle.take() {
+            let _ = handle.join();
+        }
+    }
+}
+
+fn work(mut encoder: Encoder, orders: Receiver<Order>, done: Sender<Group>) -> Result<()> {
+    for order in orders {
+        match order {
+            Order::Write(group) => {
+                encoder.add(&group)?;
+                // Nobody may want it any more.
+                let _ = done.send(group);
+            }
+            Order::Finish => return encoder.finish(),
+        }
+    }
+    Ok(())
+}
