@@ -120,7 +120,6 @@ impl Reader {
     }
 
     /// Gives all rows as batches, in order; ids are not in them. What `each` refuses ends it.
-    #[cfg_attr(not(test), expect(dead_code, reason = "contributions, which are to come, fold them"))]
     pub(crate) fn batches(&mut self, each: &mut dyn FnMut(&mut Batch) -> crate::Result<()>) -> crate::Result<()> {
         let mut batch = Batch::default();
         let mut names = Vec::new();
