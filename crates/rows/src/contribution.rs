@@ -101,8 +101,19 @@ pub enum Value<'a> {
     Total(&'a TotalGroup),
 }
 
+/// Folds good rows into partials and writes them: a contribution is complete when this answers. What takes more than
+/// the memory of `settings` goes to scratch space as long as this runs.
+pub fn contribute(
+    rows: &mut good::Reader,
+    settings: &Settings,
+    scratch: &mut MakeScratch<'_>,
+    out: &mut (dyn Write + Send),
+) -> Result<Summary> {
+    fold_batches(rows.kind(), &mut |each| rows.batches(each), settings, scratch, out)
+}
+
 /// Hands a file's batches on, in order.
-pub(crate) type Batches<'a> = dyn FnMut(&mut dyn FnMut(&mut Batch) -> Result<()>) -> Result<()> + 'a;
+type Batches<'a> = dyn FnMut(&mut dyn FnMut(&mut Batch) -> Result<()>) -> Result<()> + 'a;
 
 /// Folds the good rows of a file into partials and writes them.
 pub fn contribute(
@@ -116,7 +127,7 @@ pub fn contribute(
 }
 
 /// Folds the good rows that `batches` gives into partials and writes them.
-pub(crate) fn fold_batches(
+fn fold_batches(
     kind: Kind,
     batches: &mut Batches<'_>,
     settings: &Settings,
