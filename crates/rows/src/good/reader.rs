@@ -126,12 +126,12 @@ impl Reader {
         for group in 0..self.footer.groups.len() {
             self.load(group, false)?;
             let mut wide = [0; 5];
-            let rows = self.group.rows();
+            let (group, rows) = (&self.group, self.group.rows());
+            batch.clear();
+            names.clear();
+            names.extend((0..group.dictionary.ends.len()).map(|at| batch.names.number(group.dictionary.get(at))));
             for start in (0..rows).step_by(BATCH_ROWS) {
-                batch.clear();
-                let group = &self.group;
-                names.clear();
-                names.extend((0..group.dictionary.ends.len()).map(|at| batch.names.number(group.dictionary.get(at))));
+                batch.clear_rows();
                 fill(group, self.layout, start..rows.min(start + BATCH_ROWS), &names, &mut wide, &mut batch);
                 each(&mut batch)?;
             }
