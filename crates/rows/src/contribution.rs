@@ -115,17 +115,6 @@ pub fn contribute(
 /// Hands a file's batches on, in order.
 type Batches<'a> = dyn FnMut(&mut dyn FnMut(&mut Batch) -> Result<()>) -> Result<()> + 'a;
 
-/// Folds the good rows of a file into partials and writes them.
-pub fn contribute(
-    rows: &mut good::Reader,
-    settings: &Settings,
-    scratch: &mut MakeScratch<'_>,
-    out: &mut (dyn Write + Send),
-) -> Result<Summary> {
-    let kind = rows.kind();
-    fold_batches(kind, &mut |each| rows.batches(each), settings, scratch, out)
-}
-
 /// Folds the good rows that `batches` gives into partials and writes them.
 fn fold_batches(
     kind: Kind,
