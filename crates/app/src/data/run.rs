@@ -27,8 +27,9 @@ use show::Show;
 pub(crate) struct Arguments {
     #[command(flatten)]
     pub(super) place: Place,
-    /// Files to take: CSV, NDJSON, JSON, Parquet or Arrow, plain or packed with gzip, zstd or zip.
-    #[arg(value_name = "FILE", required_unless_present = "watch")]
+    /// Files to take: CSV, NDJSON, JSON, Parquet or Arrow, plain or packed with gzip, zstd or zip. Without any, what
+    /// waits since the last run is worked off.
+    #[arg(value_name = "FILE")]
     files: Vec<PathBuf>,
     /// The feed they belong to; without it, their header decides between the default feeds `files` and `transactions`.
     #[arg(long, value_name = "NAME")]
@@ -71,6 +72,9 @@ pub(super) fn run(arguments: &Arguments, engine: &Engine, out: &mut Out<'_>) -> 
         }
     }
     following.add(intake.settle()?, out)?;
+    if files.is_empty() {
+        following.waiting.extend(find::open(&engine.ports(), None)?.into_iter().map(|(_, id)| id));
+    }
     if let Some(folder) = &arguments.watch {
         let folder = out.path(folder);
         watch::run(&folder, Duration::from_secs_f64(arguments.settle.max(0.0)), &mut intake, &mut following, out)?;
