@@ -211,7 +211,8 @@ impl Reader {
         if times.clone().min().is_some_and(|time| time != first) || times.max().is_some_and(|time| time != last) {
             return Err(Fault("a row group tells other times than it has"));
         }
-        if !group.times.is_empty() && !(time::is_taken(first) && time::is_taken(last)) {
+        let are_taken = time::is_taken(first) && time::is_taken(last);
+        if !are_taken && !group.times.is_empty() {
             return Err(Fault("a time is out of range"));
         }
         for (column, numbers) in group.numbers.iter().enumerate() {
@@ -220,9 +221,11 @@ impl Reader {
                 Kind::Transactions => -i128::MAX,
                 _ => i128::from(is_price),
             };
+            let is_marked = |nano: &&i64| **nano == WIDE;
             let mut wide = numbers.wide.iter().map(|(_, number)| number.units());
-            let narrow = numbers.nano.iter().all(|nano| *nano == WIDE || i128::from(*nano) >= least);
-            if !narrow || wide.any(|units| units < least) {
+            let fits = numbers.nano.iter().all(|nano| *nano == WIDE || i128::from(*nano) >= least)
+                && numbers.nano.iter().filter(is_marked).count() == numbers.wide.len();
+            if !fits || wide.any(|units| units < least) {
                 return Err(Fault("a number is out of range"));
             }
         }

@@ -212,12 +212,14 @@ fn folded(csv: &[u8], contract: &Contract, parquet: &[u8]) -> [String; 2] {
     let mut first = String::new();
     let add_bar = |text: &mut String, symbol: &[u8], start: i64, line: &BarLine| {
         text.push_str(&format!("{symbol:?} {start} {:?}\n", line.bar()));
+        Ok(())
     };
     let add_total = |text: &mut String, key: TotalKey<'_>, line: &TotalLine| {
         text.push_str(&format!("{key:?} {:?}\n", line.total()));
+        Ok(())
     };
-    checked.bars(|symbol, start, line| Ok(add_bar(&mut first, symbol, start, line))).unwrap();
-    checked.totals(|key, line| Ok(add_total(&mut first, key, line))).unwrap();
+    checked.bars(|symbol, start, line| add_bar(&mut first, symbol, start, line)).unwrap();
+    checked.totals(|key, line| add_total(&mut first, key, line)).unwrap();
     let mut again = String::new();
     let plan = Plan::new(contract, |_| true).unwrap();
     let settings = Settings { interval: Some(Interval::M1), totals: true, memory: 1 << 26 };
@@ -225,11 +227,11 @@ fn folded(csv: &[u8], contract: &Contract, parquet: &[u8]) -> [String; 2] {
     if plan.kind == Kind::Transactions {
         let mut fold = TotalFold::new(&plan, &settings, None, &mut scratch).unwrap();
         reader.batches(&mut |batch| fold.add(batch)).unwrap();
-        fold.finish(|key, line| Ok(add_total(&mut again, key, line))).unwrap();
+        fold.finish(|key, line| add_total(&mut again, key, line)).unwrap();
     } else {
         let mut fold = BarFold::new(&plan, &settings, &mut scratch).unwrap();
         reader.batches(&mut |batch| fold.add(batch)).unwrap();
-        fold.finish(|symbol, start, line| Ok(add_bar(&mut again, symbol, start, line))).unwrap();
+        fold.finish(|symbol, start, line| add_bar(&mut again, symbol, start, line)).unwrap();
     }
     [first, again]
 }
