@@ -33,7 +33,7 @@ impl FlushError {
             queues::Error::Changed { key } => Self::Changed {
                 what: match key::decode(&key) {
                     Some(RecordKey { kind, id }) => format!("record {kind:?} {id}"),
-                    None => format!("source {}", key.get(1..).unwrap_or_default().escape_ascii()),
+                    None => format!("source {}", key::source_of(&key)),
                 },
             },
             queues::Error::LeaseLost { id } => Self::LeaseLost { id },

@@ -1,11 +1,14 @@
-//! Where the records of the domain lie among the records of the store: a letter for each kind, then the id, so that a
-//! page is a range.
+//! Where the records of the domain lie among the records of the store: a mark, a letter for each kind, then the id, so
+//! that a page is a range.
 
 use pipeline::message::MessageId;
 use pipeline::step::{Kind, RecordKey};
 
+/// What all keys of sessions begin with. The engine's own records are called by words, so none is taken for one of these.
+const MARK: u8 = 1;
+
 /// The letter of the sources that were committed.
-pub(super) const SOURCE: u8 = b's';
+const SOURCE: u8 = b's';
 
 /// All kinds with their letters. A letter is on disk: it never changes, and none is used again.
 const LETTERS: [(Kind, u8); 11] = [
@@ -44,21 +47,32 @@ pub fn record_key(key: &RecordKey) -> Vec<u8> {
     with(letter(key.kind), &key.id)
 }
 
+/// What the keys of all sources begin with.
+pub(super) fn sources() -> Vec<u8> {
+    with(SOURCE, "")
+}
+
 /// The key under which a source is remembered.
 pub(super) fn source_key(source: &MessageId) -> Vec<u8> {
     with(SOURCE, source.as_str())
 }
 
+/// The key of an id under a letter.
 pub(super) fn with(letter: u8, id: &str) -> Vec<u8> {
-    let mut bytes = Vec::with_capacity(1 + id.len());
-    bytes.push(letter);
+    let mut bytes = Vec::with_capacity(2 + id.len());
+    bytes.extend([MARK, letter]);
     bytes.extend_from_slice(id.as_bytes());
     bytes
 }
 
+/// The id in the key of a source, as people read it.
+pub(super) fn source_of(bytes: &[u8]) -> String {
+    bytes.get(2..).unwrap_or_default().escape_ascii().to_string()
+}
+
 /// The record that a key is for, unless it is for a source or something else.
 pub(super) fn decode(bytes: &[u8]) -> Option<RecordKey> {
-    let (letter, id) = bytes.split_first()?;
+    let ([MARK, letter], id) = bytes.split_first_chunk()? else { return None };
     let (kind, _) = LETTERS.into_iter().find(|(_, known)| known == letter)?;
     Some(RecordKey { kind, id: String::from_utf8(id.to_vec()).ok()? })
 }
@@ -78,6 +92,8 @@ mod tests {
             let key = RecordKey { kind, id: "feed/1".to_owned() };
             assert_eq!(decode(&record_key(&key)), Some(key));
         }
-        assert_eq!(decode(b"sfiles"), None);
+        for other in [sources(), b"receipt/1".to_vec(), Vec::new()] {
+            assert_eq!(decode(&other), None);
+        }
     }
 }

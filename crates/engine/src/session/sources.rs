@@ -1,6 +1,6 @@
 //! Sources of commits that were long ago are forgotten: their messages cannot come again.
 
-use super::key::SOURCE;
+use super::key::sources;
 use crate::limits::{PAGE_ENTRIES_MAX, SOURCE_KEPT_MS};
 use crate::queues::{Millis, Queues, Result, Transaction};
 
@@ -9,7 +9,7 @@ pub fn forget_sources(queues: &Queues, now: Millis) -> Result<usize> {
     let before = now.saturating_sub(SOURCE_KEPT_MS);
     let (mut forgotten, mut after) = (0, None);
     loop {
-        let page = queues.records(&[SOURCE], after.as_deref(), PAGE_ENTRIES_MAX)?;
+        let page = queues.records(&sources(), after.as_deref(), PAGE_ENTRIES_MAX)?;
         let is_old = |value: &[u8]| value.try_into().is_ok_and(|at| u64::from_be_bytes(at) < before);
         let records: Vec<_> =
             page.iter().filter(|(_, value)| is_old(value)).map(|(key, _)| (key.clone(), None)).collect();
