@@ -104,6 +104,12 @@ impl Queues {
         self.committer.call(now, move |turn| turn.scheduler.hold(&lease, visible_in_ms, note, turn.batch))
     }
 
+    /// Gives a message back that was not tried, at once; that receive does not count. SQS has no such call: there, what
+    /// stands behind a message that fails in its batch comes nearer to its death with it.
+    pub fn put_back(&self, lease: Lease, now: Millis) -> Pending<()> {
+        self.committer.call(now, move |turn| turn.scheduler.put_back(&lease, turn.batch))
+    }
+
     /// Sends one message.
     pub fn send(&self, queue: Queue, message: Message, now: Millis) -> Pending<Vec<Sent>> {
         self.transact(Transaction { sends: vec![(queue, message)], ..Transaction::default() }, now)

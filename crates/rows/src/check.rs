@@ -152,7 +152,8 @@ pub fn check(
     options.piece_bytes = options.piece_bytes.max(piece::PIECE_BYTES_MIN);
     let rejects = Rejects::new(options.rejects.take());
     let described = Described::default();
-    let mut session = Session { options, scratch, described, rejects: Some(rejects), state: None, written: None, looked: None };
+    let mut session =
+        Session { options, scratch, described, rejects: Some(rejects), state: None, written: None, looked: None };
     let result = session.file(input);
     let refusal = match result.and_then(|()| session.close()) {
         Ok(()) => None,

@@ -91,7 +91,7 @@ fn print(engine: &Engine, receipt: &Receipt, versions: usize, out: &mut Out<'_>)
     let (said, style) = word(receipt.outcome());
     writeln!(out.data, "{BOLD}{}{BOLD:#}  {style}{said}{style:#}", view.file_id)?;
     let status = serde_json::to_value(view.status)?;
-    let mut line = |what: &str, said: String| writeln!(out.data, "  {DIM}{what:<12}{DIM:#}{said}");
+    let mut line = |what: &str, said: String| writeln!(out.data, "  {DIM}{what:<13}{DIM:#}{said}");
     line("status", status.as_str().unwrap_or_default().to_owned())?;
     line("receipt", view.receipt_id.to_string())?;
     line("object", format!("{}/{} version {}", view.bucket_name, view.object_key, view.version_id))?;

@@ -59,7 +59,7 @@ impl Batch<'_> {
         let mut done: Vec<Received> = Vec::new();
         for message in received {
             if self.line.is_fifo && failed.contains(&message.group) {
-                self.give_back(&message, None);
+                self.put_back(&message);
                 continue;
             }
             match self.one(&session, &message) {
@@ -71,7 +71,7 @@ impl Batch<'_> {
                     let before = std::mem::take(&mut done);
                     failed.extend(self.one_by_one(before));
                     failed.insert(message.group.clone());
-                    self.give_back(&message, Some(told));
+                    self.give_back(&message, &told);
                     since = Instant::now();
                 }
             }
@@ -89,9 +89,10 @@ impl Batch<'_> {
     }
 
     /// Does the stage on one message.
-    fn one(&mut self, session: &Session, received: &Received) -> Result<(), Told> {
+    fn one(&mut self, session: &Session, received: &Received) -> Result<(), Box<Told>> {
         let text = String::from_utf8_lossy(&received.body);
-        let message = Message::from_json(&text).map_err(|error| Told::unknown(self.line, received, &error))?;
+        let message =
+            Message::from_json(&text).map_err(|error| Box::new(Told::unknown(self.line, received, &error)))?;
         let file = dead::file_of(&message);
         if let Some(file) = &file {
             self.shared.live.begins(file, self.line.stage);
@@ -105,8 +106,8 @@ impl Batch<'_> {
         self.files.extend(file);
         match handled {
             Ok(Ok(_)) => Ok(()),
-            Ok(Err(error)) => Err(Told::error(self.line, received, &message, &error)),
-            Err(panic) => Err(Told::panic(self.line, received, &message, panic.as_ref())),
+            Ok(Err(error)) => Err(Box::new(Told::error(self.line, received, &message, &error))),
+            Err(panic) => Err(Box::new(Told::panic(self.line, received, &message, panic.as_ref()))),
         }
     }
 
@@ -127,7 +128,7 @@ impl Batch<'_> {
                 let mut groups = BTreeSet::new();
                 for message in done {
                     let told = Told::flush(self.line, &message, &error);
-                    self.give_back(&message, Some(told));
+                    self.give_back(&message, &told);
                     groups.insert(message.group);
                 }
                 groups
@@ -140,7 +141,7 @@ impl Batch<'_> {
         let mut failed = BTreeSet::new();
         for message in messages {
             if self.line.is_fifo && failed.contains(&message.group) {
-                self.give_back(&message, None);
+                self.put_back(&message);
                 continue;
             }
             failed.extend(self.again(vec![message]));
@@ -155,7 +156,7 @@ impl Batch<'_> {
             let session = self.session();
             if let Err(told) = self.one(&session, &message) {
                 let group = message.group.clone();
-                self.give_back(&message, Some(told));
+                self.give_back(&message, &told);
                 return BTreeSet::from([group]);
             }
             match session.flush(vec![message.lease], now()) {
@@ -167,24 +168,29 @@ impl Batch<'_> {
                 Err(error) => {
                     let told = Told::flush(self.line, &message, &error);
                     let group = message.group.clone();
-                    self.give_back(&message, Some(told));
+                    self.give_back(&message, &told);
                     return BTreeSet::from([group]);
                 }
             }
         }
-        self.give_back(&message, None);
+        // others are at the same records all the time; it is no fault of this message
+        self.put_back(&message);
         BTreeSet::from([message.group])
     }
 
+    /// Gives a message back that was not tried, because one before it in its group failed.
+    fn put_back(&self, message: &Received) {
+        // if this fails, it comes again when its time in flight is over
+        let _ = self.shared.queues.put_back(message.lease, now()).wait();
+    }
+
     /// Gives a message back, to come again after a while; after its last receive it is a dead letter.
-    fn give_back(&self, message: &Received, told: Option<Told>) {
+    fn give_back(&self, message: &Received, told: &Told) {
         let is_last = message.receives >= self.line.receives_max;
         let backoff_ms = if is_last { 0 } else { BACKOFF_MS << message.receives.saturating_sub(1).min(8) };
-        let note = told.as_ref().map(Told::to_json);
-        // if this fails, it comes again when its time in flight is over
-        let held = self.shared.queues.hold(message.lease, backoff_ms, note, now()).wait();
-        if let (true, Ok(()), Some(told)) = (is_last, held, told) {
-            dead::mark(self.shared, &told);
+        let held = self.shared.queues.hold(message.lease, backoff_ms, Some(told.to_json()), now()).wait();
+        if is_last && held.is_ok() {
+            dead::mark(self.shared, told);
         }
     }
 }

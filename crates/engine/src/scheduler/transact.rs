@@ -235,6 +235,22 @@ impl Scheduler {
         Ok(())
     }
 
+    /// Gives a message back that its receiver did not try: as if it had never been received.
+    pub(crate) fn put_back(&mut self, lease: &Lease, batch: &mut Batch) -> Result<()> {
+        if self.held(lease)?.phase != Phase::InFlight {
+            return Err(Error::LeaseLost { id: lease.id });
+        }
+        let (queue, position, now) = (lease.queue.0, lease.id.0, self.now);
+        self.change(queue, position, |entry| {
+            entry.due_at = now;
+            entry.receives = entry.receives.saturating_sub(1);
+            entry.attempts.pop();
+        });
+        self.write(queue, position, batch);
+        self.end_lease(queue, position, now, batch);
+        Ok(())
+    }
+
     /// Ends all leases; says how many there were.
     pub(crate) fn release(&mut self, batch: &mut Batch) -> usize {
         let in_flight = |line: &Line| {

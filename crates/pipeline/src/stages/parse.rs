@@ -134,9 +134,15 @@ fn report(report: &Report, output: Output) -> Result<Output, Error> {
     Ok(output)
 }
 
+/// The name of the file in a key, or the end of it: with what stands before it, it must be a key itself.
 fn file_name(key: &str) -> &str {
-    key.rsplit('/').find(|name| !name.is_empty()).unwrap_or("rows")
+    let name = key.rsplit('/').find(|name| !name.is_empty()).unwrap_or("rows");
+    let from = name.len().saturating_sub(NAME_BYTES_MAX);
+    let from = (from..name.len()).find(|at| name.is_char_boundary(*at)).unwrap_or(0);
+    &name[from..]
 }
+
+const NAME_BYTES_MAX: usize = 200;
 
 fn account(checked: &Checked, preset: Preset, sha256: &str, bytes: u64) -> Account {
     let report = &checked.report;
