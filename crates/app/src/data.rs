@@ -62,10 +62,10 @@ pub(crate) enum Ask {
 #[derive(Debug, Clone, Args)]
 pub(crate) struct Place {
     /// The data folder.
-    #[arg(long, value_name = "DIR", default_value = "./millrace-data")]
+    #[arg(long, global = true, value_name = "DIR", default_value = "./millrace-data")]
     data: PathBuf,
     /// The settings with the feeds; without it `millrace.toml` in this folder, if there is one.
-    #[arg(long, value_name = "FILE.toml")]
+    #[arg(long, global = true, value_name = "FILE.toml")]
     config: Option<PathBuf>,
 }
 
