@@ -133,10 +133,10 @@ pub fn aggregates(
     filter: &Filter,
     mut each: impl FnMut(Aggregate<'_>) -> ControlFlow<()>,
 ) -> Result<(), Refused> {
-    let interval = interval.unwrap_or(feed.interval);
     if feed.preset == Preset::Market {
-        return market_bars(at, feed, interval, filter, each);
+        return market_bars(at, feed, interval.unwrap_or(market_window()), filter, each);
     }
+    let interval = interval.unwrap_or(feed.interval);
     if feed.preset == Preset::Files && interval < feed.interval {
         let what = format!("feed `{}` keeps bars of {} and longer", feed.name.as_str(), feed.interval);
         return Err(Refused::Question {

@@ -1,0 +1,244 @@
+//! What becomes of files: good, bad, repeated, corrected, late.
+
+use pipeline::object::ReceiptId;
+use pipeline::receipt::{Outcome, Status};
+use pipeline::replay;
+use pipeline::rows::time::Interval;
+use pipeline::window::State;
+
+use crate::world::World;
+
+const FILES: &str = "file-processing-bucket-dev";
+const MARKET: &str = "market-data-dev";
+const TRANSACTIONS: &str = "transactions-dev";
+
+fn trades(rows: &[(&str, &str, &str, &str)]) -> String {
+    let rows = rows.iter().map(|(symbol, price, volume, time)| format!("{symbol},{price},{volume},{time}\n"));
+    format!("symbol,price,volume,timestamp\n{}", rows.collect::<String>())
+}
+
+fn transactions(rows: &[(&str, &str)]) -> String {
+    let row = |(id, amount): &(&str, &str)| format!("{id},2026-01-05T10:00:00Z,{amount},EUR,Shop,completed\n");
+    format!("transaction_id,timestamp,amount,currency,merchant,status\n{}", rows.iter().map(row).collect::<String>())
+}
+
+const ONE: (&str, &str, &str, &str) = ("A", "10", "2", "2026-01-01T09:00:01Z");
+const TWO: (&str, &str, &str, &str) = ("A", "11", "1", "2026-01-01T09:00:30Z");
+
+#[test]
+fn a_file_goes_through_and_can_be_queried() {
+    let mut world = World::new();
+    let id = world.takes(FILES, "day.csv", &trades(&[ONE, TWO, ("A", "-1", "1", "2026-01-01T09:00:40Z")]));
+    let receipt = world.receipt(&id);
+    assert_eq!((receipt.status(), receipt.outcome()), (Status::Aggregated, Outcome::CompletedWithRejects));
+    let counts = &receipt.account().unwrap().counts;
+    assert_eq!((counts.rows, counts.good, counts.rejected, counts.lines), (3, 2, 1, 4));
+    assert_eq!(world.lines("files"), ["A,2026-01-01T09:00:00Z,10,11,10,11,3,2,31,10.33333333"]);
+    let rejects = world.objects.bytes(receipt.link("rejects").expect("there are some")).unwrap();
+    assert!(String::from_utf8(rejects).unwrap().contains("A,-1,1,2026-01-01T09:00:40Z,4,"));
+    assert!(receipt.link("rows").is_some() && receipt.link("contribution").is_some());
+}
+
+#[test]
+fn found_by_every_name() {
+    let mut world = World::new();
+    let old = world.takes(FILES, "in/day.csv", &trades(&[ONE]));
+    world.pass(1000);
+    let new = world.takes(FILES, "in/day.csv", &trades(&[TWO]));
+    let sha256 = world.receipt(&new).account().unwrap().sha256.clone();
+    for name in ["in/day.csv", "file-processing-bucket-dev/in/day.csv", &sha256, new.as_str()] {
+        let found = pipeline::find::by_name(&world.ledger, name).unwrap().unwrap_or_else(|| panic!("{name}"));
+        assert_eq!(found.receipt.id(), new, "{name}");
+    }
+    let found = pipeline::find::by_name(&world.ledger, "in/day.csv").unwrap().unwrap();
+    assert_eq!(found.versions, [new, old]);
+    assert!(pipeline::find::by_name(&world.ledger, "other.csv").unwrap().is_none());
+}
+
+#[test]
+fn a_refused_file_is_a_record_and_counts_nothing() {
+    let mut world = World::new();
+    for (key, text, code) in [
+        ("a.csv", "no,such,header\n1,2,3\n".to_owned(), "no_contract"),
+        ("b.csv", transactions(&[("t1", "5")]), "wrong_kind"),
+        ("c.csv", String::new(), "empty_file"),
+    ] {
+        let id = world.takes(FILES, key, &text);
+        let receipt = world.receipt(&id);
+        assert_eq!(receipt.outcome(), Outcome::Rejected, "{key}");
+        let refused = receipt.account().unwrap().refused.clone().unwrap();
+        assert!(refused.code.contains(code) || code == "no_contract", "{key}: {refused:?}");
+        assert!(!refused.message.is_empty());
+    }
+    assert_eq!(world.lines("files"), [""; 0]);
+}
+
+#[test]
+fn the_same_bytes_again_are_a_duplicate_under_any_name() {
+    let mut world = World::new();
+    let first = world.takes(FILES, "a.csv", &trades(&[ONE]));
+    let again = world.takes(FILES, "a.csv", &trades(&[ONE]));
+    let other = world.takes(FILES, "b.csv", &trades(&[ONE]));
+    for id in [&again, &other] {
+        let receipt = world.receipt(id);
+        assert_eq!(receipt.outcome(), Outcome::Duplicate);
+        assert_eq!(receipt.duplicate_of().map(|other| &other.receipt), Some(&first));
+    }
+    assert_eq!(world.lines("files"), ["A,2026-01-01T09:00:00Z,10,10,10,10,2,1,20,10"]);
+}
+
+#[test]
+fn other_bytes_under_the_same_name_take_the_place_of_the_old_ones() {
+    let mut world = World::new();
+    let old = world.takes(FILES, "a.csv", &trades(&[ONE, ("B", "5", "1", "2026-01-01T09:00:00Z")]));
+    world.pass(1000);
+    let new = world.takes(FILES, "a.csv", &trades(&[TWO]));
+    assert_eq!((world.outcome(&old), world.outcome(&new)), (Outcome::Superseded, Outcome::Completed));
+    assert_eq!(world.receipt(&new).supersedes().map(|other| &other.receipt), Some(&old));
+    assert_eq!(world.receipt(&old).superseded_by().map(|other| &other.receipt), Some(&new));
+    assert_eq!(world.lines("files"), ["A,2026-01-01T09:00:00Z,11,11,11,11,1,1,11,11"]);
+    world.pass(1000);
+    // back to the first bytes: they do not stand any more, so this is no duplicate
+    let back = world.takes(FILES, "a.csv", &trades(&[ONE]));
+    assert_eq!(world.outcome(&back), Outcome::Completed);
+    assert_eq!(world.lines("files"), ["A,2026-01-01T09:00:00Z,10,10,10,10,2,1,20,10"]);
+    // a version that is refused takes nobody's place
+    let bad = world.takes(FILES, "a.csv", "x\n1\n");
+    assert_eq!((world.outcome(&bad), world.outcome(&back)), (Outcome::Rejected, Outcome::Completed));
+}
+
+#[test]
+fn a_corrected_file_after_the_window_was_final_restates_it() {
+    let mut world = World::new();
+    world.takes(FILES, "a.csv", &trades(&[ONE]));
+    let state = |world: &World| {
+        world.aggregates("files", None).iter().map(|(_, state, revision)| (*state, *revision)).collect::<Vec<_>>()
+    };
+    assert_eq!(state(&world), [(State::Provisional, 1)]);
+    world.pass(60_001);
+    assert_eq!(state(&world), [(State::Final, 1)]);
+    world.pass(10_000);
+    world.takes(FILES, "b.csv", &trades(&[TWO]));
+    assert_eq!(state(&world), [(State::Restated, 2)], "a late file");
+    world.pass(10_000);
+    world.takes(FILES, "a.csv", &trades(&[("A", "12", "1", "2026-01-01T09:00:01Z")]));
+    assert_eq!(state(&world), [(State::Restated, 3)], "a correction");
+    assert_eq!(world.lines("files"), ["A,2026-01-01T09:00:00Z,12,12,11,11,2,2,23,11.5"]);
+}
+
+#[test]
+fn a_window_waits_for_files_that_came_in_time() {
+    let mut world = World::new();
+    world.takes(FILES, "a.csv", &trades(&[ONE]));
+    world.arrives(FILES, "b.csv", &trades(&[TWO]));
+    world.pass(100_000);
+    assert_eq!(world.aggregates("files", None)[0].1, State::Provisional, "b.csv is not done");
+    world.run();
+    assert_eq!(world.aggregates("files", None)[0].1, State::Final);
+}
+
+#[test]
+fn bars_roll_up() {
+    let mut world = World::new();
+    world.takes(FILES, "a.csv", &trades(&[ONE, ("A", "20", "1", "2026-01-01T09:40:00Z")]));
+    let hour: Vec<String> = world.aggregates("files", Some(Interval::H1)).into_iter().map(|(line, ..)| line).collect();
+    assert_eq!(hour, ["A,2026-01-01T09:00:00Z,10,20,10,20,3,2,40,13.33333333"]);
+    let declared = world.pipeline.feeds.named("files").unwrap();
+    let refused = pipeline::query::aggregates(world.at(), declared, Some(Interval::S1), &Default::default(), |_| {
+        std::ops::ControlFlow::Continue(())
+    });
+    assert!(refused.unwrap_err().to_string().contains("keeps bars of 1m and longer"));
+}
+
+#[test]
+fn transactions_add_up_and_ids_are_taken_once_in_a_feed() {
+    let mut world = World::new();
+    let first = world.takes(TRANSACTIONS, "a.csv", &transactions(&[("t1", "1.50"), ("t2", "2"), ("t1", "9")]));
+    let receipt = world.receipt(&first);
+    assert_eq!((receipt.status(), receipt.outcome()), (Status::Notified, Outcome::CompletedWithRejects));
+    assert_eq!(receipt.account().unwrap().counts.duplicate, 1);
+    let second = world.takes(TRANSACTIONS, "b.csv", &transactions(&[("t2", "7"), ("t3", "4")]));
+    let counts = world.receipt(&second).account().unwrap().counts.clone();
+    assert_eq!((counts.rows, counts.good, counts.duplicate), (2, 1, 1), "t2 was taken by a.csv");
+    assert_eq!(world.lines("transactions"), ["EUR,completed,Shop,20458,3,7.5,1.5,4"]);
+    assert_eq!(world.transaction_ids(), ["t1", "t2", "t3"]);
+    // a corrected version of a file may use its ids again
+    world.pass(1000);
+    let third = world.takes(TRANSACTIONS, "a.csv", &transactions(&[("t1", "1.60"), ("t2", "2")]));
+    assert_eq!(world.outcome(&third), Outcome::Completed);
+    assert_eq!(world.lines("transactions"), ["EUR,completed,Shop,20458,3,7.6,1.6,4"]);
+    assert!(receipt.link("csv").is_some());
+}
+
+#[test]
+fn many_ids_are_known_as_well_as_few() {
+    let mut world = World::new();
+    let many: Vec<(String, String)> = (0..2500).map(|id| (format!("m{id}"), "1".to_owned())).collect();
+    let many: Vec<(&str, &str)> = many.iter().map(|(id, amount)| (id.as_str(), amount.as_str())).collect();
+    world.takes(TRANSACTIONS, "many.csv", &transactions(&many));
+    let few = world.takes(TRANSACTIONS, "few.csv", &transactions(&[("m7", "1"), ("m2499", "1"), ("new", "1")]));
+    let counts = world.receipt(&few).account().unwrap().counts.clone();
+    assert_eq!((counts.good, counts.duplicate), (1, 2));
+}
+
+#[test]
+fn market_files_are_kept_row_by_row_and_aggregated_by_the_clock() {
+    let mut world = World::new();
+    let id = world.takes(MARKET, "aapl.json", r#"[{"symbol":"AAPL","price":190.5,"volume":100,"timestamp":"2026-01-01T09:01:00Z"},{"symbol":"AAPL","price":191,"volume":50,"timestamp":"2026-01-01T09:04:00Z"}]"#);
+    assert_eq!(world.receipt(&id).status(), Status::Processed);
+    assert_eq!(world.outcome(&id), Outcome::InProgress, "the aggregate is not there yet");
+    world.tick();
+    assert_eq!(world.outcome(&id), Outcome::Completed);
+    assert_eq!(world.lines("market"), ["AAPL,2026-01-01T09:00:00Z,190.5,191,190.5,191,150,2,28600,190.6666667"]);
+    world.pass(1000);
+    let corrected = world.takes(
+        MARKET,
+        "aapl.json",
+        r#"{"symbol":"AAPL","price":1,"volume":1,"timestamp":"2026-01-01T09:10:00Z"}"#,
+    );
+    world.pass(1000);
+    world.tick();
+    assert_eq!((world.outcome(&id), world.outcome(&corrected)), (Outcome::Superseded, Outcome::Completed));
+    assert_eq!(world.lines("market"), ["AAPL,2026-01-01T09:10:00Z,1,1,1,1,1,1,1,1"]);
+}
+
+#[test]
+fn a_replay_looks_again_and_replaces() {
+    let mut world = World::new();
+    let id = world.takes(FILES, "a.csv", &trades(&[ONE, TWO]));
+    world.pass(100_000);
+    let before = world.lines("files");
+    let receipt = world.receipt(&id);
+    let preview = world.with_call(|call| replay::preview(&world.pipeline, call, &receipt)).unwrap();
+    assert!(!preview.changes);
+    let replayed = |world: &mut World, id: &ReceiptId| {
+        world.with_call(|call| replay::replay(&world.pipeline, call, id)).unwrap();
+        world.collect();
+        world.run();
+    };
+    replayed(&mut world, &id);
+    assert_eq!((world.outcome(&id), world.receipt(&id).generation()), (Outcome::Completed, 1));
+    assert_eq!(world.lines("files"), before);
+    assert_eq!(world.aggregates("files", None)[0].1, State::Restated);
+    // under another contract the file is refused: what it added is gone
+    let mut strict = pipeline::rows::contract::builtin("bars").unwrap().clone();
+    strict.name = "strict".into();
+    let written = pipeline::feed::Written {
+        name: "files".into(),
+        preset: pipeline::preset::Preset::Files,
+        keys: "*".into(),
+        contract: Some("strict".into()),
+        interval: "1m".into(),
+        zone: None,
+        settle: "1m".into(),
+        on_poison: Default::default(),
+    };
+    world.pipeline.feeds =
+        pipeline::feed::Feeds::new(vec![written], |_| Ok::<_, pipeline::feed::Fault>(strict.clone())).unwrap();
+    let receipt = world.receipt(&id);
+    assert!(world.with_call(|call| replay::preview(&world.pipeline, call, &receipt)).unwrap().changes);
+    replayed(&mut world, &id);
+    assert_eq!(world.outcome(&id), Outcome::Rejected);
+    assert_eq!(world.lines("files"), [""; 0]);
+    assert_eq!(world.receipt(&id).past().len(), 2);
+}

@@ -1,0 +1,171 @@
+//! A small runtime for tests: files come in, messages are handled one at a time in the order they were sent, and what came
+//! of it is read as everybody reads it.
+
+use std::collections::VecDeque;
+use std::ops::ControlFlow;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use pipeline::arrive::{Arrived, arrive};
+use pipeline::feed::Feeds;
+use pipeline::find;
+use pipeline::handle::{Budget, Call, Error, Pipeline};
+use pipeline::message::{Feed, Message, Tick};
+use pipeline::object::ReceiptId;
+use pipeline::ports::{Commit, Committed, Ledger};
+use pipeline::query::{self, At, Of, Transactions};
+use pipeline::receipt::{Outcome, Receipt};
+use pipeline::rows::contribution::Filter;
+use pipeline::rows::source::MemoryScratch;
+use pipeline::rows::time::Interval;
+use pipeline::window::State;
+use testkit::{Faults, MemoryLedger, MemoryObjects};
+
+/// 2026-01-02T00:00:00Z.
+pub const START: u64 = 1_767_312_000_000;
+
+pub struct World {
+    pub pipeline: Pipeline,
+    pub objects: MemoryObjects,
+    pub ledger: MemoryLedger,
+    pub clock: AtomicU64,
+    pub waiting: VecDeque<Message>,
+}
+
+impl World {
+    pub fn new() -> Self {
+        Self::with(Feeds::default())
+    }
+
+    pub fn with(feeds: Feeds) -> Self {
+        let faults = Faults::default();
+        Self {
+            pipeline: Pipeline { feeds, budget: Budget { threads: 1, memory_bytes: 64_000_000 } },
+            objects: MemoryObjects::new(&faults),
+            ledger: MemoryLedger::new(&faults),
+            clock: AtomicU64::new(START),
+            waiting: VecDeque::new(),
+        }
+    }
+
+    pub fn now(&self) -> u64 {
+        self.clock.load(Ordering::SeqCst)
+    }
+
+    pub fn pass(&self, milliseconds: u64) {
+        self.clock.fetch_add(milliseconds, Ordering::SeqCst);
+    }
+
+    /// A file comes in and its event is delivered.
+    pub fn arrives(&mut self, bucket: &str, key: &str, text: &str) -> ReceiptId {
+        let object = self.objects.put(bucket, key, text.as_bytes());
+        let arrived = Arrived { object, at: self.now(), upload: None, sha256: None };
+        let arriving = arrive(&self.pipeline.feeds, arrived).expect("a feed takes it");
+        let commit = Commit { source: arriving.source, expects: Vec::new(), step: arriving.step };
+        assert_eq!(self.ledger.commit(commit).expect("no faults"), Committed::Now);
+        self.collect();
+        arriving.receipt
+    }
+
+    pub fn collect(&mut self) {
+        self.waiting.extend(self.ledger.take_outbox());
+    }
+
+    pub fn handle(&self, message: &Message) -> Result<Committed, Error> {
+        let now = || self.now();
+        let scratch = || Ok(Box::new(MemoryScratch::default()) as _);
+        let call = Call {
+            attempt: 1,
+            now: &now,
+            objects: &self.objects,
+            ledger: &self.ledger,
+            scratch: &scratch,
+            progress: &|_, _, _| {},
+        };
+        self.pipeline.handle(message, &call)
+    }
+
+    pub fn with_call<T>(&self, work: impl FnOnce(&Call<'_>) -> T) -> T {
+        let now = || self.now();
+        let scratch = || Ok(Box::new(MemoryScratch::default()) as _);
+        let progress = |_: &ReceiptId, _, _| {};
+        work(&Call {
+            attempt: 1,
+            now: &now,
+            objects: &self.objects,
+            ledger: &self.ledger,
+            scratch: &scratch,
+            progress: &progress,
+        })
+    }
+
+    /// Handles everything that waits, each message twice: the second time changes nothing.
+    pub fn run(&mut self) {
+        while let Some(message) = self.waiting.pop_front() {
+            self.handle(&message).unwrap_or_else(|error| panic!("{message:?}: {error}"));
+            let before = self.ledger.records();
+            let again = self.handle(&message).unwrap_or_else(|error| panic!("again {message:?}: {error}"));
+            assert_eq!(again, Committed::Before, "{message:?}");
+            assert_eq!(self.ledger.records(), before, "{message:?} a second time changed something");
+            self.collect();
+        }
+    }
+
+    /// A file comes in and everything about it is done.
+    pub fn takes(&mut self, bucket: &str, key: &str, text: &str) -> ReceiptId {
+        let id = self.arrives(bucket, key, text);
+        self.run();
+        id
+    }
+
+    pub fn tick(&mut self) {
+        let due_seconds = self.now() / 1000;
+        self.waiting.push_back(Message::MarketAggregate(Tick {
+            feed: Feed::try_from("market".to_owned()).unwrap(),
+            due_seconds,
+        }));
+        self.run();
+    }
+
+    pub fn receipt(&self, id: &ReceiptId) -> Receipt {
+        find::by_id(&self.ledger, id).expect("no faults").expect("there is one")
+    }
+
+    pub fn outcome(&self, id: &ReceiptId) -> Outcome {
+        self.receipt(id).outcome()
+    }
+
+    pub fn at(&self) -> At<'_> {
+        At { objects: &self.objects, ledger: &self.ledger, now: self.now() }
+    }
+
+    /// Aggregates of a feed as text, with their state and revision.
+    pub fn aggregates(&self, feed: &str, interval: Option<Interval>) -> Vec<(String, State, u32)> {
+        let declared = self.pipeline.feeds.named(feed).expect("declared");
+        let mut found = Vec::new();
+        query::aggregates(self.at(), declared, interval, &Filter::default(), |aggregate| {
+            let of = match &aggregate.of {
+                Of::Bar { symbol, start, .. } => format!("{symbol},{}", pipeline::rows::time::rfc3339(*start)),
+                Of::Total { currency, status, merchant, day } => format!("{currency},{status},{merchant},{day}"),
+            };
+            found.push((format!("{of},{}", aggregate.line), aggregate.state, aggregate.revision));
+            ControlFlow::Continue(())
+        })
+        .unwrap_or_else(|error| panic!("{feed}: {error}"));
+        found
+    }
+
+    pub fn lines(&self, feed: &str) -> Vec<String> {
+        self.aggregates(feed, None).into_iter().map(|(line, ..)| line).collect()
+    }
+
+    pub fn transaction_ids(&self) -> Vec<String> {
+        let declared = self.pipeline.feeds.named("transactions").expect("declared");
+        let mut found = Vec::new();
+        query::transactions(self.at(), declared, &Transactions::default(), |transaction| {
+            found.push(transaction.transaction_id);
+            ControlFlow::Continue(())
+        })
+        .expect("no faults");
+        found
+    }
+}
