@@ -62,7 +62,7 @@ pub(crate) struct Arguments {
     no_sha256: bool,
 }
 
-fn interval(text: &str) -> Result<Interval, String> {
+pub(crate) fn interval(text: &str) -> Result<Interval, String> {
     text.parse().map_err(|_| format!("`{text}` is not an interval: use 1s, 1m, 5m, 15m, 1h, 1d or 1mo"))
 }
 

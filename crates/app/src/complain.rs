@@ -3,7 +3,6 @@
 use std::process::ExitCode;
 use std::{fmt, io};
 
-use anstream::eprintln;
 use anstyle::{AnsiColor, Style};
 
 /// An error with a next step for the user.
@@ -55,9 +54,29 @@ pub(crate) fn about(error: &anyhow::Error) -> ExitCode {
         return ExitCode::SUCCESS;
     }
     let causes: Vec<String> = error.chain().map(ToString::to_string).collect();
-    eprintln!("{RED}error{RED:#}: {}", causes.join(": "));
-    if let Some(hint) = error.chain().find_map(|cause| cause.downcast_ref::<Hint>()).filter(|h| !h.hint.is_empty()) {
-        eprintln!("  {CYAN}hint{CYAN:#}: {}", hint.hint);
-    }
+    // the adapters of the engine name an error and then its cause, which may be said in the same words
+    let mut told: Vec<&str> = Vec::new();
+    causes.iter().for_each(|cause| {
+        if told.last() != Some(&cause.as_str()) {
+            told.push(cause)
+        }
+    });
+    let _ = write(&mut anstream::stderr(), error, &told);
     ExitCode::FAILURE
+}
+
+fn write(to: &mut dyn io::Write, error: &anyhow::Error, told: &[&str]) -> io::Result<()> {
+    writeln!(to, "{RED}error{RED:#}: {}", told.join(": "))?;
+    let own = error.chain().find_map(|cause| cause.downcast_ref::<Hint>()).map(|hint| hint.hint.as_str());
+    match own.or_else(|| crate::data::hint(error)).filter(|hint| !hint.is_empty()) {
+        Some(hint) => writeln!(to, "  {CYAN}hint{CYAN:#}: {hint}"),
+        None => Ok(()),
+    }
+}
+
+/// The same for a process that asked another one.
+pub(crate) fn tell(to: &mut dyn io::Write, error: &anyhow::Error) -> io::Result<()> {
+    let causes: Vec<String> = error.chain().map(ToString::to_string).collect();
+    let causes: Vec<&str> = causes.iter().map(String::as_str).collect();
+    write(to, error, &causes)
 }

@@ -1,13 +1,15 @@
-//! The `millrace` binary: the command line around the row engine.
+//! The `millrace` binary: the command line around the row engine and the pipeline.
 //!
 //! Data goes to standard output, everything else to standard error. Exit codes: 0 all good, 1 could not, 2 usage,
 //! 3 some rows or files were rejected, or a contract or its golden files failed.
 
 mod check;
 mod complain;
+mod data;
 mod feed;
 mod scratch;
 mod size;
+mod table;
 
 use std::process::ExitCode;
 
@@ -27,6 +29,8 @@ const EXIT_CODES: &str = "Exit codes: 0 all good, 1 could not, 2 usage, 3 some r
 enum Command {
     /// Check files against a contract and add them up; nothing is stored.
     Check(check::Arguments),
+    #[command(flatten)]
+    Data(data::Ask),
     /// Propose, look over and test contracts.
     Feed(feed::Arguments),
     /// Print the completions of a shell.
@@ -40,6 +44,7 @@ fn main() -> ExitCode {
     let cli = Cli::parse();
     let result = match cli.command {
         Command::Check(arguments) => check::run(arguments),
+        Command::Data(ask) => data::run(ask),
         Command::Feed(arguments) => feed::run(arguments),
         Command::Completions { shell } => {
             clap_complete::generate(shell, &mut Cli::command(), "millrace", &mut std::io::stdout());
@@ -49,5 +54,14 @@ fn main() -> ExitCode {
     match result {
         Ok(code) => code,
         Err(error) => complain::about(&error),
+    }
+}
+
+/// What another process asked for, as if it had been typed here.
+fn parse_ask(words: &[String]) -> Result<data::Ask, String> {
+    let cli = Cli::try_parse_from(words).map_err(|error| error.to_string())?;
+    match cli.command {
+        Command::Data(ask) => Ok(ask),
+        _ => Err("only commands on a data folder can be asked of the process that has it".to_owned()),
     }
 }

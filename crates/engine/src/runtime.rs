@@ -36,7 +36,7 @@ pub use dead::{DeadLetter, Shown};
 pub use doctor::{Finding, Findings};
 pub use error::{Error, Result};
 pub use keep::Kept;
-pub use live::Live;
+pub use live::{Live, Watcher, Working};
 pub use put::{Placed, Placing};
 
 /// Makes scratch space for what does not fit the memory budget.
@@ -96,7 +96,7 @@ pub(crate) struct Shared {
     pub route: Route,
     pub plan: Plan,
     pub scratch: MakeScratch,
-    pub live: Live,
+    pub live: Arc<Live>,
     pub stopping: AtomicBool,
 }
 
@@ -129,7 +129,7 @@ impl Engine {
             route,
             plan,
             scratch: options.scratch,
-            live: Live::default(),
+            live: Arc::default(),
             stopping: AtomicBool::new(false),
         };
         let found = Found {
@@ -195,7 +195,7 @@ impl Engine {
     }
 
     /// What is worked on right now, and what was done.
-    pub fn live(&self) -> &Live {
+    pub fn live(&self) -> &Arc<Live> {
         &self.shared.live
     }
 

@@ -258,7 +258,7 @@ fn market_bars(
             1 => State::Final,
             _ => State::Restated,
         };
-        let sources: Vec<ReceiptId> = window.sources.iter().map(|origin| ReceiptId::named(origin)).collect();
+        let sources: Vec<ReceiptId> = window.sources.iter().map(ReceiptId::named).collect();
         let traded = !window.line.ends_with(",,,");
         let of = Of::Bar { symbol: &symbol, start, traded };
         Ok(each(Aggregate { of, line: &window.line, state, revision: window.revision, sources: &sources }))

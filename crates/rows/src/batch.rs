@@ -146,12 +146,17 @@ impl Batch {
 
     /// Forgets the rows, keeps the memory.
     pub fn clear(&mut self) {
+        self.names.keep_within_bounds();
+        self.clear_rows();
+    }
+
+    /// The same, but names keep their numbers.
+    pub fn clear_rows(&mut self) {
         self.input.clear();
         self.rows = 0;
         self.rejects.clear();
         self.details.clear();
         self.bars.clear();
-        self.names.keep_within_bounds();
         self.counts = Counts::default();
         self.trades.clear();
         self.transactions.clear();

@@ -101,22 +101,22 @@ pub enum Value<'a> {
     Total(&'a TotalGroup),
 }
 
-/// Hands a file's batches on, in order.
-pub(crate) type Batches<'a> = dyn FnMut(&mut dyn FnMut(&mut Batch) -> Result<()>) -> Result<()> + 'a;
-
-/// Folds the good rows of a file into partials and writes them.
+/// Folds good rows into partials and writes them: a contribution is complete when this answers. What takes more than
+/// the memory of `settings` goes to scratch space as long as this runs.
 pub fn contribute(
     rows: &mut good::Reader,
     settings: &Settings,
     scratch: &mut MakeScratch<'_>,
     out: &mut (dyn Write + Send),
 ) -> Result<Summary> {
-    let kind = rows.kind();
-    fold_batches(kind, &mut |each| rows.batches(each), settings, scratch, out)
+    fold_batches(rows.kind(), &mut |each| rows.batches(each), settings, scratch, out)
 }
 
+/// Hands a file's batches on, in order.
+type Batches<'a> = dyn FnMut(&mut dyn FnMut(&mut Batch) -> Result<()>) -> Result<()> + 'a;
+
 /// Folds the good rows that `batches` gives into partials and writes them.
-pub(crate) fn fold_batches(
+fn fold_batches(
     kind: Kind,
     batches: &mut Batches<'_>,
     settings: &Settings,

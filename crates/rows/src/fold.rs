@@ -133,7 +133,7 @@ impl<'k> Fold<'k> {
     /// Ends the files that were written to.
     pub fn finish(&mut self) -> Result<()> {
         self.rejects.finish()?;
-        let Some(writer) = &mut self.writer else { return Ok(()) };
+        let Some(mut writer) = self.writer.take() else { return Ok(()) };
         assert_eq!(writer.rows, self.good, "invariant 1: other rows were written than are good");
         writer.finish()
     }

@@ -1,3 +1,30 @@
-//! The integration tests of `app`, one binary for all of them.
+//! The program as people use it, and the rules of the project.
+#![expect(clippy::unwrap_used, reason = "what is missing fails the test")]
 
+mod crash;
+mod data;
 mod tidy;
+
+use std::path::Path;
+use std::process::{Command, Output};
+
+/// The program, on a data folder.
+fn millrace(data: &Path, words: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_millrace"));
+    // the folder of the data is where settings are looked for
+    command.args(words).args(["--data", "data"]).current_dir(data);
+    command
+}
+
+/// Runs it to its end.
+fn run(data: &Path, words: &[&str]) -> Output {
+    millrace(data, words).output().unwrap()
+}
+
+fn stdout(output: &Output) -> String {
+    String::from_utf8(output.stdout.clone()).unwrap()
+}
+
+fn stderr(output: &Output) -> String {
+    String::from_utf8(output.stderr.clone()).unwrap()
+}

@@ -55,6 +55,8 @@ impl Files {
     pub(super) fn open(folder: &Path) -> io::Result<Self> {
         fs::create_dir_all(folder.join(UNFINISHED))?;
         sync_folder(folder)?;
+        // and the folder itself must be there for good
+        sync_folder(folder.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new(".")))?;
         Ok(Self { folder: folder.to_path_buf(), placed: Arc::default(), fault: Mutex::new(None) })
     }
 

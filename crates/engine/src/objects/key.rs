@@ -114,9 +114,9 @@ mod tests {
         fn a_prefix_holds_what_begins_with_it_and_nothing_else(bucket in text(), key in text(), prefix in text()) {
             let begins = of_version(&bucket, &key, "1").starts_with(&of_prefix(&bucket, &prefix));
             prop_assert_eq!(begins, key.starts_with(&prefix));
-            prop_assert!(behind_key(&bucket, &key) > of_version(&bucket, &key, "\u{10ffff}"));
-            prop_assert!(behind_key(&bucket, &key) < of_key(&bucket, &format!("{key}\0")));
-            prop_assert!(behind_bucket(&bucket) > behind_key(&bucket, &key));
+            let behind = behind_key(&bucket, &key);
+            let (last, next) = (of_version(&bucket, &key, "\u{10ffff}"), of_key(&bucket, &format!("{key}\0")));
+            prop_assert!(last < behind && behind < next && next < behind_bucket(&bucket));
         }
     }
 }

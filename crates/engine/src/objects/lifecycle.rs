@@ -38,13 +38,19 @@ pub struct Archived {
     pub damaged: Vec<Error>,
 }
 
+/// A page of versions, and behind what the next page begins.
+struct Page {
+    old: Vec<(ObjectVersion, Record)>,
+    next: Option<Vec<u8>>,
+}
+
 impl Objects {
     /// Deletes the versions of a bucket that were written before this time. Blocks, and works in steps.
     pub fn expire(&self, bucket: &str, before: Millis, now: Millis) -> Result<Expired> {
         let mut expired = Expired::default();
         let mut after = None;
         loop {
-            let (old, next) = self.old(bucket, after.as_deref(), |head| head.at < before)?;
+            let Page { old, next } = self.old(bucket, after.as_deref(), |head| head.at < before)?;
             let mut count = |record: &Record| {
                 expired.objects += 1;
                 expired.stored_bytes += record.head.stored_bytes;
@@ -81,7 +87,8 @@ impl Objects {
         let mut archived = Archived::default();
         let mut after = None;
         loop {
-            let (old, next) = self.old(bucket, after.as_deref(), |head| head.at < before && !head.is_archived)?;
+            let Page { old, next } =
+                self.old(bucket, after.as_deref(), |head| head.at < before && !head.is_archived)?;
             for (object, record) in old {
                 match self.archive_one(&object, &record, now) {
                     Ok(stored_bytes) => {
@@ -102,13 +109,8 @@ impl Objects {
         }
     }
 
-    /// A page of the versions of a bucket that are old enough, and behind what the next page begins.
-    fn old(
-        &self,
-        bucket: &str,
-        after: Option<&[u8]>,
-        is_old: impl Fn(&Head) -> bool,
-    ) -> Result<(Vec<(ObjectVersion, Record)>, Option<Vec<u8>>)> {
+    /// A page of the versions of a bucket that are old enough.
+    fn old(&self, bucket: &str, after: Option<&[u8]>, is_old: impl Fn(&Head) -> bool) -> Result<Page> {
         let mut old = Vec::new();
         let mut next = None;
         self.scan(&key::of_prefix(bucket, ""), after, |object, record| {
@@ -122,7 +124,7 @@ impl Objects {
             old.push((object, record));
             ControlFlow::Continue(())
         })?;
-        Ok((old, next))
+        Ok(Page { old, next })
     }
 
     fn archive_one(&self, object: &ObjectVersion, record: &Record, now: Millis) -> Result<u64> {

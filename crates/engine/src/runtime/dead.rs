@@ -2,11 +2,12 @@
 
 use std::any::Any;
 
+use pipeline::feed::OnPoison;
 use pipeline::handle;
 use pipeline::message::Message;
 use pipeline::object::ReceiptId;
 use pipeline::preset::Stage;
-use pipeline::receipt::{Event, Receipt, What};
+use pipeline::receipt::{Event, Outcome, Receipt, What};
 use serde::{Deserialize, Serialize};
 
 use super::{Engine, Error, Result, Shared, now};
@@ -265,6 +266,33 @@ impl Engine {
     fn find(&self, id: &str) -> Result<DeadLetter> {
         let letters = list(&self.shared)?;
         letters.into_iter().find(|letter| letter.id == id).ok_or_else(|| Error::NoDeadLetter(id.to_owned()))
+    }
+
+    /// The file that this one waits for, because its dead letter parks the feed.
+    pub fn blocked_by(&self, receipt: &Receipt) -> Result<Option<ReceiptId>> {
+        let arrival = receipt.arrival();
+        let parks = self.shared.pipeline.feeds.named(arrival.feed.as_str());
+        let parks = parks.is_some_and(|feed| feed.on_poison == OnPoison::Park);
+        if !parks || !matches!(receipt.outcome(), Outcome::InProgress) {
+            return Ok(None);
+        }
+        let of = (arrival.preset, receipt.stage());
+        let Some(line) = self.shared.plan.lines.iter().find(|line| (line.preset, line.stage) == of) else {
+            return Ok(None);
+        };
+        let (queue, dead) = (self.shared.queues.queue(&line.name)?, self.shared.queues.queue(&line.dead)?);
+        let mut after = None;
+        loop {
+            let page = self.shared.queues.list(queue, after, 1000, now()).wait()?;
+            let Some(last) = page.last() else { return Ok(None) };
+            after = Some(last.id);
+            let is_ours = |listed: &&Listed| listed.group.as_deref() == Some(arrival.feed.as_str());
+            if let Some(by) = page.iter().filter(is_ours).find_map(|listed| listed.blocked_by) {
+                let shown = self.shared.queues.show(dead, by, now())?;
+                let message = Message::from_json(&String::from_utf8_lossy(&shown.body)).ok();
+                return Ok(message.as_ref().and_then(file_of));
+            }
+        }
     }
 
     /// Sends one back to where it came from.

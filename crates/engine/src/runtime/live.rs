@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
 use pipeline::object::ReceiptId;
@@ -18,9 +18,28 @@ pub struct Live {
 #[derive(Debug, Default)]
 struct State {
     working: BTreeMap<ReceiptId, Working>,
+    watchers: Vec<Weak<Mutex<Vec<ReceiptId>>>>,
+}
+
+/// Hears of files from when it was made until it is dropped.
+#[derive(Debug)]
+pub struct Watcher {
+    live: Arc<Live>,
     /// Files that a stage was done with since somebody asked, in the order in which that happened.
-    touched: Vec<ReceiptId>,
-    is_watched: bool,
+    touched: Arc<Mutex<Vec<ReceiptId>>>,
+}
+
+impl Watcher {
+    /// Files that a stage was done with since the last call; waits for so long if there are none.
+    pub fn touched(&self, patience: Duration) -> Vec<ReceiptId> {
+        let state = self.live.lock();
+        let found = std::mem::take(&mut *lock(&self.touched));
+        if !found.is_empty() {
+            return found;
+        }
+        drop(self.live.changed.wait_timeout(state, patience).unwrap_or_else(PoisonError::into_inner));
+        std::mem::take(&mut *lock(&self.touched))
+    }
 }
 
 /// A file that a stage is at.
@@ -42,18 +61,11 @@ impl Working {
 }
 
 impl Live {
-    /// From now on files that were worked on are remembered until they are asked for.
-    pub fn watch(&self) {
-        self.lock().is_watched = true;
-    }
-
-    /// Files that a stage was done with since the last call; waits for so long if there are none.
-    pub fn touched(&self, patience: Duration) -> Vec<ReceiptId> {
-        let mut state = self.lock();
-        if state.touched.is_empty() {
-            state = self.changed.wait_timeout(state, patience).unwrap_or_else(PoisonError::into_inner).0;
-        }
-        std::mem::take(&mut state.touched)
+    /// Hears of files from now on.
+    pub fn watch(self: &Arc<Self>) -> Watcher {
+        let touched = Arc::default();
+        self.lock().watchers.push(Arc::downgrade(&touched));
+        Watcher { live: self.clone(), touched }
     }
 
     /// What is worked on.
@@ -79,14 +91,26 @@ impl Live {
     /// A commit about these files is durable.
     pub(super) fn tell(&self, ids: impl IntoIterator<Item = ReceiptId>) {
         let mut state = self.lock();
-        if state.is_watched {
-            state.touched.extend(ids);
-            drop(state);
-            self.changed.notify_all();
+        if state.watchers.is_empty() {
+            return;
         }
+        let ids: Vec<ReceiptId> = ids.into_iter().collect();
+        state.watchers.retain(|watcher| match watcher.upgrade() {
+            Some(touched) => {
+                lock(&touched).extend_from_slice(&ids);
+                true
+            }
+            None => false,
+        });
+        drop(state);
+        self.changed.notify_all();
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.state)
     }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

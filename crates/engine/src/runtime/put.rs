@@ -55,7 +55,7 @@ impl Engine {
         let arriving = arrive(&self.shared.pipeline.feeds, arrived);
         let mut transaction = Transaction { objects: vec![change], ..Transaction::default() };
         let receipt = arriving.as_ref().map(|arriving| arriving.receipt.clone());
-        for arriving in arriving {
+        if let Some(arriving) = arriving {
             let writes = arriving.step.writes.into_iter();
             transaction.records.extend(writes.map(|write| (record_key(&write.key), write.value)));
             for message in &arriving.step.sends {

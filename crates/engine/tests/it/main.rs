@@ -7,6 +7,7 @@ mod folder;
 mod model;
 mod objects;
 mod rules;
+mod runtime;
 mod session;
 mod standard;
 mod store;

@@ -1,6 +1,7 @@
 //! Objects at rest: names that are no paths, versions, listings, receipts in the same transaction, what time does to
 //! them.
 
+mod crash;
 mod damage;
 mod lifecycle;
 
@@ -257,7 +258,7 @@ fn listings_are_by_prefix_in_order_and_page_by_page() {
     let keys = ["a", "a/", "a/1", "a/1/x", "a/2", "a0", "b", "é"];
     for key in keys.iter().rev() {
         for version in 0..3 {
-            home.put(key, &noise(version, 5), T + version);
+            home.put(key, &noise(version, 5), T);
         }
     }
     home.put_in("b2", "a/other bucket", b"x", T).unwrap();
@@ -275,7 +276,9 @@ fn listings_are_by_prefix_in_order_and_page_by_page() {
             newest.extend(listed);
         }
         assert_eq!(newest.iter().map(|listed| listed.object.key.as_str()).collect::<Vec<_>>(), keys[..6]);
-        assert!(newest.iter().all(|listed| listed.head.at == T + 2), "the newest of each");
+        for listed in &newest {
+            assert_eq!(home.get(&listed.object).unwrap(), noise(2, 5), "the newest of each");
+        }
         loop {
             let last = all.last().map(|listed: &engine::objects::Listed| listed.object.clone());
             let after = last.as_ref().map(|last| (last.key.as_str(), last.version.as_str()));

@@ -139,12 +139,18 @@ impl Stream {
         Ok(false)
     }
 
-    /// Adds the partial that was reached to `sum`.
+    /// Adds the partial that was reached to `sum`, if it counts; looks at it in any case if it is made into a longer bar.
     fn add_to<P: Together>(&mut self, sum: &mut Option<P>) -> Result<()> {
+        if !self.part.counts && self.roll.is_none() {
+            return Ok(());
+        }
         let partial =
             P::decode(self.part.reader.value()).ok_or_else(|| damaged("has a partial that makes no sense"))?;
         if let (Some(roll), Some(span)) = (&mut self.roll, partial.span()) {
             roll.holds(span)?;
+        }
+        if !self.part.counts {
+            return Ok(());
         }
         match sum {
             None => *sum = Some(partial),
@@ -238,9 +244,7 @@ fn merge_streams<P: Together>(
             if having.last() != Some(&part) {
                 having.push(part);
             }
-            if heads.streams[part].part.counts {
-                heads.streams[part].add_to(&mut sum)?;
-            }
+            heads.streams[part].add_to(&mut sum)?;
             heads.advance(part)?;
         }
         let told = decode_key(&key).and_then(P::key);

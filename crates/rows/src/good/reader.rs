@@ -126,12 +126,12 @@ impl Reader {
         for group in 0..self.footer.groups.len() {
             self.load(group, false)?;
             let mut wide = [0; 5];
-            let rows = self.group.rows();
+            let (group, rows) = (&self.group, self.group.rows());
+            batch.clear();
+            names.clear();
+            names.extend((0..group.dictionary.ends.len()).map(|at| batch.names.number(group.dictionary.get(at))));
             for start in (0..rows).step_by(BATCH_ROWS) {
-                batch.clear();
-                let group = &self.group;
-                names.clear();
-                names.extend((0..group.dictionary.ends.len()).map(|at| batch.names.number(group.dictionary.get(at))));
+                batch.clear_rows();
                 fill(group, self.layout, start..rows.min(start + BATCH_ROWS), &names, &mut wide, &mut batch);
                 each(&mut batch)?;
             }
@@ -211,7 +211,8 @@ impl Reader {
         if times.clone().min().is_some_and(|time| time != first) || times.max().is_some_and(|time| time != last) {
             return Err(Fault("a row group tells other times than it has"));
         }
-        if !group.times.is_empty() && !(time::is_taken(first) && time::is_taken(last)) {
+        let are_taken = time::is_taken(first) && time::is_taken(last);
+        if !are_taken && !group.times.is_empty() {
             return Err(Fault("a time is out of range"));
         }
         for (column, numbers) in group.numbers.iter().enumerate() {
@@ -220,9 +221,11 @@ impl Reader {
                 Kind::Transactions => -i128::MAX,
                 _ => i128::from(is_price),
             };
+            let is_marked = |nano: &&i64| **nano == WIDE;
             let mut wide = numbers.wide.iter().map(|(_, number)| number.units());
-            let narrow = numbers.nano.iter().all(|nano| *nano == WIDE || i128::from(*nano) >= least);
-            if !narrow || wide.any(|units| units < least) {
+            let fits = numbers.nano.iter().all(|nano| *nano == WIDE || i128::from(*nano) >= least)
+                && numbers.nano.iter().filter(is_marked).count() == numbers.wide.len();
+            if !fits || wide.any(|units| units < least) {
                 return Err(Fault("a number is out of range"));
             }
         }

@@ -85,6 +85,17 @@ impl Ids {
         self.index.count
     }
 
+    #[cfg(test)]
+    pub(super) fn keep_no_filter(&mut self) {
+        self.held_bytes = 0;
+    }
+
+    /// How many ids had to be looked for by the last call.
+    #[cfg(test)]
+    pub(super) fn suspects(&self) -> usize {
+        self.suspects.len()
+    }
+
     /// Sets `known` to true for those of `ids` that the file has, and leaves the others. Best called with many thousands.
     pub fn contains_all(&mut self, ids: &[u128], known: &mut [bool]) -> io::Result<()> {
         if self.index.count == 0 {

@@ -82,6 +82,9 @@ fn check(name: &str, bytes: &[u8], contract: &Contract, schema: &str, expected: 
             "transactions" => compare::totals(&all[0].totals, expected, &mut found),
             _ => compare::bars(intervals, &all, schema, expected, &mut found),
         }
+        if threads > 1 {
+            compare::again(&all[0], contract, intervals[0], &mut found);
+        }
         let place = format!("{name} ({threads} threads, pieces of {piece_bytes} bytes)");
         problems.extend(found.into_iter().map(|problem| format!("{place}: {problem}")));
     }

@@ -4,6 +4,7 @@
 mod amounts;
 mod corpus;
 mod exact;
+mod good;
 mod hostile;
 mod members;
 mod messages;

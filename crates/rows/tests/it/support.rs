@@ -10,6 +10,7 @@ use flate2::write::DeflateEncoder;
 use rows::check::{Options, check};
 use rows::contract::Contract;
 use rows::decimal::{Sum18, Sum36, ratio10};
+use rows::good::Sinks;
 use rows::limits::MEMORY_BYTES_DEFAULT;
 use rows::report::Report;
 use rows::source::{Input, MemoryScratch, Scratch};
@@ -46,6 +47,9 @@ pub(crate) struct Told {
     pub(crate) bars: Vec<Bar>,
     pub(crate) totals: Vec<Total>,
     pub(crate) rejects: Vec<u8>,
+    /// The good rows, as Parquet and as CSV; nothing when the file was refused.
+    pub(crate) good: Vec<u8>,
+    pub(crate) good_csv: Vec<u8>,
     /// Bytes that were put aside.
     pub(crate) spilled: u64,
 }
@@ -93,7 +97,8 @@ impl Told {
     /// Everything, to be compared byte for byte.
     pub(crate) fn everything(&self) -> String {
         let rejects = String::from_utf8_lossy(&self.rejects).into_owned();
-        format!("{}\n{:?}\n{:?}\n{rejects}\n{:?}", self.json(), self.bars, self.totals, self.rejects.len())
+        let (bars, totals, good) = (&self.bars, &self.totals, (&self.good, &self.good_csv));
+        format!("{}\n{bars:?}\n{totals:?}\n{rejects}\n{:?}\n{good:?}", self.json(), self.rejects.len())
     }
 
     pub(crate) fn refusal(&self) -> (&'static str, &str, &str) {
@@ -112,7 +117,7 @@ pub(crate) fn told(bytes: &[u8], way: Way<'_>) -> Told {
 
 #[track_caller]
 pub(crate) fn told_of(input: Box<dyn Input>, way: Way<'_>) -> Told {
-    let sink = Sink::default();
+    let (sink, good, good_csv) = (Sink::default(), Sink::default(), Sink::default());
     let options = Options {
         contract: way.contract,
         interval: Some(way.interval),
@@ -121,6 +126,7 @@ pub(crate) fn told_of(input: Box<dyn Input>, way: Way<'_>) -> Told {
         memory: way.memory,
         piece_bytes: way.piece_bytes,
         rejects: Some(Box::new(sink.clone())),
+        good: Some(Sinks { parquet: Box::new(good.clone()), csv: Some(Box::new(good_csv.clone())) }),
         ..Options::default()
     };
     let spilled = Arc::new(AtomicU64::new(0));
@@ -164,11 +170,12 @@ pub(crate) fn told_of(input: Box<dyn Input>, way: Way<'_>) -> Told {
         Ok(())
     });
     given.expect("scratch space in memory works");
-    let rejects = std::mem::take(&mut *sink.0.lock().unwrap());
     let report = checked.report;
+    let rejects = sink.take();
+    let [good, good_csv] = [good, good_csv].map(|sink| if report.error.is_none() { sink.take() } else { Vec::new() });
     assert_eq!(report.rows, report.good + report.rejected + report.duplicate, "{report:?}");
     assert_eq!(report.first_reasons.values().sum::<u64>(), report.rejected + report.duplicate, "{report:?}");
-    Told { report, bars, totals, rejects, spilled: spilled.load(Ordering::Relaxed) }
+    Told { report, bars, totals, rejects, good, good_csv, spilled: spilled.load(Ordering::Relaxed) }
 }
 
 #[track_caller]
@@ -225,6 +232,12 @@ pub(crate) fn corpus() -> Option<PathBuf> {
 /// A sink that is still there after the check.
 #[derive(Clone, Default)]
 struct Sink(Arc<Mutex<Vec<u8>>>);
+
+impl Sink {
+    fn take(&self) -> Vec<u8> {
+        std::mem::take(&mut *self.0.lock().unwrap())
+    }
+}
 
 impl Write for Sink {
     fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {

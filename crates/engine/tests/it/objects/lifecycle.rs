@@ -3,6 +3,7 @@
 use std::fs;
 
 use engine::objects::{Expired, Versions};
+use engine::store::Table;
 
 use super::{Home, LARGE, noise};
 use crate::{MINUTE, T};
@@ -36,7 +37,7 @@ fn what_is_older_expires_and_the_rest_stays() {
     assert_eq!(home.objects().expire("b", T + 1, T).unwrap().objects, 0, "the clock of the objects does not go back");
     assert_eq!(home.objects().expire("b", T + MINUTE + 1, T).unwrap().objects, 2502);
     let store = home.objects().queues().store();
-    assert_eq!(store.page(engine::store::Table::Contents, b"", None, 10).unwrap().len(), 1);
+    assert_eq!(store.page(Table::Contents, b"", None, 10).unwrap().len(), 1);
 }
 
 #[test]
@@ -66,6 +67,8 @@ fn what_is_archived_is_the_same_in_less_space() {
     }
     let bytes: u64 = home.files().iter().map(|path| fs::metadata(path).unwrap().len()).sum();
     assert!(bytes < 2_700_000, "{bytes} bytes are left on disk");
+    let contents = home.objects().queues().store().page(Table::Contents, b"", None, 100).unwrap();
+    assert_eq!(contents.len(), 4, "what small ones were before is gone");
     assert_eq!(home.objects().archive("b", T + MINUTE, T).unwrap().objects, 0, "once is enough");
     assert_eq!(home.derive("derived", &text(200_000), T).unwrap(), derived, "and it is still the same");
     assert!(home.objects().head(&derived).unwrap().unwrap().is_archived);

@@ -22,16 +22,17 @@ fn step(kind: Kind, writes: &BTreeMap<String, bool>, value: &str) -> Step {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 200, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 300, ..ProptestConfig::default() })]
     #[test]
     fn a_page_is_as_if_all_were_committed(
-        committed in writes(),
+        committed in proptest::collection::btree_set("[ab]{1,3}", 0..15),
         staged in writes(),
-        within in "[ab]{0,2}",
+        within in "[ab]?",
         after in proptest::option::of("[abc]{0,3}"),
         records_max in 0..8_usize,
     ) {
         let place = Place::new();
+        let committed = committed.into_iter().map(|id| (id, true)).collect();
         let commit = |name: &str, step| Commit { source: source(name), expects: Vec::new(), step };
         place.immediate().commit(commit("1", step(Kind::Alias, &committed, "committed"))).unwrap();
         let batch = place.batch();

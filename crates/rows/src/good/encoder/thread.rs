@@ -9,14 +9,10 @@ use crate::good::group::Group;
 
 /// The thread of one file. Dropped before it was told to finish, it ends without a footer.
 pub(in crate::good) struct Thread {
-    orders: Option<SyncSender<Order>>,
+    /// Groups to be written, and none to finish.
+    orders: Option<SyncSender<Option<Group>>>,
     spare: Receiver<Group>,
     handle: Option<JoinHandle<Result<()>>>,
-}
-
-enum Order {
-    Write(Group),
-    Finish,
 }
 
 /// Groups that wait; as many more are filled and packed at the time.
@@ -32,18 +28,18 @@ impl Thread {
 
     /// Gives a group away; answers one whose memory can be used again, if there is any.
     pub fn write(&mut self, group: Group) -> Result<Group> {
-        self.order(Order::Write(group))?;
+        self.order(Some(group))?;
         Ok(self.spare.try_recv().unwrap_or_default())
     }
 
     /// Waits until everything is written.
     pub fn finish(&mut self) -> Result<()> {
-        self.order(Order::Finish)?;
+        self.order(None)?;
         self.orders = None;
         self.join()
     }
 
-    fn order(&mut self, order: Order) -> Result<()> {
+    fn order(&mut self, order: Option<Group>) -> Result<()> {
         let sent = self.orders.as_ref().is_some_and(|orders| orders.send(order).is_ok());
         if sent {
             return Ok(());
@@ -73,15 +69,15 @@ impl Drop for Thread {
     }
 }
 
-fn work(mut encoder: Encoder, orders: Receiver<Order>, done: Sender<Group>) -> Result<()> {
+fn work(mut encoder: Encoder, orders: Receiver<Option<Group>>, done: Sender<Group>) -> Result<()> {
     for order in orders {
         match order {
-            Order::Write(group) => {
+            Some(group) => {
                 encoder.add(&group)?;
                 // Nobody may want it any more.
                 let _ = done.send(group);
             }
-            Order::Finish => return encoder.finish(),
+            None => return encoder.finish(),
         }
     }
     Ok(())

@@ -90,7 +90,8 @@ mod tests {
             for (amount, cut) in amounts {
                 let amount = (amount >> 1) >> cut;
                 let exact = Decimal::from_units(Decimal::from_nano(amount).units() + i128::from(huge));
-                prop_assert!(if wide || huge { total.add_wide(exact) } else { total.add(amount) });
+                let fits = if wide || huge { total.add_wide(exact) } else { total.add(amount) };
+                prop_assert!(fits);
                 prop_assert!(plain.add(amount));
             }
             let bytes = encoded(&total);

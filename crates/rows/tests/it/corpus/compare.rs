@@ -4,10 +4,12 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Map, Value, json};
 
+use crate::good;
 use crate::support::{Bar, Told, Total};
 use rows::contract::Contract;
 use rows::csv::{Dialect, Fields, parse_record};
 use rows::decimal::{Sum18, Sum36, ratio10};
+use rows::report::Report;
 use rows::time::Interval;
 
 /// The reference lists so many refused rows.
@@ -47,6 +49,20 @@ pub(super) fn fill_from_raw(canonical: &mut Value, raw: &Value) {
         if canonical[&note].is_null() && !raw[&note].is_null() {
             canonical[&note] = raw[&note].clone();
         }
+    }
+}
+
+/// The good rows as they were written, folded once more.
+pub(super) fn again(told: &Told, contract: &Contract, interval: Interval, problems: &mut Vec<String>) {
+    if told.report.error.is_some() {
+        return;
+    }
+    let zone = contract.bars.zone.as_deref().unwrap_or("UTC");
+    let again = good::again(told, zone, interval);
+    let alike = |report: &Report| json!([report.good, report.error.as_ref().map(|error| &error.message)]);
+    same("good rows again", &alike(&again.report), &alike(&told.report), problems);
+    if again.bars != told.bars || again.totals != told.totals {
+        problems.push("the good rows, checked again, give other bars or totals".to_owned());
     }
 }
 

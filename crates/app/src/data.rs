@@ -1,0 +1,200 @@
+//! Commands on a data folder: files go in, and what became of them is asked.
+//!
+//! One process at a time has a data folder. While it has, it answers others through a door in the folder, so every command
+//! works whether or not a `run` is at it.
+
+mod aggregates;
+mod config;
+mod dead_letters;
+mod doctor;
+mod door;
+mod errors;
+mod files;
+mod rejects;
+mod replay;
+mod run;
+mod status;
+mod times;
+mod transactions;
+
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use anyhow::{Context, Result};
+use clap::{Args, Subcommand};
+use engine::runtime::{Engine, Found, Options};
+use engine::store;
+
+use crate::complain::Hint;
+use crate::scratch::FileScratch;
+use crate::size;
+
+pub(crate) use errors::hint;
+
+/// What can be asked of a data folder.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Ask {
+    /// Take files through the whole pipeline: validated, added up, and every row accounted for.
+    Run(run::Arguments),
+    /// Show what became of a file.
+    Status(status::Arguments),
+    /// List files, the newest first.
+    Files(files::Arguments),
+    /// Show the refused rows of a file, or write them as the sender can mend them.
+    Rejects(rejects::Arguments),
+    /// Print the bars that trades came to.
+    Bars(aggregates::Bars),
+    /// Print the totals that transactions came to.
+    Totals(aggregates::Totals),
+    /// Print transactions.
+    Transactions(transactions::Arguments),
+    /// What could not be finished: list it, look at it, send it back or throw it away.
+    DeadLetters(dead_letters::Arguments),
+    /// Begin files anew, after their contract or the program was mended.
+    Replay(replay::Arguments),
+    /// Look at the whole folder and say what is wrong.
+    Doctor(doctor::Arguments),
+}
+
+/// Which data folder, and with which settings.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct Place {
+    /// The data folder.
+    #[arg(long, value_name = "DIR", default_value = "./millrace-data")]
+    data: PathBuf,
+    /// The settings with the feeds; without it `millrace.toml` in this folder, if there is one.
+    #[arg(long, value_name = "FILE.toml")]
+    config: Option<PathBuf>,
+}
+
+/// Where a command writes, and from where it was given.
+pub(crate) struct Out<'a> {
+    /// Data.
+    pub data: &'a mut (dyn Write + Send),
+    /// Everything else.
+    pub notes: &'a mut (dyn Write + Send),
+    /// Relative paths begin here.
+    pub folder: PathBuf,
+    /// Whether a person watches the notes.
+    pub is_watched: bool,
+}
+
+impl Out<'_> {
+    /// A path as the caller meant it.
+    pub fn path(&self, path: &Path) -> PathBuf {
+        self.folder.join(path)
+    }
+}
+
+impl Ask {
+    fn place(&self) -> &Place {
+        match self {
+            Self::Run(arguments) => &arguments.place,
+            Self::Status(arguments) => &arguments.place,
+            Self::Files(arguments) => &arguments.place,
+            Self::Rejects(arguments) => &arguments.place,
+            Self::Bars(arguments) => &arguments.place,
+            Self::Totals(arguments) => &arguments.place,
+            Self::Transactions(arguments) => &arguments.place,
+            Self::DeadLetters(arguments) => &arguments.place,
+            Self::Replay(arguments) => &arguments.place,
+            Self::Doctor(arguments) => &arguments.place,
+        }
+    }
+
+    /// Answers it. `engine` works meanwhile, so a file that is put gets done.
+    fn answer(&self, engine: &Engine, out: &mut Out<'_>) -> Result<ExitCode> {
+        match self {
+            Self::Run(arguments) => run::run(arguments, engine, out),
+            Self::Status(arguments) => status::run(arguments, engine, out),
+            Self::Files(arguments) => files::run(arguments, engine, out),
+            Self::Rejects(arguments) => rejects::run(arguments, engine, out),
+            Self::Bars(arguments) => aggregates::bars(arguments, engine, out),
+            Self::Totals(arguments) => aggregates::totals(arguments, engine, out),
+            Self::Transactions(arguments) => transactions::run(arguments, engine, out),
+            Self::DeadLetters(arguments) => dead_letters::run(arguments, engine, out),
+            Self::Replay(arguments) => replay::run(arguments, engine, out),
+            Self::Doctor(arguments) => doctor::run(arguments, engine, out),
+        }
+    }
+
+    /// Whether it sets something going that workers must do.
+    fn works(&self) -> bool {
+        match self {
+            Self::Run(_) => true,
+            Self::Replay(arguments) => arguments.works(),
+            Self::DeadLetters(arguments) => arguments.works(),
+            _ => false,
+        }
+    }
+}
+
+/// Runs a command on a data folder.
+pub(crate) fn run(ask: Ask) -> Result<ExitCode> {
+    let place = ask.place().clone();
+    let is_new = !place.data.join("store").exists();
+    if is_new && !matches!(ask, Ask::Run(_)) {
+        let message = format!("there is no data folder {}", place.data.display());
+        return Err(Hint::new(message, "name it with --data, or make one with `millrace run FILE`").into());
+    }
+    let (mut stdout, mut stderr) = (anstream::stdout(), anstream::stderr());
+    let mut out = Out {
+        data: &mut stdout,
+        notes: &mut stderr,
+        folder: std::env::current_dir().context("this folder")?,
+        is_watched: std::io::IsTerminal::is_terminal(&std::io::stderr()),
+    };
+    let (mut engine, found) = match open(&place) {
+        Err(error) if is_taken(&error) => return door::ask(&place.data, &mut out, error),
+        opened => opened?,
+    };
+    tell(&found, &mut out)?;
+    if ask.works() {
+        engine.start()?;
+    }
+    let engine = Arc::new(engine);
+    let door = if ask.works() { door::open(&engine, &place.data) } else { None };
+    let answered = ask.answer(&engine, &mut out);
+    drop(door);
+    answered
+}
+
+fn open(place: &Place) -> Result<(Engine, Found)> {
+    let config = config::read(place.config.as_deref())?;
+    let options = Options {
+        folder: place.data.clone(),
+        feeds: config.feeds,
+        environment: config.environment,
+        threads: std::thread::available_parallelism().map_or(1, usize::from),
+        memory_bytes: MEMORY_BYTES,
+        scratch: Arc::new(|| Ok(Box::new(FileScratch::default()))),
+    };
+    Engine::open(options).with_context(|| format!("data folder {}", place.data.display()))
+}
+
+/// What one stage may take; two stages may be at large files at a time, and invariant 7 is about all of it.
+const MEMORY_BYTES: usize = 192 * 1024 * 1024;
+
+fn is_taken(error: &anyhow::Error) -> bool {
+    let locked =
+        |error: &engine::runtime::Error| matches!(error, engine::runtime::Error::Store(store::Error::Locked { .. }));
+    error.chain().filter_map(|cause| cause.downcast_ref()).any(locked)
+}
+
+/// What was found, if it is worth a word.
+fn tell(found: &Found, out: &mut Out<'_>) -> Result<()> {
+    if found.released > 0 || found.swept > 0 {
+        let (messages, files) = (size::count(found.released as u64), size::count(found.swept as u64));
+        writeln!(
+            out.notes,
+            "note: the last run ended in the middle; {messages} messages are handed out again, {files} unfinished \
+             files were taken away"
+        )?;
+    }
+    for queue in &found.undeclared {
+        writeln!(out.notes, "note: queue {queue} is not used any more; its messages are kept")?;
+    }
+    Ok(())
+}

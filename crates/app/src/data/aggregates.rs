@@ -1,0 +1,175 @@
+//! `millrace bars` and `millrace totals`: what rows came to, as CSV or JSON.
+
+use std::ops::ControlFlow;
+use std::process::ExitCode;
+
+use anyhow::Result;
+use clap::Args;
+use engine::pipeline::feed::Declared;
+use engine::pipeline::query::{self, Aggregate, At, Of};
+use engine::pipeline::window::State;
+use engine::runtime::{self, Engine};
+use rows::contribution::Filter;
+use rows::csv;
+use rows::time::{Interval, rfc3339};
+use serde_json::json;
+
+use super::{Out, Place, errors, times};
+use crate::complain::Hint;
+
+/// Arguments of `millrace bars`.
+#[derive(Debug, Args)]
+pub(crate) struct Bars {
+    #[command(flatten)]
+    pub(super) place: Place,
+    /// The feed.
+    #[arg(long, value_name = "NAME", default_value = "files")]
+    feed: String,
+    /// Only of this symbol.
+    #[arg(long)]
+    symbol: Option<String>,
+    /// Length of the bars: 1m, 5m, 15m, 1h, 1d or 1mo, not shorter than the feed keeps them.
+    #[arg(long, value_parser = crate::check::interval)]
+    interval: Option<Interval>,
+    /// Only from this time on: a day, or RFC 3339.
+    #[arg(long, value_name = "TIME", value_parser = times::instant)]
+    from: Option<i64>,
+    /// Only before this time.
+    #[arg(long, value_name = "TIME", value_parser = times::instant)]
+    to: Option<i64>,
+    /// Print one JSON object per bar, with the files that add to it.
+    #[arg(long)]
+    json: bool,
+}
+
+/// Arguments of `millrace totals`.
+#[derive(Debug, Args)]
+pub(crate) struct Totals {
+    #[command(flatten)]
+    pub(super) place: Place,
+    /// The feed.
+    #[arg(long, value_name = "NAME", default_value = "transactions")]
+    feed: String,
+    /// Only of this merchant.
+    #[arg(long)]
+    merchant: Option<String>,
+    /// Only in this currency.
+    #[arg(long)]
+    currency: Option<String>,
+    /// Only with this status.
+    #[arg(long)]
+    status: Option<String>,
+    /// Only from this day on.
+    #[arg(long, value_name = "DAY", value_parser = times::day)]
+    from: Option<i64>,
+    /// Only before this day.
+    #[arg(long, value_name = "DAY", value_parser = times::day)]
+    to: Option<i64>,
+    /// Print one JSON object per total, with the files that add to it.
+    #[arg(long)]
+    json: bool,
+}
+
+/// The feed of a name.
+pub(super) fn feed<'e>(engine: &'e Engine, name: &str) -> Result<&'e Declared> {
+    engine.pipeline().feeds.named(name).ok_or_else(|| {
+        let known: Vec<&str> = engine.pipeline().feeds.iter().map(|feed| feed.name.as_str()).collect();
+        Hint::new(format!("there is no feed `{name}`"), format!("declared are: {}", known.join(", "))).into()
+    })
+}
+
+pub(super) fn bars(arguments: &Bars, engine: &Engine, out: &mut Out<'_>) -> Result<ExitCode> {
+    let name = arguments.symbol.as_ref().map(|symbol| symbol.clone().into_bytes());
+    let filter = Filter { name, from: arguments.from, to: arguments.to, currency: None, status: None };
+    let heading = "symbol,start,open,high,low,close,volume,trades,notional,vwap,state,revision";
+    let what = Asked { feed: &arguments.feed, interval: arguments.interval, filter, json: arguments.json, heading };
+    print(&what, engine, out)
+}
+
+pub(super) fn totals(arguments: &Totals, engine: &Engine, out: &mut Out<'_>) -> Result<ExitCode> {
+    let Totals { merchant, currency, status, from, to, .. } = arguments;
+    let name = merchant.as_ref().map(|merchant| merchant.clone().into_bytes());
+    let filter = Filter { name, from: *from, to: *to, currency: currency.clone(), status: status.clone() };
+    let heading = "currency,status,merchant,day,count,sum,min,max,state,revision";
+    let what = Asked { feed: &arguments.feed, interval: None, filter, json: arguments.json, heading };
+    print(&what, engine, out)
+}
+
+struct Asked<'a> {
+    feed: &'a str,
+    interval: Option<Interval>,
+    filter: Filter,
+    json: bool,
+    heading: &'static str,
+}
+
+fn print(asked: &Asked<'_>, engine: &Engine, out: &mut Out<'_>) -> Result<ExitCode> {
+    let ports = engine.ports();
+    let at = At { objects: &ports, ledger: &ports, now: runtime::now() };
+    let feed = feed(engine, asked.feed)?;
+    if !asked.json {
+        writeln!(out.data, "{}", asked.heading)?;
+    }
+    let mut written = Ok(());
+    let mut line = Vec::new();
+    let each = |aggregate: Aggregate<'_>| {
+        line.clear();
+        if asked.json {
+            write_json(asked.heading, &aggregate, &mut line)
+        } else {
+            write_csv(&aggregate, &mut line)
+        }
+        line.push(b'\n');
+        written = out.data.write_all(&line);
+        if written.is_ok() { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+    };
+    query::aggregates(at, feed, asked.interval, &asked.filter, each).map_err(errors::refused)?;
+    written?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn state(state: State) -> &'static str {
+    match state {
+        State::Provisional => "provisional",
+        State::Final => "final",
+        State::Restated => "restated",
+    }
+}
+
+/// What an aggregate is of, as the first cells of its line.
+fn names(of: &Of<'_>) -> Vec<String> {
+    match of {
+        Of::Bar { symbol, start, .. } => vec![(*symbol).to_owned(), rfc3339(*start)],
+        Of::Total { currency, status, merchant, day } => {
+            vec![(*currency).to_owned(), (*status).to_owned(), (*merchant).to_owned(), times::date(*day)]
+        }
+    }
+}
+
+fn write_csv(aggregate: &Aggregate<'_>, into: &mut Vec<u8>) {
+    for name in names(&aggregate.of) {
+        csv::write_field(name.as_bytes(), b',', into);
+        into.push(b',');
+    }
+    into.extend_from_slice(aggregate.line.as_bytes());
+    into.extend_from_slice(format!(",{},{}", state(aggregate.state), aggregate.revision).as_bytes());
+}
+
+/// The same with names, numbers as text so that no reader makes floats of them.
+fn write_json(heading: &str, aggregate: &Aggregate<'_>, into: &mut Vec<u8>) {
+    let mut cells = names(&aggregate.of);
+    cells.extend(aggregate.line.split(',').map(str::to_owned));
+    let mut object = serde_json::Map::new();
+    for (name, cell) in heading.split(',').zip(cells) {
+        let value = match (name, cell.is_empty()) {
+            (_, true) => serde_json::Value::Null,
+            ("trades" | "count", false) => cell.parse::<u64>().map_or(json!(cell), |count| json!(count)),
+            _ => json!(cell),
+        };
+        object.insert(name.to_owned(), value);
+    }
+    object.insert("state".into(), json!(state(aggregate.state)));
+    object.insert("revision".into(), json!(aggregate.revision));
+    object.insert("sources".into(), json!(aggregate.sources));
+    into.extend_from_slice(serde_json::Value::Object(object).to_string().as_bytes());
+}

@@ -1,0 +1,67 @@
+//! `millrace.toml`: the feeds, and what the buckets are called.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
+use engine::pipeline::feed::{Fault, Feeds, Written};
+use rows::contract::Contract;
+use serde::Deserialize;
+
+use crate::complain::{self, Hint};
+
+/// The settings.
+pub(super) struct Config {
+    pub feeds: Feeds,
+    pub environment: String,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct File {
+    environment: Option<String>,
+    #[serde(default)]
+    feed: Vec<Written>,
+}
+
+const NAME: &str = "millrace.toml";
+const ENVIRONMENT: &str = "dev";
+
+/// Why the feeds are of no use.
+enum Wrong {
+    Feed(Fault),
+    Contract(anyhow::Error),
+}
+
+impl From<Fault> for Wrong {
+    fn from(fault: Fault) -> Self {
+        Self::Feed(fault)
+    }
+}
+
+/// Reads the settings of a file, or `millrace.toml` if it is here, or takes the defaults.
+pub(super) fn read(path: Option<&Path>) -> Result<Config> {
+    let here = PathBuf::from(NAME);
+    let path = match path {
+        Some(path) => path,
+        None if here.exists() => &here,
+        None => return Ok(Config { feeds: Feeds::default(), environment: ENVIRONMENT.to_owned() }),
+    };
+    let told = || format!("settings {}", path.display());
+    let text = std::fs::read_to_string(path).map_err(complain::unreadable).with_context(told)?;
+    let file: File = rows::settings::read(&text).map_err(Hint::from).with_context(told)?;
+    let beside = path.parent().unwrap_or(Path::new(""));
+    let feeds = Feeds::new(file.feed, |name| contract(name, beside).map_err(Wrong::Contract));
+    let feeds = feeds.map_err(|wrong| match wrong {
+        Wrong::Feed(fault) => Hint::new(fault.to_string(), fault.hint).into(),
+        Wrong::Contract(error) => error,
+    });
+    let environment = file.environment.unwrap_or_else(|| ENVIRONMENT.to_owned());
+    Ok(Config { feeds: feeds.with_context(told)?, environment })
+}
+
+/// A built-in contract, or a file beside the settings.
+fn contract(name: &str, beside: &Path) -> Result<Contract> {
+    let is_file = name.contains(['/', '\\']) || name.ends_with(".toml");
+    let name = if is_file { beside.join(name).display().to_string() } else { name.to_owned() };
+    crate::check::contract(&name)
+}

@@ -1,0 +1,137 @@
+//! The whole pipeline on a data folder: files through all stages, poison, parking, restarts, replays.
+
+mod poison;
+mod world;
+
+use pipeline::object::ReceiptId;
+use pipeline::preset::Preset;
+use pipeline::receipt::{Outcome, Status};
+use tempfile::tempdir;
+use world::{World, trades, transactions};
+
+#[test]
+fn files_of_all_presets_go_through() {
+    let folder = tempdir().unwrap();
+    let mut world = World::open(folder.path());
+    world.start();
+    let files = world.put("files", "day.csv", &trades(&[("A", 10, 1), ("A", 12, 2)]));
+    let market = world.put("market", "aapl.csv", &trades(&[("AAPL", 190, 1)]));
+    let card = world.put("transactions", "card.csv", &transactions(&["t1", "t2", "t1"]));
+    assert_eq!(world.end_of(&files), Outcome::Completed);
+    assert_eq!(world.end_of(&card), Outcome::CompletedWithRejects);
+    world.until("the rows of market are kept", |world| world.receipt(&market).status() == Status::Processed);
+    world.engine.tick().unwrap();
+    assert_eq!(world.end_of(&market), Outcome::Completed);
+    assert_eq!(world.lines("files"), ["A 2026-01-01T09:00:00Z 10,12,10,12,3,2,34,11.33333333"]);
+    assert_eq!(world.lines("market"), ["AAPL 2026-01-01T09:00:00Z 190,190,190,190,1,1,190,190"]);
+    assert_eq!(world.lines("transactions"), ["EUR completed Shop 2,2,1,1"]);
+    world.is_well();
+}
+
+#[test]
+fn what_waits_when_the_engine_stops_is_done_after_the_next_start() {
+    let folder = tempdir().unwrap();
+    let ids: Vec<ReceiptId> = {
+        let world = World::open(folder.path());
+        (0..40).map(|file| world.put("files", &format!("{file}.csv"), &trades(&[("A", 10 + file, 1)]))).collect()
+    };
+    let mut world = World::open(folder.path());
+    assert_eq!(world.found.messages, 40);
+    world.start();
+    for id in &ids {
+        assert_eq!(world.end_of(id), Outcome::Completed);
+    }
+    // in the order of the feed: the first opens, the last closes
+    assert_eq!(
+        world.lines("files")[0].split(' ').nth(2).unwrap().split(',').take(4).collect::<Vec<_>>(),
+        ["10", "49", "10", "49"]
+    );
+    world.is_well();
+    drop(world);
+    let world = World::open(folder.path());
+    assert_eq!((world.found.messages, world.found.swept), (0, 0));
+    assert_eq!(world.lines("files").len(), 1);
+}
+
+#[test]
+fn a_large_file_and_a_small_one_add_up_alike() {
+    let rows: Vec<(&str, u32, u32)> = (0..20_000).map(|row| ("A", 10 + row % 7, 1)).collect();
+    let text = trades(&rows);
+    assert!(text.len() > 256 * 1024, "it is no small object");
+    let folder = tempdir().unwrap();
+    let mut world = World::open(folder.path());
+    world.start();
+    let large = world.put("files", "large.csv", &text);
+    assert_eq!(world.end_of(&large), Outcome::Completed);
+    let whole = world.lines("files");
+    let other = tempdir().unwrap();
+    let mut cut = World::open(other.path());
+    cut.start();
+    for (number, rows) in rows.chunks(500).enumerate() {
+        let id = cut.put("files", &format!("{number}.csv"), &trades(rows));
+        // two parts of equal rows are two parts: only equal bytes are one file
+        assert!(matches!(cut.end_of(&id), Outcome::Completed | Outcome::Duplicate));
+    }
+    assert_eq!(whole.len(), 1);
+    assert_eq!(whole[0].split(' ').next(), cut.lines("files")[0].split(' ').next());
+}
+
+#[test]
+fn a_replay_replaces_what_a_file_added() {
+    let folder = tempdir().unwrap();
+    let mut world = World::open(folder.path());
+    world.start();
+    let id = world.put("files", "day.csv", &trades(&[("A", 10, 1)]));
+    assert_eq!(world.end_of(&id), Outcome::Completed);
+    let before = world.lines("files");
+    world.engine.replay(&id).unwrap();
+    world.until("it is done again", |world| {
+        let receipt = world.receipt(&id);
+        receipt.generation() == 1 && receipt.outcome() == Outcome::Completed
+    });
+    assert_eq!(world.lines("files"), before);
+    world.is_well();
+}
+
+#[test]
+fn a_tick_that_was_missed_comes_once_after_the_start() {
+    let folder = tempdir().unwrap();
+    let mut world = World::open(folder.path());
+    world.start();
+    let id = world.put("market", "a.csv", &trades(&[("A", 1, 1)]));
+    // the first tick ever is due at once; what came after it waits for the next or for somebody to force one
+    world.until("rows are kept", |world| world.receipt(&id).status() >= Status::Processed);
+    world.engine.tick().unwrap();
+    assert_eq!(world.end_of(&id), Outcome::Completed);
+    let tick = world.engine.queues().record(b"schedule/market").unwrap().expect("the clock has ticked");
+    drop(world);
+    let mut world = World::open(folder.path());
+    world.start();
+    std::thread::sleep(std::time::Duration::from_millis(200));
+    let again = world.engine.queues().record(b"schedule/market").unwrap().expect("it is kept");
+    assert!(
+        again == tick || u64::from_be_bytes(again.try_into().unwrap()) > u64::from_be_bytes(tick.try_into().unwrap())
+    );
+}
+
+#[test]
+fn what_is_kept_for_a_time_goes_or_is_archived_and_still_reads() {
+    let folder = tempdir().unwrap();
+    let mut world = World::open(folder.path());
+    world.start();
+    let text = trades(&(0..20_000).map(|row| ("A", 10 + row % 7, 1)).collect::<Vec<_>>());
+    let file = world.put("files", "day.csv", &text);
+    let market = world.put("market", "m.csv", &trades(&[("A", 1, 1)]));
+    assert_eq!(world.end_of(&file), Outcome::Completed);
+    world.until("rows are kept", |world| world.receipt(&market).status() >= Status::Processed);
+    let before = world.lines("files");
+    let days = |days: u64| Some(engine::runtime::now() + days * 24 * 60 * 60 * 1000);
+    let kept = world.engine.keep(days(29)).unwrap();
+    assert_eq!((kept.expired, kept.archived), (0, 0));
+    let kept = world.engine.keep(days(91)).unwrap();
+    assert!(kept.expired > 0 && kept.archived > 0 && kept.bytes_freed > 0, "{kept:?}");
+    assert_eq!(world.lines("files"), before, "what is in the archive still reads");
+    assert_eq!(world.read(&world.receipt(&file).arrival().object), text.as_bytes());
+    let preset = |id| world.receipt(id).arrival().preset;
+    assert_eq!((preset(&file), preset(&market)), (Preset::Files, Preset::Market));
+}
