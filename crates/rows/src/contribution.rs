@@ -22,6 +22,7 @@ mod tests;
 mod write;
 
 use std::io::Write;
+use std::sync::mpsc::{channel, sync_channel};
 
 use serde::{Deserialize, Serialize};
 
@@ -30,7 +31,7 @@ use crate::contract::Kind;
 use crate::fold::MakeScratch;
 use crate::groups::{BarGroup, TotalGroup};
 use crate::time::{Interval, Zone};
-use crate::{Refusal, Result, good};
+use crate::{Error, Refusal, Result, good};
 
 pub use filter::Filter;
 pub use merge::{Part, merge};
@@ -112,8 +113,11 @@ pub fn contribute(
     fold_batches(rows.kind(), &mut |each| rows.batches(each), settings, scratch, out)
 }
 
+/// Batches that are read before they are folded.
+const BATCHES_AHEAD: usize = 2;
+
 /// Hands a file's batches on, in order.
-type Batches<'a> = dyn FnMut(&mut dyn FnMut(&mut Batch) -> Result<()>) -> Result<()> + 'a;
+type Batches<'a> = dyn FnMut(&mut dyn FnMut(&mut Batch) -> Result<()>) -> Result<()> + Send + 'a;
 
 /// Folds the good rows that `batches` gives into partials and writes them.
 fn fold_batches(
@@ -128,10 +132,35 @@ fn fold_batches(
         Some(name) => Zone::named(name).ok_or_else(|| unknown_zone(name))?,
     };
     let mut fold = Fold::new(kind, settings, &zone, scratch)?;
-    batches(&mut |batch| fold.add(batch))?;
+    match settings.threads {
+        0 | 1 => batches(&mut |batch| fold.add(batch))?,
+        _ => read_ahead(batches, &mut |batch| fold.add(batch))?,
+    }
     let mut writer = Writer::new(out)?;
     let rows = fold.write(settings.threads, &mut writer)?;
     writer.finish(kind, rows, settings.interval, &zone)
+}
+
+/// Gives the batches on this thread while another reads the next ones.
+fn read_ahead(batches: &mut Batches<'_>, each: &mut dyn FnMut(&mut Batch) -> Result<()>) -> Result<()> {
+    std::thread::scope(|scope| {
+        let (full, filled) = sync_channel::<Batch>(BATCHES_AHEAD);
+        let (empty, emptied) = channel();
+        let reading = scope.spawn(move || {
+            batches(&mut |batch| {
+                let mut given = emptied.try_recv().unwrap_or_default();
+                std::mem::swap(batch, &mut given);
+                // Nobody takes it once a batch was refused; that is then the answer.
+                full.send(given).map_err(|_| Error::Io(std::io::ErrorKind::BrokenPipe.into()))
+            })
+        });
+        for mut batch in filled {
+            each(&mut batch)?;
+            // The reader may be done.
+            let _ = empty.send(batch);
+        }
+        reading.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+    })
 }
 
 fn unknown_zone(name: &str) -> Refusal {

@@ -67,7 +67,7 @@ pub(crate) fn route(objects: &Objects) -> Route {
 
 fn message(name: &str) -> Message {
     let object = ObjectVersion { bucket: "b".to_owned(), key: name.to_owned(), version: "1".to_owned() };
-    Message::FilesProcess(Work { object, feed: Feed::try_from("feed".to_owned()).unwrap() })
+    Message::FilesProcess(Work { object, feed: Feed::try_from("feed".to_owned()).unwrap(), generation: 0 })
 }
 
 pub(crate) fn source(name: &str) -> MessageId {

@@ -139,7 +139,8 @@ impl Stream {
         Ok(false)
     }
 
-    /// Adds the partial that was reached to `sum`, if it counts; looks at it in any case if it is made into a longer bar.
+    /// Adds the partial that was reached to `sum`, if it counts. Of what is made into a longer bar it is seen in any case
+    /// that it can be.
     fn add_to<P: Together>(&mut self, sum: &mut Option<P>) -> Result<()> {
         if !self.part.counts && self.roll.is_none() {
             return Ok(());

@@ -96,7 +96,8 @@ impl Ids {
         self.suspects.len()
     }
 
-    /// Sets `known` to true for those of `ids` that the file has, and leaves the others. Best called with many thousands.
+    /// Sets `known` to true for those of `ids` that the file has, and leaves the others. Best called with many thousands,
+    /// which share the blocks that must be read.
     pub fn contains_all(&mut self, ids: &[u128], known: &mut [bool]) -> io::Result<()> {
         if self.index.count == 0 {
             return Ok(());
