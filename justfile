@@ -36,6 +36,10 @@ test *WORD:
         cargo test --workspace -- "$@"
     fi
 
+# Simulate one SEED with every call failing in every way; a failure of the simulation names its seed
+sim SEED:
+    MILLRACE_SIM_SEED="$1" cargo test -p pipeline --test it sim::every_call -- --nocapture
+
 # Format all Rust code
 fmt:
     cargo fmt --all

@@ -143,7 +143,8 @@ pub trait Ledger: fmt::Debug + Send + Sync + 'static {
     fn load(&self, key: &RecordKey) -> Result<Loaded, Error>;
 
     /// Records of one kind whose ids begin with `within`, in the order of their ids, behind the id `after`, at most
-    /// `records_max`. Sees what [`Ledger::load`] would see, but not all of a page need be from one moment.
+    /// `records_max`; fewer only if there are no more. Sees what [`Ledger::load`] would see, but not all of a page need be
+    /// from one moment.
     fn page(
         &self,
         kind: Kind,

@@ -110,9 +110,14 @@ pub fn contribution(feed: &Feed, order: &Order) -> RecordKey {
     key(Kind::Contribution, &[feed.as_str(), order.as_str()])
 }
 
-/// A transaction id that is taken; says by which file.
-pub fn id(feed: &Feed, hash: u128) -> RecordKey {
-    key(Kind::Id, &[feed.as_str(), &format!("{hash:032x}")])
+/// A transaction id that is taken by this file; says so too.
+pub fn id(feed: &Feed, hash: u128, by: &ReceiptId) -> RecordKey {
+    key(Kind::Id, &[feed.as_str(), &format!("{hash:032x}"), by.as_str()])
+}
+
+/// What the records of one transaction id begin with.
+pub fn ids_within(feed: &Feed, hash: u128) -> String {
+    within(&[feed.as_str(), &format!("{hash:032x}")])
 }
 
 /// A file of ids; says whose and where.

@@ -18,7 +18,7 @@ pub enum Kind {
     Content,
     /// What one file adds to the aggregates of its feed, and where its rows are: `feed/order`.
     Contribution,
-    /// A transaction id that is taken: `feed/hash`.
+    /// A transaction id that is taken by a file: `feed/hash/receipt`.
     Id,
     /// A file of many such ids: `feed/order`.
     Ids,

@@ -44,6 +44,11 @@ impl MemoryLedger {
         Self { kept: Arc::default(), faults: faults.clone() }
     }
 
+    /// The same ledger, asked by somebody else: its calls fail as planned there, and are counted there.
+    pub fn with(&self, faults: &Faults) -> Self {
+        Self { kept: Arc::clone(&self.kept), faults: faults.clone() }
+    }
+
     /// The messages that were taken over since the last call, in the order of the commits. Never fails.
     pub fn take_outbox(&self) -> Vec<Message> {
         std::mem::take(&mut lock(&self.kept).outbox)

@@ -47,6 +47,11 @@ impl MemoryObjects {
         Self { held: Arc::default(), faults: faults.clone() }
     }
 
+    /// The same store, asked by somebody else: its calls fail as planned there, and are counted there.
+    pub fn with(&self, faults: &Faults) -> Self {
+        Self { held: Arc::clone(&self.held), faults: faults.clone() }
+    }
+
     /// Puts an object there as a sender does, under a new version even if the bytes are the same. Later versions are
     /// greater as text. Never fails. The store knows the sha256 of every second of them.
     #[track_caller]

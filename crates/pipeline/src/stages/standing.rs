@@ -71,9 +71,11 @@ pub(super) fn settle(
         }
         let mut later = draft.receipt(&id)?;
         let stood = receipt.superseded_by().is_none_or(|newer| newer.order > order);
-        if stood && later.duplicate_of().is_none_or(|first| *first > me) && later.aggregated_at().is_some() {
+        let is_known = later.aggregated_at().is_some() || later.duplicate_of().is_some();
+        if stood && later.duplicate_of().is_none_or(|first| *first > me) && is_known {
             later.apply(Event { at, what: What::DuplicateOf(me.clone()) });
-            draft.put_receipt(&later)?;
+            // nobody waits for it any more, and its last stage has nothing left to do
+            super::validate::end(draft, &later)?;
             draft.remove(records::contribution(&receipt.arrival().feed, &order));
         }
     }
@@ -128,9 +130,11 @@ fn first_that_counts<'i>(
     for (_, id) in versions {
         let other = draft.receipt(id)?;
         let same_feed = other.arrival().feed == receipt.arrival().feed;
-        // the rows of `market` count as soon as they are kept
+        // the rows of `market` count as soon as they are kept, and it is known which they are
         let counts = other.aggregated_at().is_some()
-            || (other.arrival().preset == Preset::Market && other.is_done(Stage::Process));
+            || (other.arrival().preset == Preset::Market
+                && other.is_done(Stage::Ingest)
+                && other.is_done(Stage::Process));
         if same_feed && counts && other.duplicate_of().is_none() {
             return Ok(Some(other));
         }

@@ -86,11 +86,20 @@ impl<'a> Taken<'a> {
         Ok(counts)
     }
 
+    /// Whether a file that counts has this id as a record. More than one may: a newer version of a key, and a copy, take the
+    /// ids of the file they turn out to be a version or a copy of.
     fn in_records(&mut self, id: u128) -> Result<bool, Error> {
-        let loaded = self.task.call.ledger.load(&records::id(&self.task.feed.name, id))?;
-        let Some(value) = loaded.value else { return Ok(false) };
-        let owner: ReceiptId = parsed(Kind::Id, "of a transaction", &value)?;
-        self.counts(&owner)
+        let mut owners: Vec<ReceiptId> = Vec::new();
+        each_record(self.task.call.ledger, Kind::Id, &records::ids_within(&self.task.feed.name, id), |id, value| {
+            owners.push(parsed(Kind::Id, id, value)?);
+            Ok(ControlFlow::Continue(()))
+        })?;
+        for owner in owners {
+            if self.counts(&owner)? {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 
     /// What this file takes, once all of it was parsed.
@@ -111,7 +120,7 @@ impl Claim {
     pub fn put(&self, task: &Task<'_>, receipt: &Receipt, draft: &mut Draft<'_>) {
         let feed = &task.feed.name;
         match self {
-            Self::Few(ids) => ids.iter().for_each(|id| draft.put(records::id(feed, *id), &receipt.id())),
+            Self::Few(ids) => ids.iter().for_each(|id| draft.put(records::id(feed, *id, &receipt.id()), &receipt.id())),
             Self::Many(object) => {
                 let file = IdFile { receipt: receipt.id(), object: object.clone() };
                 draft.put(records::ids(feed, &receipt.arrival().order()), &file);

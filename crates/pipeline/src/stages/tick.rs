@@ -67,24 +67,20 @@ fn ready(task: &Task<'_>) -> Result<Vec<ReceiptId>, Error> {
     Ok(ready)
 }
 
-/// A file takes the place of an older version of its key. The windows of that one are made due first: once its rows do
-/// not count any more, somebody must see to them.
+/// A file takes the place of an older version of its key, or leaves it to a newer one. Then the windows of the one whose
+/// rows do not count any more are made due. That comes second: it is done again by every tick until the file is done, so
+/// no other tick can have aggregated them before they changed.
 fn take_place(task: &Task<'_>, id: &ReceiptId) -> Result<(), Error> {
-    let place = |draft: &mut Draft<'_>| -> Result<Option<Receipt>, Error> {
-        let mut receipt = draft.receipt(id)?;
-        let replaced = standing::take_place(draft, &mut receipt, task.now())?;
-        draft.put_receipt(&receipt)?;
-        Ok(replaced)
-    };
-    if let Some(replaced) = place(&mut task.draft())? {
-        mark_due(task, &replaced)?;
-    }
-    decide(|| {
+    let replaced = decide(|| {
         let mut draft = task.draft();
-        place(&mut draft)?;
-        draft.commit(MessageId::of_part(&task.message.id(), "place", id.as_str()))
-    })
-    .map(drop)
+        let mut receipt = draft.receipt(id)?;
+        let older = standing::take_place(&mut draft, &mut receipt, task.now())?;
+        draft.put_receipt(&receipt)?;
+        draft.commit(MessageId::of_part(&task.message.id(), "place", id.as_str()))?;
+        let itself = receipt.superseded_by().is_some().then_some(receipt);
+        Ok([older, itself])
+    })?;
+    replaced.iter().flatten().try_for_each(|replaced| mark_due(task, replaced))
 }
 
 /// Makes all windows due that a file has rows in.

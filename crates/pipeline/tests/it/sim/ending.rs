@@ -1,0 +1,174 @@
+//! What a run comes to: all records and all answers, without what may differ, which is when something was done and how
+//! often it was tried.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::ControlFlow;
+
+use pipeline::Millis;
+use pipeline::preset::Preset;
+use pipeline::query::{At, Of, Transactions, aggregates, transactions};
+use pipeline::receipt::{Outcome, Receipt};
+use pipeline::rows::contribution::Filter;
+use pipeline::step::{Kind, RecordKey};
+use serde_json::{Value, json};
+use testkit::{Faults, MemoryLedger, MemoryObjects};
+
+use super::runtime::left;
+use super::world::World;
+
+/// Lines by what they are about.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Ending(BTreeMap<String, String>);
+
+/// Times: whether there is one matters, which it is does not.
+const TIMES: [&str; 13] = [
+    "updated_at",
+    "aggregates_committed_at",
+    "beganAt",
+    "endedAt",
+    "began_at",
+    "ended_at",
+    "at",
+    "until",
+    "countedAt",
+    "counted_at",
+    "aggregatedAt",
+    "aggregated_at",
+    "replayed_at",
+];
+
+/// How often and by what it was tried.
+const TRIES: [&str; 3] = ["attempts", "attempt", "failure"];
+
+impl Ending {
+    pub(super) fn of(world: &World, objects: &MemoryObjects, ledger: &MemoryLedger, now: Millis) -> Self {
+        // who looks at the end is not part of the run
+        let (objects, ledger) = (&objects.with(&Faults::default()), &ledger.with(&Faults::default()));
+        let mut lines = BTreeMap::new();
+        let records = ledger.records();
+        let receipts: BTreeMap<String, Receipt> = records
+            .iter()
+            .filter(|(key, _)| key.kind == Kind::Receipt)
+            .map(|(key, value)| (key.id.clone(), serde_json::from_slice(value).unwrap()))
+            .collect();
+        for (key, value) in &records {
+            if let Some(value) = record(key, value, &receipts) {
+                leaves(format!("{:?} {}", key.kind, key.id), &value, &mut lines);
+            }
+        }
+        for kind in [Kind::Open, Kind::Due] {
+            assert_eq!(left(ledger, kind), Vec::<String>::new(), "nothing of kind {kind:?} is left at the end");
+        }
+        // a stage writes the same object again, however often it works
+        let mut written = BTreeSet::new();
+        for version in objects.versions().into_iter().filter(|version| version.version.starts_with('c')) {
+            let key = format!("{}/{}", version.bucket, version.key);
+            assert!(written.insert(key.clone()), "an output was written with two contents: {key}");
+        }
+        let at = At { objects, ledger, now };
+        for feed in world.feeds.iter() {
+            let name = feed.name.as_str();
+            let told = aggregates(at, feed, None, &Filter::default(), |told| {
+                let sources: Vec<&str> = told.sources.iter().map(|receipt| receipt.as_str()).collect();
+                // how often a tick came to change a window is no matter of the files alone
+                let revision = if feed.preset == Preset::Market { 0 } else { told.revision };
+                let line = format!("{} {:?} {revision} {sources:?}", told.line, told.state);
+                let of = match told.of {
+                    Of::Bar { symbol, start, traded } => format!("{symbol} {start} {traded}"),
+                    Of::Total { currency, status, merchant, day } => format!("{currency} {status} {merchant} {day}"),
+                };
+                assert!(lines.insert(format!("aggregate {name} {of}"), line).is_none(), "{of} is told once");
+                ControlFlow::Continue(())
+            });
+            told.unwrap();
+            if feed.preset == Preset::Transactions {
+                let mut number = 0;
+                let told = transactions(at, feed, &Transactions::default(), |told| {
+                    lines.insert(format!("transaction {name} {number:05}"), serde_json::to_string(&told).unwrap());
+                    number += 1;
+                    ControlFlow::Continue(())
+                });
+                told.unwrap();
+            }
+        }
+        Self(lines)
+    }
+}
+
+/// A record as it must be whatever came when; none for one that may or may not be there.
+fn record(key: &RecordKey, value: &[u8], receipts: &BTreeMap<String, Receipt>) -> Option<Value> {
+    let duplicate = |receipt: &str| receipts.get(receipt).is_some_and(|receipt| receipt.duplicate_of().is_some());
+    let Ok(mut json) = serde_json::from_slice::<Value>(value) else {
+        return Some(json!(String::from_utf8_lossy(value)));
+    };
+    match key.kind {
+        Kind::Receipt => return Some(receipt(&receipts[&key.id], json)),
+        // those who wait for a copy that was quicker than its original were told before anybody knew
+        Kind::Notice if duplicate(key.id.split('/').next().unwrap()) => return None,
+        Kind::Notice => drop(json.as_object_mut().unwrap().remove("event")),
+        // its ids do not count, nor do its rows
+        Kind::Id if duplicate(json.as_str().unwrap()) => return None,
+        Kind::Row if duplicate(json["origin"].as_str().unwrap()) => return None,
+        Kind::Window => drop(json.as_object_mut().unwrap().remove("revision")),
+        _ => {}
+    }
+    Some(plain(json))
+}
+
+/// A receipt. Of a copy that was quicker than its original more is known than of one that was not.
+fn receipt(receipt: &Receipt, json: Value) -> Value {
+    let outcome = receipt.outcome();
+    assert_ne!(outcome, Outcome::InProgress, "{json}");
+    assert_eq!(receipt.adds_up(), Ok(()), "{json}");
+    let json = plain(json);
+    if receipt.duplicate_of().is_some() {
+        return json!({ "outcome": outcome, "duplicate_of": json["duplicate_of"] });
+    }
+    json!({ "outcome": outcome, "status": receipt.status(), "facts": json })
+}
+
+/// Every value by its path, so that what differs is seen in one line.
+fn leaves(path: String, value: &Value, lines: &mut BTreeMap<String, String>) {
+    match value {
+        Value::Object(fields) if !fields.is_empty() => {
+            fields.iter().for_each(|(name, value)| leaves(format!("{path} {name}"), value, lines));
+        }
+        other => drop(lines.insert(path, other.to_string())),
+    }
+}
+
+/// Without times and tries.
+fn plain(value: Value) -> Value {
+    match value {
+        Value::Object(fields) => {
+            let kept = fields.into_iter().filter(|(name, _)| !TRIES.contains(&name.as_str()));
+            let kept = kept.map(|(name, value)| {
+                let value = if TIMES.contains(&name.as_str()) { json!(!value.is_null()) } else { plain(value) };
+                (name, value)
+            });
+            Value::Object(kept.collect())
+        }
+        Value::Array(items) => Value::Array(items.into_iter().map(plain).collect()),
+        other => other,
+    }
+}
+
+/// Differences that are told.
+const DIFFERENCES_MAX: usize = 30;
+
+/// What differs, in words.
+pub(super) fn differences(expected: &Ending, ending: &Ending) -> Vec<String> {
+    let names: BTreeSet<&String> = expected.0.keys().chain(ending.0.keys()).collect();
+    let mut differences = Vec::new();
+    for name in names {
+        let (expected, found) = (expected.0.get(name), ending.0.get(name));
+        if expected != found {
+            let text = |line: Option<&String>| line.map_or("nothing", String::as_str).to_owned();
+            differences.push(format!("  {name}\n    in order: {}\n    here:     {}", text(expected), text(found)));
+        }
+    }
+    let more = differences.len().saturating_sub(DIFFERENCES_MAX);
+    differences.truncate(DIFFERENCES_MAX);
+    differences.extend((more > 0).then(|| format!("  and {more} more")));
+    differences
+}

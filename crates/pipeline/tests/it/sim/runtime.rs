@@ -1,0 +1,246 @@
+//! A runtime in a few lines: queues that deliver at least once, on one thread, as a seed says.
+//!
+//! A message of `files` or `transactions` waits behind those of its stage and feed; of `market`, each is on its own.
+//! Who comes next is chosen; what was handled may come again at once, because the acknowledgement was lost, or later.
+
+use std::collections::VecDeque;
+use std::io;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use pipeline::Millis;
+use pipeline::arrive::{Arrived, arrive};
+use pipeline::handle::{Budget, Call, Pipeline};
+use pipeline::message::{Feed, Message, Tick};
+use pipeline::ports::Commit;
+use pipeline::preset::{Preset, Stage};
+use pipeline::rows::source::{MemoryScratch, Scratch};
+use pipeline::sha256::Sha256;
+use pipeline::step::Kind;
+use testkit::{Faults, MemoryLedger, MemoryObjects};
+
+use super::ending::Ending;
+use super::random::Random;
+use super::world::{IN_ORDER, START, World, bucket};
+
+/// How events and messages come.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Manner {
+    /// In order and once.
+    InOrder,
+    /// As this seed says.
+    Shuffled(u64),
+}
+
+/// Everything of a run that outlives a process, and how it goes on.
+struct Runtime<'a> {
+    world: &'a World,
+    pipeline: Pipeline,
+    objects: MemoryObjects,
+    ledger: MemoryLedger,
+    faults: &'a Faults,
+    lines: Vec<Line>,
+    /// None: nothing is shuffled or repeated.
+    random: Option<Random>,
+    clock: AtomicU64,
+}
+
+/// Who waits behind whom; nobody else can be behind what has no name.
+type Name = Option<(Preset, Option<Stage>, String)>;
+
+struct Line {
+    name: Name,
+    waiting: VecDeque<Waiting>,
+}
+
+struct Waiting {
+    body: Body,
+    attempts: u32,
+}
+
+#[derive(Debug, Clone)]
+enum Body {
+    Event(Arrived),
+    Message(Message),
+}
+
+/// Attempts after which something does not get through at all.
+const ATTEMPTS_MAX: u32 = 40;
+
+/// Runs a world to its end.
+pub(super) fn run(world: &World, manner: Manner, faults: &Faults) -> Ending {
+    let budget = Budget { threads: 1, memory_bytes: 64 * 1024 * 1024 };
+    let random = match manner {
+        Manner::InOrder => None,
+        Manner::Shuffled(seed) => Some(Random::new(seed)),
+    };
+    let mut runtime = Runtime {
+        world,
+        pipeline: Pipeline { feeds: world.feeds.clone(), budget },
+        objects: MemoryObjects::new(faults),
+        ledger: MemoryLedger::new(faults),
+        faults,
+        lines: Vec::new(),
+        random,
+        clock: AtomicU64::new(START + 24 * 60 * 60 * 1000),
+    };
+    runtime.let_in();
+    // two ticks when all is quiet: what the first finds half done, the second ends
+    for due_seconds in [1_000_000, 1_000_001] {
+        runtime.work();
+        runtime.tick(due_seconds);
+    }
+    runtime.work();
+    Ending::of(world, &runtime.objects, &runtime.ledger, START + 48 * 60 * 60 * 1000)
+}
+
+impl Runtime<'_> {
+    /// Writes all files, and has their events and the requests come.
+    fn let_in(&mut self) {
+        let mut events = Vec::new();
+        for upload in &self.world.uploads {
+            let object = self.objects.put(bucket(upload.preset), &upload.key, &upload.bytes);
+            if upload.is_gone {
+                self.objects.remove(&object);
+            }
+            let knows = self.random.as_mut().is_some_and(|random| random.once_in(2));
+            let sha256 = (knows && !upload.is_gone).then(|| {
+                let mut digest = Sha256::default();
+                digest.update(&upload.bytes);
+                digest.finish()
+            });
+            events.push(Body::Event(Arrived { object, at: upload.at, upload: None, sha256 }));
+        }
+        let requests =
+            self.world.requests.iter().cloned().map(|records| Body::Message(Message::MarketProcess(records)));
+        let mut repeated: Vec<Body> = Vec::new();
+        if let Some(random) = &mut self.random {
+            for event in &events {
+                repeated.extend(std::iter::repeat_n(event.clone(), random.below(3)));
+            }
+            repeated.extend(requests.clone().filter(|_| random.once_in(2)));
+            repeated.extend((0..random.below(4)).map(|number| Body::Message(tick(number as u64))));
+            random.shuffle(&mut repeated);
+        }
+        for body in events.into_iter().chain(requests) {
+            self.enqueue(body);
+        }
+        // these come at any time, unless their feed is one whose events come in order: then behind them
+        for body in repeated {
+            if matches!(body, Body::Event(_)) && self.name(&body).is_some() {
+                self.enqueue(body);
+            } else {
+                self.lines.push(Line { name: None, waiting: VecDeque::from([Waiting { body, attempts: 0 }]) });
+            }
+        }
+    }
+
+    fn tick(&mut self, due_seconds: u64) {
+        self.enqueue(Body::Message(tick(due_seconds)));
+    }
+
+    fn name(&self, body: &Body) -> Name {
+        match body {
+            Body::Event(Arrived { object, .. }) => {
+                let preset = pipeline::feed::preset_of(&object.bucket).unwrap();
+                let feed = self.pipeline.feeds.taking(preset, &object.key)?.name.as_str().to_owned();
+                (self.random.is_none() || feed == IN_ORDER).then_some((preset, None, feed))
+            }
+            Body::Message(message) => {
+                let (preset, stage) = message.stage();
+                let feed = message.group().as_str().to_owned();
+                (preset != Preset::Market).then_some((preset, Some(stage), feed))
+            }
+        }
+    }
+
+    fn enqueue(&mut self, body: Body) {
+        let name = self.name(&body);
+        let waiting = Waiting { body, attempts: 0 };
+        let line = self.lines.iter_mut().find(|line| line.name.is_some() && line.name == name);
+        match line {
+            Some(line) => line.waiting.push_back(waiting),
+            None => self.lines.push(Line { name, waiting: VecDeque::from([waiting]) }),
+        }
+    }
+
+    /// Delivers until nothing waits.
+    fn work(&mut self) {
+        while !self.lines.is_empty() {
+            // in order, what came of the first event is done before the next
+            let chosen = match &mut self.random {
+                Some(random) => random.below(self.lines.len()),
+                None => {
+                    self.lines.iter().rposition(|line| matches!(line.waiting[0].body, Body::Message(_))).unwrap_or(0)
+                }
+            };
+            self.deliver(chosen);
+        }
+    }
+
+    fn deliver(&mut self, chosen: usize) {
+        let waiting = &mut self.lines[chosen].waiting[0];
+        waiting.attempts += 1;
+        let (body, attempt) = (waiting.body.clone(), waiting.attempts);
+        assert!(attempt <= ATTEMPTS_MAX, "it never gets through: {body:?}");
+        let before = self.faults.left();
+        let done = self.handle(&body, attempt);
+        if let Err(error) = &done {
+            assert!(self.faults.left() < before, "an error without a fault: {error} of {body:?}");
+        }
+        if self.faults.is_lost() {
+            self.faults.restart();
+        }
+        // what was committed is sent, whatever came of the answer
+        for message in self.ledger.take_outbox() {
+            self.enqueue(Body::Message(message));
+        }
+        let comes_again = done.is_err() || self.random.as_mut().is_some_and(|random| random.once_in(6));
+        if comes_again {
+            return;
+        }
+        let line = &mut self.lines[chosen];
+        line.waiting.pop_front();
+        if line.waiting.is_empty() {
+            self.lines.swap_remove(chosen);
+        }
+        if self.random.as_mut().is_some_and(|random| random.once_in(8)) {
+            self.lines.push(Line { name: None, waiting: VecDeque::from([Waiting { body, attempts: 0 }]) });
+        }
+    }
+
+    fn handle(&self, body: &Body, attempt: u32) -> Result<(), String> {
+        let now = || -> Millis { self.clock.fetch_add(1, Ordering::Relaxed) };
+        let scratch = || Ok(Box::new(MemoryScratch::default()) as Box<dyn Scratch>) as io::Result<Box<dyn Scratch>>;
+        let call = Call {
+            attempt,
+            now: &now,
+            objects: &self.objects,
+            ledger: &self.ledger,
+            scratch: &scratch,
+            progress: &|_, _, _| {},
+        };
+        match body {
+            Body::Event(arrived) => {
+                let Some(arriving) = arrive(&self.pipeline.feeds, arrived.clone()) else { return Ok(()) };
+                let commit = Commit { source: arriving.source, expects: Vec::new(), step: arriving.step };
+                pipeline::ports::Ledger::commit(&self.ledger, commit).map(drop).map_err(|error| told(&error))
+            }
+            Body::Message(message) => self.pipeline.handle(message, &call).map(drop).map_err(|error| told(&error)),
+        }
+    }
+}
+
+fn tick(due_seconds: u64) -> Message {
+    Message::MarketAggregate(Tick { feed: Feed::of_preset(Preset::Market), due_seconds })
+}
+
+/// An error with its causes.
+fn told(error: &dyn std::error::Error) -> String {
+    let causes = std::iter::successors(Some(error), |error| error.source());
+    causes.map(ToString::to_string).collect::<Vec<_>>().join(": ")
+}
+
+/// Whether anything of this kind is left over.
+pub(super) fn left(ledger: &MemoryLedger, kind: Kind) -> Vec<String> {
+    ledger.records().into_keys().filter(|key| key.kind == kind).map(|key| key.id).collect()
+}
