@@ -26,7 +26,7 @@ use std::sync::mpsc::{channel, sync_channel};
 
 use serde::{Deserialize, Serialize};
 
-use crate::batch::Batch;
+use crate::batch::{Batch, Copied, NewNames, WorkerNames};
 use crate::contract::Kind;
 use crate::fold::MakeScratch;
 use crate::groups::{BarGroup, TotalGroup};
@@ -47,7 +47,8 @@ pub struct Settings {
     pub interval: Interval,
     /// Where hours, days and months begin; without it in UTC.
     pub zone: Option<String>,
-    /// Bytes that partials may take before they go to scratch space.
+    /// Bytes that partials may take before they go to scratch space. With less than 16 MiB, names alone may fill it, and
+    /// partials go there with every batch.
     pub memory: usize,
     /// Threads that encode; the result is the same for any number.
     pub threads: usize,
@@ -116,7 +117,7 @@ pub fn contribute(
 /// Batches that are read before they are folded.
 const BATCHES_AHEAD: usize = 2;
 
-/// Hands a file's batches on, in order.
+/// Hands a file's batches on, in order, all with the names of one worker.
 type Batches<'a> = dyn FnMut(&mut dyn FnMut(&mut Batch) -> Result<()>) -> Result<()> + Send + 'a;
 
 /// Folds the good rows that `batches` gives into partials and writes them.
@@ -141,21 +142,29 @@ fn fold_batches(
     writer.finish(kind, rows, settings.interval, &zone)
 }
 
-/// Gives the batches on this thread while another reads the next ones.
+/// Gives the batches on this thread while another reads the next ones. Names stay with the reader, which may go on
+/// with them from batch to batch; here there is a copy.
 fn read_ahead(batches: &mut Batches<'_>, each: &mut dyn FnMut(&mut Batch) -> Result<()>) -> Result<()> {
     std::thread::scope(|scope| {
-        let (full, filled) = sync_channel::<Batch>(BATCHES_AHEAD);
-        let (empty, emptied) = channel();
+        let (full, filled) = sync_channel::<(Batch, NewNames)>(BATCHES_AHEAD);
+        let (empty, emptied) = channel::<Batch>();
         let reading = scope.spawn(move || {
+            let mut copied = Copied::default();
             batches(&mut |batch| {
+                let new = batch.names.since(&mut copied);
                 let mut given = emptied.try_recv().unwrap_or_default();
                 std::mem::swap(batch, &mut given);
+                std::mem::swap(&mut batch.names, &mut given.names);
                 // Nobody takes it once a batch was refused; that is then the answer.
-                full.send(given).map_err(|_| Error::Io(std::io::ErrorKind::BrokenPipe.into()))
+                full.send((given, new)).map_err(|_| Error::Io(std::io::ErrorKind::BrokenPipe.into()))
             })
         });
-        for mut batch in filled {
+        let mut names = WorkerNames::default();
+        for (mut batch, new) in filled {
+            names.follow(&new);
+            std::mem::swap(&mut batch.names, &mut names);
             each(&mut batch)?;
+            std::mem::swap(&mut batch.names, &mut names);
             // The reader may be done.
             let _ = empty.send(batch);
         }

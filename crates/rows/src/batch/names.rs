@@ -9,6 +9,23 @@ pub(crate) struct WorkerNames {
     in_file: Vec<u32>,
     /// What `FileNames::epoch` was then.
     epoch: u32,
+    /// Raised whenever it begins anew.
+    generation: u32,
+}
+
+/// What makes a copy of some names equal to them again.
+#[derive(Debug, Default)]
+pub(crate) struct NewNames {
+    /// Those that the copy has are gone.
+    anew: bool,
+    names: Vec<Vec<u8>>,
+}
+
+/// How far a copy of some names goes.
+#[derive(Debug, Default)]
+pub(crate) struct Copied {
+    generation: u32,
+    names: usize,
 }
 
 /// A worker with more than this begins anew: names that come once only are not worth keeping.
@@ -18,8 +35,24 @@ impl WorkerNames {
     /// To be called between batches.
     pub fn keep_within_bounds(&mut self) {
         if self.names.memory() > WORKER_NAMES_BYTES {
+            *self = WorkerNames { generation: self.generation.wrapping_add(1), ..WorkerNames::default() };
+        }
+    }
+
+    /// The names that a copy which goes as far as `copied` has not got yet.
+    pub fn since(&self, copied: &mut Copied) -> NewNames {
+        let anew = copied.generation != self.generation;
+        let first = if anew { 0 } else { copied.names };
+        *copied = Copied { generation: self.generation, names: self.names.len() };
+        NewNames { anew, names: (first..self.names.len()).map(|name| self.names.get(name as u32).to_vec()).collect() }
+    }
+
+    /// Takes what `since` gave: every name gets the number that it has there.
+    pub fn follow(&mut self, new: &NewNames) {
+        if new.anew {
             *self = WorkerNames::default();
         }
+        new.names.iter().for_each(|name| _ = self.number(name));
     }
 
     /// The number of `name`, given if it is new.

@@ -115,9 +115,10 @@ pub(super) fn checked(kind: Kind, rows: &[Row], interval: Interval, zone: &str) 
     told
 }
 
-/// The rows as good rows come.
-pub(super) fn batch(rows: &[Row]) -> Batch {
-    let mut batch = Batch { rows: rows.len() as u32, ..Batch::default() };
+/// The rows as good rows come, in place of those before.
+pub(super) fn fill(batch: &mut Batch, rows: &[Row]) {
+    batch.clear();
+    batch.rows = rows.len() as u32;
     for row in rows {
         match row {
             Row::Trade { symbol, time, price, volume, sequence } => {
@@ -153,7 +154,6 @@ pub(super) fn batch(rows: &[Row]) -> Batch {
             }
         }
     }
-    batch
 }
 
 /// Mostly what 64 bits hold.
