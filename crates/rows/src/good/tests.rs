@@ -53,7 +53,7 @@ struct Way {
 
 const PLAIN: Way = Way { threads: 1, piece_bytes: 1 << 18, memory: 1 << 28 };
 
-fn written(input: &[u8], contract: Option<&Contract>, known: Option<Box<dyn Known>>, way: &Way) -> Written {
+fn written<'k>(input: &[u8], contract: Option<&'k Contract>, known: Option<&'k mut dyn Known>, way: &Way) -> Written {
     let (parquet, csv) = (Sink::default(), Sink::default());
     let options = Options {
         contract,
@@ -368,9 +368,9 @@ fn ids_of_earlier_files_are_repeats() {
     let hash = |id: &str| xxhash_rust::xxh3::xxh3_128(id.as_bytes());
     for (threads, piece_bytes) in [(1, 1 << 18), (3, 64)] {
         let taken = Arc::new(Mutex::new(Vec::new()));
-        let known = Earlier { ids: vec![hash("old")], taken: Arc::clone(&taken) };
+        let mut known = Earlier { ids: vec![hash("old")], taken: Arc::clone(&taken) };
         let way = Way { threads, piece_bytes, memory: 1 << 28 };
-        let written = written(csv.as_bytes(), None, Some(Box::new(known)), &way);
+        let written = written(csv.as_bytes(), None, Some(&mut known), &way);
         let Report { good, rejected, duplicate, rejects, .. } = written.report;
         assert_eq!((good, rejected, duplicate), (2, 2, 2));
         let told: Vec<(u64, Vec<&str>)> =
