@@ -12,14 +12,22 @@ tools := justfile_directory() / "target/tools"
 default:
     @{{ quote(just_executable()) }} --justfile {{ quote(justfile()) }} --list --unsorted
 
-# Make sample files, check them and show what became of every row
+# Make sample files, good and bad, take them through the pipeline and show what became of every row
 run:
+    #!/bin/sh
+    set -eu
     cargo build --release -p app -p rows --bins --example generate
-    @rm -rf target/samples
-    @"{{ target }}/release/examples/generate" samples --out target/samples
-    @echo "millrace check target/samples/*"
+    millrace="{{ target }}/release/millrace"
+    rm -rf target/samples target/samples-data
+    "{{ target }}/release/examples/generate" samples --out target/samples
+    show() { echo; echo "\$ millrace $*"; "$millrace" "$@" --data target/samples-data; }
     # 3 says that some rows were rejected: the samples hold bad rows on purpose
-    @"{{ target }}/release/millrace" check target/samples/* || [ $? -eq 3 ]
+    show run target/samples/* || [ $? -eq 3 ]
+    show status transactions.csv
+    show rejects transactions.csv
+    show bars --interval 1h --symbol NVDA | head -n 6
+    show totals --currency EUR --status completed | head -n 6
+    show doctor
 
 # Everything CI runs: format, lints, docs, dependencies, tests
 check: format-check lint docs deny test

@@ -24,6 +24,7 @@ use crate::preset::{Preset, Stage};
 pub use account::{Account, Counts, Drift, RefusedFile, Unaccounted};
 pub use event::{Event, What};
 pub use outcome::{Outcome, Status};
+pub(crate) use view::DETAILS_SECONDS;
 pub use view::View;
 
 /// What is known when an object version arrives; the same for every delivery of the event.
@@ -192,6 +193,24 @@ impl Receipt {
         (self.duplicate_of, self.stages) = (None, BTreeMap::new());
         self.links.clear();
         self.updated_at = self.updated_at.max(at);
+    }
+
+    /// Forgets the details that expire: what failed on the way, and how it had ended before it was begun anew. What became
+    /// of its rows stays, and so do the hash and the times. Says whether there was anything to forget.
+    pub fn forget_details(&mut self) -> bool {
+        let mut forgot = !self.past.is_empty();
+        self.past.clear();
+        for progress in self.stages.values_mut() {
+            forgot |= progress.failure.is_some() || progress.blocked.is_some() || !progress.parts.is_empty();
+            (progress.failure, progress.blocked) = (None, None);
+            progress.parts.clear();
+        }
+        forgot
+    }
+
+    /// When it last changed.
+    pub fn updated_at(&self) -> Millis {
+        self.updated_at
     }
 
     /// How often it was begun anew.

@@ -195,3 +195,31 @@ fn a_watched_folder_is_taken_from_and_others_may_ask_meanwhile() {
 fn pid_of(child: &std::process::Child) -> String {
     child.id().to_string()
 }
+
+#[test]
+fn invariant_7_memory_stays_within_bounds_whatever_the_file() {
+    let folder = folder(&[]);
+    let path = folder.path();
+    let mut file = std::io::BufWriter::new(fs::File::create(path.join("large.csv")).unwrap());
+    // every row is a bar of its own and a symbol of its own: nothing folds
+    std::io::Write::write_all(&mut file, b"symbol,price,volume,timestamp\n").unwrap();
+    for row in 0..2_500_000_u32 {
+        let (minute, second) = (row / 60 % 60, row % 60);
+        let line = format!("SYMBOL{row},{}.5,{},2026-01-01T09:{minute:02}:{second:02}Z\n", row % 1000, row % 77);
+        std::io::Write::write_all(&mut file, line.as_bytes()).unwrap();
+    }
+    drop(file);
+    let bytes = fs::metadata(path.join("large.csv")).unwrap().len();
+    assert!(bytes > 100_000_000, "{bytes}");
+    let mut child = millrace(path, &["run", "large.csv"]).stdout(std::process::Stdio::null()).spawn().unwrap();
+    let mut peak_kb = 0;
+    while child.try_wait().unwrap().is_none() {
+        let status = fs::read_to_string(format!("/proc/{}/status", child.id())).unwrap_or_default();
+        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+        let kb = line.and_then(|line| line.trim().trim_end_matches(" kB").parse::<u64>().ok());
+        peak_kb = peak_kb.max(kb.unwrap_or(0));
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    assert_eq!(child.wait().unwrap().code(), Some(0));
+    assert!(peak_kb > 10_000 && peak_kb * 1024 < 512_000_000, "peak of {peak_kb} KB");
+}

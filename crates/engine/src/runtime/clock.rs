@@ -16,7 +16,7 @@ use crate::session::forget_sources;
 
 const LOOK_EVERY: Duration = Duration::from_millis(50);
 const MARK_EVERY: Duration = Duration::from_secs(1);
-const KEEP_EVERY: Duration = Duration::from_secs(60 * 60);
+const KEEP_EVERY: Duration = Duration::from_secs(6 * 60 * 60);
 
 /// Works until the engine stops.
 pub(super) fn run(shared: &Shared) {

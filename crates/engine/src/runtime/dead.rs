@@ -170,7 +170,30 @@ pub struct Shown {
     pub message: String,
 }
 
-const SAMPLE_CHARS: usize = 400;
+const SAMPLE_CHARS: usize = 600;
+
+/// The front of a message. Of rows that travel in it only the form is shown: what a partner sends is not for every log.
+fn sample(body: &[u8]) -> String {
+    let text = String::from_utf8_lossy(body);
+    let masked = |row: &str| -> String {
+        let mask = |letter: char| match letter {
+            letter if letter.is_ascii_digit() => '9',
+            letter if letter.is_alphabetic() => 'x',
+            letter => letter,
+        };
+        row.chars().map(mask).collect()
+    };
+    let shown = match Message::from_json(&text) {
+        Ok(Message::MarketProcess(mut records)) => {
+            let rows = records.records.len();
+            records.records = records.records.iter().take(1).map(|row| masked(row)).collect();
+            let message = Message::MarketProcess(records);
+            format!("{rows} rows such as: {}", message.to_json().unwrap_or_default())
+        }
+        _ => text.into_owned(),
+    };
+    shown.chars().take(SAMPLE_CHARS).collect()
+}
 
 impl DeadLetter {
     fn told(&self, shared: &Shared) -> Told {
@@ -258,7 +281,7 @@ impl Engine {
             notes: notes.collect(),
             trace_id: receipt.as_ref().map(|receipt| receipt.arrival().trace.clone()),
             contract: receipt.as_ref().and_then(|receipt| receipt.account()?.contract.clone()),
-            message: String::from_utf8_lossy(&shown.body).chars().take(SAMPLE_CHARS).collect(),
+            message: sample(&shown.body),
             letter,
         })
     }
@@ -329,5 +352,22 @@ impl Engine {
         let letters = list(&self.shared)?;
         letters.iter().try_for_each(|letter| self.purge(&letter.id))?;
         Ok(letters.len())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use pipeline::message::{Feed, Records};
+
+    #[test]
+    fn rows_in_a_sample_are_masked() {
+        let feed = Feed::of_preset(pipeline::preset::Preset::Market);
+        let records = vec!["{\"symbol\":\"ACME\",\"price\":\"19.5\"}".to_owned(), "{}".to_owned()];
+        let message = Message::MarketProcess(Records { feed, origin: "o".into(), of: None, part: 0, records });
+        let shown = sample(message.to_json().unwrap().as_bytes());
+        assert!(shown.starts_with("2 rows such as: ") && shown.contains("99.9"), "{shown}");
+        assert!(!shown.contains("ACME") && !shown.contains("19.5"), "{shown}");
+        assert!(sample(b"no message").contains("no message"));
     }
 }

@@ -20,6 +20,8 @@ pub struct Kept {
     pub archived: usize,
     /// Bytes on disk that were given back.
     pub bytes_freed: u64,
+    /// Receipts whose details have expired.
+    pub details_forgotten: usize,
 }
 
 /// Does what is due.
@@ -44,6 +46,7 @@ pub(super) fn run(shared: &Shared, at: Millis) -> Result<Kept> {
             }
         }
     }
+    kept.details_forgotten = pipeline::tell::forget_details(&shared.ports(), at)?;
     Ok(kept)
 }
 

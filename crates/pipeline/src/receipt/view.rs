@@ -11,7 +11,7 @@ use crate::object::{ObjectVersion, ReceiptId};
 use crate::preset::{Preset, Stage};
 
 /// Seconds for which status details are kept: 30 days.
-const DETAILS_SECONDS: u64 = 30 * 24 * 60 * 60;
+pub(crate) const DETAILS_SECONDS: u64 = 30 * 24 * 60 * 60;
 
 /// A receipt as it is read.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]

@@ -1,6 +1,9 @@
 //! The domain at its one door, on the strict fakes of both ports.
 #![expect(clippy::unwrap_used, reason = "what is missing fails the test")]
 
+mod corpus;
+mod invariants;
+mod limits;
 mod sim;
 mod stages;
 mod world;

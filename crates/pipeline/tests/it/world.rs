@@ -57,7 +57,11 @@ impl World {
 
     /// A file comes in and its event is delivered.
     pub fn arrives(&mut self, bucket: &str, key: &str, text: &str) -> ReceiptId {
-        let object = self.objects.put(bucket, key, text.as_bytes());
+        self.arrives_bytes(bucket, key, text.as_bytes())
+    }
+
+    pub fn arrives_bytes(&mut self, bucket: &str, key: &str, bytes: &[u8]) -> ReceiptId {
+        let object = self.objects.put(bucket, key, bytes);
         let arrived = Arrived { object, at: self.now(), upload: None, sha256: None };
         let arriving = arrive(&self.pipeline.feeds, arrived).expect("a feed takes it");
         let commit = Commit { source: arriving.source, expects: Vec::new(), step: arriving.step };
@@ -113,6 +117,12 @@ impl World {
     /// A file comes in and everything about it is done.
     pub fn takes(&mut self, bucket: &str, key: &str, text: &str) -> ReceiptId {
         let id = self.arrives(bucket, key, text);
+        self.run();
+        id
+    }
+
+    pub fn takes_bytes(&mut self, bucket: &str, key: &str, bytes: &[u8]) -> ReceiptId {
+        let id = self.arrives_bytes(bucket, key, bytes);
         self.run();
         id
     }

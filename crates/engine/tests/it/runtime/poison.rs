@@ -76,6 +76,14 @@ fn skipped_and_marked_it_lets_others_pass_and_heals_when_it_is_redriven() {
     assert_eq!(world.lines("acme"), undisturbed());
     assert!(world.engine.dead_letters().unwrap().is_empty());
     world.is_well();
+
+    // what failed on the way is a detail, and those expire after 30 days; what became of the rows stays
+    let failure = |world: &World| world.receipt(&bad).progress(Stage::Validate).unwrap().failure.is_some();
+    let days = |days: u64| Some(engine::runtime::now() + days * 24 * 60 * 60 * 1000);
+    assert_eq!(world.engine.keep(days(29)).unwrap().details_forgotten, 0);
+    assert!(failure(&world));
+    assert_eq!(world.engine.keep(days(31)).unwrap().details_forgotten, 1);
+    assert!(!failure(&world) && world.receipt(&bad).outcome() == Outcome::Completed);
 }
 
 #[test]
