@@ -36,8 +36,8 @@ pub struct Sinks {
 
 /// Ids of transactions beyond this file, each as the hash of its text: `xxh3_128`.
 pub trait Known: Send {
-    /// Sets `known` to whether each of `ids` was taken by an earlier file. What this file took is asked for as well, and
-    /// must not make a difference.
+    /// Sets `known` to whether each of `ids` was taken by an earlier file. What this file took is asked for as well,
+    /// and must not make a difference.
     fn known(&mut self, ids: &[u128], known: &mut Vec<bool>) -> std::io::Result<()>;
     /// Tells the ids of good rows, in file order, each once. They count when the file was completed.
     fn taken(&mut self, ids: &[u128]) -> std::io::Result<()>;

@@ -92,7 +92,7 @@ impl Reader {
     }
 
     /// Gives rows in order, each with its number from 0, until `each` breaks off. Row groups without a time in
-    /// `[from, to)` are passed over, so that not much more than that span is read; rows outside of it are given as well.
+    /// `[from, to)` are passed over, so that not much more than that span is read; rows outside of it come as well.
     pub fn rows_between(
         &mut self,
         from: Option<i64>,

@@ -257,7 +257,9 @@ proptest! {
 
     #[test]
     fn damage_is_an_error_or_makes_no_difference_to_rows(
-        file in files(), flips in prop::collection::vec((any::<prop::sample::Index>(), 1u8..), 1..4), cut in any::<prop::sample::Index>(),
+        file in files(),
+        flips in prop::collection::vec((any::<prop::sample::Index>(), 1u8..), 1..4),
+        cut in any::<prop::sample::Index>(),
     ) {
         let contract = Contract::parse(&file.contract).unwrap();
         let whole = written(file.csv.as_bytes(), Some(&contract), None, &PLAIN).parquet;
