@@ -103,9 +103,9 @@ impl Files {
         let parent = path.parent().unwrap_or(&self.folder);
         self.step()?;
         match fs::create_dir(parent) {
-            Ok(()) => sync_folder(&self.folder)?,
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
-            Err(error) => return Err(error),
+            Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
+            // one that is there may have been made a moment ago, by a thread that has not synced it yet
+            Ok(()) | Err(_) => sync_folder(&self.folder)?,
         }
         self.step()?;
         fs::rename(&unfinished.path, &path)?;
