@@ -25,8 +25,8 @@ run:
     show run target/samples/* || [ $? -eq 3 ]
     show status transactions.csv
     show rejects transactions.csv
-    show bars --interval 1h --symbol NVDA | head -n 6
-    show totals --currency EUR --status completed | head -n 6
+    show bars --interval 1h --symbol NVDA | head -n 7
+    show totals --currency EUR --status completed | head -n 7
     show doctor
 
 # Everything CI runs: format, lints, docs, dependencies, tests

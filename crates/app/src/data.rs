@@ -71,8 +71,10 @@ pub(crate) struct Place {
 
 /// Where a command writes, and from where it was given.
 pub(crate) struct Out<'a> {
-    /// Data.
+    /// Data, every byte as it is.
     pub data: &'a mut (dyn Write + Send),
+    /// Data for people, with colours that are left out where nobody sees them.
+    pub page: &'a mut (dyn Write + Send),
     /// Everything else.
     pub notes: &'a mut (dyn Write + Send),
     /// Relative paths begin here.
@@ -139,9 +141,11 @@ pub(crate) fn run(ask: Ask) -> Result<ExitCode> {
         let message = format!("there is no data folder {}", place.data.display());
         return Err(Hint::new(message, "name it with --data, or make one with `millrace run FILE`").into());
     }
-    let (mut stdout, mut stderr) = (anstream::stdout(), anstream::stderr());
+    let (mut stdout, mut stderr) = (std::io::stdout(), anstream::stderr());
+    let mut page = anstream::stdout();
     let mut out = Out {
         data: &mut stdout,
+        page: &mut page,
         notes: &mut stderr,
         folder: std::env::current_dir().context("this folder")?,
         is_watched: std::io::IsTerminal::is_terminal(&std::io::stderr()),

@@ -8,6 +8,7 @@ mod blocks;
 mod change;
 mod check;
 mod clock;
+mod digest;
 mod error;
 mod files;
 mod key;

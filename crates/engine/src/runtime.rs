@@ -106,7 +106,7 @@ impl std::fmt::Debug for Shared {
     }
 }
 
-/// Workers of one queue: one more than cores, so that one waits for the disk while the others work.
+/// Workers of one queue: one waits for the disk while the other works.
 const WORKERS_PER_LINE: usize = 2;
 
 impl Engine {

@@ -134,7 +134,7 @@ impl ObjectsPort for Session {
         };
         let open =
             open.map_err(|error| from_objects(format!("read object {}/{}", object.bucket, object.key), error))?;
-        let (bytes, sha256) = (open.head.bytes, Some(open.head.sha256.clone()));
+        let (bytes, sha256) = (open.head.bytes, open.head.sha256().map(str::to_owned));
         Ok(Opened { input: open.into_input(), bytes, sha256 })
     }
 

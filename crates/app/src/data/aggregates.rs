@@ -81,7 +81,7 @@ pub(super) fn feed<'e>(engine: &'e Engine, name: &str) -> Result<&'e Declared> {
 pub(super) fn bars(arguments: &Bars, engine: &Engine, out: &mut Out<'_>) -> Result<ExitCode> {
     let name = arguments.symbol.as_ref().map(|symbol| symbol.clone().into_bytes());
     let filter = Filter { name, from: arguments.from, to: arguments.to, currency: None, status: None };
-    let heading = "symbol,start,open,high,low,close,volume,trades,notional,vwap,state,revision";
+    let heading = "symbol,start,open,high,low,close,volume,trades,notional,vwap,made_of,state,revision";
     let what = Asked { feed: &arguments.feed, interval: arguments.interval, filter, json: arguments.json, heading };
     print(&what, engine, out)
 }
@@ -146,12 +146,24 @@ fn names(of: &Of<'_>) -> Vec<String> {
     }
 }
 
+/// Bars of trades and bars that came as bars are never added up; which one it is, is a cell of its line.
+fn made_of(of: &Of<'_>) -> Option<&'static str> {
+    match of {
+        Of::Bar { traded, .. } => Some(if *traded { "trades" } else { "bars" }),
+        Of::Total { .. } => None,
+    }
+}
+
 fn write_csv(aggregate: &Aggregate<'_>, into: &mut Vec<u8>) {
     for name in names(&aggregate.of) {
         csv::write_field(name.as_bytes(), b',', into);
         into.push(b',');
     }
     into.extend_from_slice(aggregate.line.as_bytes());
+    if let Some(made_of) = made_of(&aggregate.of) {
+        into.push(b',');
+        into.extend_from_slice(made_of.as_bytes());
+    }
     into.extend_from_slice(format!(",{},{}", state(aggregate.state), aggregate.revision).as_bytes());
 }
 
@@ -159,6 +171,7 @@ fn write_csv(aggregate: &Aggregate<'_>, into: &mut Vec<u8>) {
 fn write_json(heading: &str, aggregate: &Aggregate<'_>, into: &mut Vec<u8>) {
     let mut cells = names(&aggregate.of);
     cells.extend(aggregate.line.split(',').map(str::to_owned));
+    cells.extend(made_of(&aggregate.of).map(str::to_owned));
     let mut object = serde_json::Map::new();
     for (name, cell) in heading.split(',').zip(cells) {
         let value = match (name, cell.is_empty()) {

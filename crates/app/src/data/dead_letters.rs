@@ -102,7 +102,7 @@ fn done(word: &str, count: usize, json: bool, out: &mut Out<'_>) -> Result<ExitC
         writeln!(out.data, "{}", serde_json::json!({ word: count }))?;
     } else {
         let letters = if count == 1 { "dead letter" } else { "dead letters" };
-        writeln!(out.data, "{word} {count} {letters}")?;
+        writeln!(out.page, "{word} {count} {letters}")?;
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -131,7 +131,7 @@ fn list(engine: &Engine, json: bool, out: &mut Out<'_>) -> Result<ExitCode> {
         ]
     };
     let heading = ["id", "stage", "file", "feed", ">attempts", "died (UTC)", "why"];
-    table::print(out.data, &heading, &letters.iter().map(row).collect::<Vec<_>>())?;
+    table::print(out.page, &heading, &letters.iter().map(row).collect::<Vec<_>>())?;
     Ok(ExitCode::SUCCESS)
 }
 
@@ -142,8 +142,8 @@ fn show(engine: &Engine, id: &str, json: bool, out: &mut Out<'_>) -> Result<Exit
         return Ok(ExitCode::SUCCESS);
     }
     let letter = &shown.letter;
-    writeln!(out.data, "{BOLD}{}{BOLD:#}  {RED}{}{RED:#}", letter.id, letter.code.as_deref().unwrap_or("dead"))?;
-    let mut line = |what: &str, said: &str| writeln!(out.data, "  {DIM}{what:<10}{DIM:#}{said}");
+    writeln!(out.page, "{BOLD}{}{BOLD:#}  {RED}{}{RED:#}", letter.id, letter.code.as_deref().unwrap_or("dead"))?;
+    let mut line = |what: &str, said: &str| writeln!(out.page, "  {DIM}{what:<10}{DIM:#}{said}");
     line("stage", &format!("{:?}", letter.stage).to_lowercase())?;
     line("queue", &letter.queue)?;
     line("file", letter.file.as_deref().unwrap_or("-"))?;

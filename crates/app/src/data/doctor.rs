@@ -32,17 +32,17 @@ pub(super) fn run(arguments: &Arguments, engine: &Engine, out: &mut Out<'_>) -> 
         return Ok(code);
     }
     for finding in &found.findings {
-        writeln!(out.data, "{RED}wrong{RED:#}: {}\n  {CYAN}hint{CYAN:#}: {}", finding.what, finding.hint)?;
+        writeln!(out.page, "{RED}wrong{RED:#}: {}\n  {CYAN}hint{CYAN:#}: {}", finding.what, finding.hint)?;
     }
     let [objects, files, messages, dead] =
         [found.objects, found.files, found.messages, found.dead_letters].map(|count| size::count(count as u64));
     let bytes = size::bytes(found.bytes);
     writeln!(
-        out.data,
+        out.page,
         "looked at {files} files, {objects} objects ({bytes}), {messages} waiting messages, {dead} dead letters"
     )?;
     if found.findings.is_empty() {
-        writeln!(out.data, "{GREEN}all is well{GREEN:#}: every byte has its checksum, every row is accounted for")?;
+        writeln!(out.page, "{GREEN}all is well{GREEN:#}: every byte has its checksum, every row is accounted for")?;
     }
     Ok(code)
 }

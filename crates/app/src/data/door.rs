@@ -38,6 +38,9 @@ struct Question {
 #[serde(rename_all = "lowercase")]
 enum Line {
     Data(String),
+    /// Data that is no text.
+    Bytes(Vec<u8>),
+    Page(String),
     Notes(String),
     Code(u8),
 }
@@ -96,13 +99,14 @@ fn answer(engine: &Engine, visitor: &UnixStream) -> Result<()> {
     let Question { words, folder, is_watched } = serde_json::from_str(&line)?;
     let shared = Arc::new(Mutex::new(BufWriter::new(visitor.try_clone()?)));
     let (mut data, mut notes) = (Frames::new(&shared, Line::Data), Frames::new(&shared, Line::Notes));
+    let mut page = Frames::new(&shared, Line::Page);
     let code = match crate::parse_ask(&words) {
         Err(what) => {
             notes.write_all(what.as_bytes())?;
             2
         }
         Ok(ask) => {
-            let mut out = Out { data: &mut data, notes: &mut notes, folder, is_watched };
+            let mut out = Out { data: &mut data, page: &mut page, notes: &mut notes, folder, is_watched };
             match ask.answer(engine, &mut out) {
                 Ok(code) => number(code),
                 Err(error) => {
@@ -113,6 +117,7 @@ fn answer(engine: &Engine, visitor: &UnixStream) -> Result<()> {
         }
     };
     data.flush()?;
+    page.flush()?;
     notes.flush()?;
     let mut writer = shared.lock().unwrap_or_else(PoisonError::into_inner);
     writeln!(writer, "{}", serde_json::to_string(&Line::Code(code))?)?;
@@ -141,11 +146,14 @@ impl Frames {
     fn send(&mut self, bytes: usize) -> io::Result<()> {
         // a character that was cut goes with the next frame
         let whole = match std::str::from_utf8(&self.held[..bytes]) {
-            Err(error) if error.error_len().is_none() => error.valid_up_to(),
+            Err(error) if error.error_len().is_none() && error.valid_up_to() > 0 => error.valid_up_to(),
             _ => bytes,
         };
-        let text: Vec<u8> = self.held.drain(..whole).collect();
-        let line = (self.as_line)(String::from_utf8_lossy(&text).into_owned());
+        let bytes: Vec<u8> = self.held.drain(..whole).collect();
+        let line = match String::from_utf8(bytes) {
+            Ok(text) => (self.as_line)(text),
+            Err(error) => Line::Bytes(error.into_bytes()),
+        };
         let mut to = self.to.lock().unwrap_or_else(PoisonError::into_inner);
         writeln!(to, "{}", serde_json::to_string(&line).map_err(io::Error::from)?)?;
         to.flush()
@@ -178,6 +186,8 @@ pub(super) fn ask(folder: &Path, out: &mut Out<'_>, taken: anyhow::Error) -> Res
     for line in BufReader::new(&stream).lines() {
         match serde_json::from_str(&line.context("the process that has the data folder")?)? {
             Line::Data(text) => out.data.write_all(text.as_bytes())?,
+            Line::Bytes(bytes) => out.data.write_all(&bytes)?,
+            Line::Page(text) => out.page.write_all(text.as_bytes())?,
             Line::Notes(text) => out.notes.write_all(text.as_bytes())?,
             Line::Code(code) => return Ok(ExitCode::from(code)),
         }

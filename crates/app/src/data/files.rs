@@ -100,7 +100,7 @@ pub(super) fn run(arguments: &Arguments, engine: &Engine, out: &mut Out<'_>) -> 
             writeln!(out.data, "{}", serde_json::to_string(&receipt.view())?)?;
         }
     } else {
-        print(&files, out.data)?;
+        print(&files, out.page)?;
     }
     if let Some(mark) = mark {
         writeln!(out.notes, "more: --after {mark}")?;

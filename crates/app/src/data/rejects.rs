@@ -92,7 +92,7 @@ fn print(receipt: &Receipt, report: &Value, out: &mut Out<'_>) -> Result<()> {
             ]
         })
         .collect();
-    table::print(out.data, &[">line", "column", "value", "reasons", "what to do"], &rows)?;
+    table::print(out.page, &[">line", "column", "value", "reasons", "what to do"], &rows)?;
     let counts = receipt.account().map(|account| account.counts.clone()).unwrap_or_default();
     let refused = counts.rejected + counts.duplicate;
     if refused > rows.len() as u64 {

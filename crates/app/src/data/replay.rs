@@ -63,7 +63,7 @@ pub(super) fn run(arguments: &Arguments, engine: &Engine, out: &mut Out<'_>) -> 
             writeln!(out.data, "{}", serde_json::to_string(&receipt.view())?)?;
         }
     } else {
-        files::print(&after, out.data)?;
+        files::print(&after, out.page)?;
     }
     Ok(code_of(after.iter().map(Receipt::outcome)))
 }
@@ -96,9 +96,9 @@ fn look(arguments: &Arguments, engine: &Engine, chosen: &[Receipt], out: &mut Ou
             }
         };
         if preview.changes {
-            writeln!(out.data, "{}", preview.file_id)?;
-            writeln!(out.data, "  now    {}", preview.before.as_ref().map_or_else(|| "-".to_owned(), said))?;
-            writeln!(out.data, "  would  {}", said(&preview.after))?;
+            writeln!(out.page, "{}", preview.file_id)?;
+            writeln!(out.page, "  now    {}", preview.before.as_ref().map_or_else(|| "-".to_owned(), said))?;
+            writeln!(out.page, "  would  {}", said(&preview.after))?;
         }
     }
     let (files, changed) = (size::count(chosen.len() as u64), size::count(changed));

@@ -89,9 +89,9 @@ fn waits_for(engine: &Engine, receipt: &Receipt) -> Result<Option<String>> {
 fn print(engine: &Engine, receipt: &Receipt, versions: usize, out: &mut Out<'_>) -> Result<()> {
     let view = receipt.view();
     let (said, style) = word(receipt.outcome());
-    writeln!(out.data, "{BOLD}{}{BOLD:#}  {style}{said}{style:#}", view.file_id)?;
+    writeln!(out.page, "{BOLD}{}{BOLD:#}  {style}{said}{style:#}", view.file_id)?;
     let status = serde_json::to_value(view.status)?;
-    let mut line = |what: &str, said: String| writeln!(out.data, "  {DIM}{what:<13}{DIM:#}{said}");
+    let mut line = |what: &str, said: String| writeln!(out.page, "  {DIM}{what:<13}{DIM:#}{said}");
     line("status", status.as_str().unwrap_or_default().to_owned())?;
     line("receipt", view.receipt_id.to_string())?;
     line("object", format!("{}/{} version {}", view.bucket_name, view.object_key, view.version_id))?;

@@ -50,8 +50,11 @@ fn files_go_in_and_everything_can_be_asked() {
 
     let bars = stdout(&run(path, &["bars"]));
     let mut lines = bars.lines();
-    assert_eq!(lines.next(), Some("symbol,start,open,high,low,close,volume,trades,notional,vwap,state,revision"));
-    assert!(lines.next().unwrap().starts_with("A,2026-01-01T09:00:00Z,10,11,10,11,3,2,31,10.33333333,"));
+    assert_eq!(
+        lines.next(),
+        Some("symbol,start,open,high,low,close,volume,trades,notional,vwap,made_of,state,revision")
+    );
+    assert!(lines.next().unwrap().starts_with("A,2026-01-01T09:00:00Z,10,11,10,11,3,2,31,10.33333333,trades,"));
     let bar = json(path, &["bars", "--json", "--symbol", "A", "--interval", "1h"]);
     assert_eq!(
         (bar["close"].as_str(), bar["trades"].as_u64(), bar["revision"].as_u64()),
@@ -77,6 +80,19 @@ fn files_go_in_and_everything_can_be_asked() {
     assert_eq!(stdout(&run(path, &["files", "--preset", "transactions"])).lines().count(), 2);
     let sound = run(path, &["doctor"]);
     assert_eq!(sound.status.code(), Some(0), "{}", stdout(&sound));
+}
+
+#[test]
+fn what_a_sender_wrote_goes_back_byte_by_byte() {
+    let folder = folder(&[]);
+    let path = folder.path();
+    let row = b"\xff\xfe \x1b[31mred\x1b[0m,2026-01-05T10:00:00Z,1,EUR,Shop,completed\n";
+    let text = [b"transaction_id,timestamp,amount,currency,merchant,status\n".as_slice(), row].concat();
+    fs::write(path.join("odd.csv"), text).unwrap();
+    run(path, &["run", "odd.csv"]);
+    let raw = run(path, &["rejects", "odd.csv", "--raw"]).stdout;
+    let sent = &row[..row.len() - 1];
+    assert!(raw.windows(sent.len()).any(|piece| piece == sent), "{}", raw.escape_ascii());
 }
 
 #[test]

@@ -7,8 +7,9 @@ use std::io::{self, Read, Seek, SeekFrom};
 
 use pipeline::rows::pack;
 use pipeline::rows::source::Input;
-use pipeline::sha256::Sha256;
 use xxhash_rust::xxh3::{Xxh3, xxh3_64};
+
+use super::digest::Digest;
 
 use super::error::Error;
 
@@ -21,15 +22,14 @@ const ENTRY_BYTES: usize = 12;
 #[derive(Debug)]
 pub(super) struct Summary {
     pub(super) bytes: u64,
-    pub(super) sha256: String,
+    pub(super) digest: String,
     pub(super) table: Table,
 }
 
 /// Sums up plain bytes as they pass.
-#[derive(Default)]
 pub(super) struct Summing {
     bytes: u64,
-    sha256: Sha256,
+    digest: Digest,
     block: Xxh3,
     block_bytes: usize,
     table: Table,
@@ -42,12 +42,17 @@ impl std::fmt::Debug for Summing {
 }
 
 impl Summing {
+    /// Nothing yet.
+    pub(super) fn new(digest: Digest) -> Self {
+        Self { bytes: 0, digest, block: Xxh3::new(), block_bytes: 0, table: Table::default() }
+    }
+
     pub(super) fn bytes(&self) -> u64 {
         self.bytes
     }
 
     pub(super) fn update(&mut self, mut bytes: &[u8]) {
-        self.sha256.update(bytes);
+        self.digest.update(bytes);
         self.bytes += bytes.len() as u64;
         while !bytes.is_empty() {
             let (now, later) = bytes.split_at(bytes.len().min(BLOCK_BYTES - self.block_bytes));
@@ -64,7 +69,7 @@ impl Summing {
         if self.block_bytes > 0 {
             self.end_block();
         }
-        Summary { bytes: self.bytes, sha256: self.sha256.finish(), table: self.table }
+        Summary { bytes: self.bytes, digest: self.digest.finish(), table: self.table }
     }
 
     fn end_block(&mut self) {

@@ -5,10 +5,10 @@ use std::fmt;
 use std::ops::{Bound, ControlFlow};
 
 use pipeline::object::ObjectVersion;
-use pipeline::sha256::Sha256;
 
 use super::change::LAST_KEY;
 use super::clock::from_text;
+use super::digest::Digest;
 use super::error::{Error, Result};
 use super::lifecycle::from_reader;
 use super::record::{Place, Record};
@@ -118,18 +118,18 @@ impl Objects {
     /// Reads one object as it is now, wherever it lies.
     fn check_one(&self, object: &ObjectVersion) -> Result<()> {
         let mut open = self.read(object)?;
-        let mut sha256 = Sha256::default();
+        let mut digest = Digest::like(&open.head.digest);
         loop {
             let block = open.input.next_block().map_err(from_reader)?;
             if block.is_empty() {
                 break;
             }
-            sha256.update(block);
+            digest.update(block);
         }
-        if sha256.finish() == open.head.sha256 {
+        if digest.finish() == open.head.digest {
             return Ok(());
         }
         let name = super::name_of(object);
-        Err(Error::Damaged { what: format!("{name} has another sha256 than when it was written") })
+        Err(Error::Damaged { what: format!("{name} has other bytes than when it was written") })
     }
 }

@@ -5,11 +5,11 @@ use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use pipeline::object::ObjectVersion;
-use pipeline::sha256::Sha256;
 use xxhash_rust::xxh3::xxh3_64;
 
 use super::blocks::{Table as BlockTable, packed};
 use super::change::{Bytes, Change};
+use super::digest::Digest;
 use super::error::{Error, Result, name_of};
 use super::record::{Head, Place, Record};
 use super::{Objects, key, key_of};
@@ -153,24 +153,24 @@ impl Objects {
         Ok(to.head.stored_bytes)
     }
 
-    /// Writes the blocks of an object packed; what is read is verified once more against its sha256.
+    /// Writes the blocks of an object packed; what is read is verified once more against its digest.
     fn pack(&self, object: &ObjectVersion, record: &Record, into: &mut dyn Write) -> Result<BlockTable> {
         let failed = |error| Error::from_io(format!("archive {}", name_of(object)), error);
         let mut blocks = self.open_at(object, record)?;
-        let (mut table, mut sha256) = (BlockTable::default(), Sha256::default());
+        let (mut table, mut digest) = (BlockTable::default(), Digest::like(&record.head.digest));
         loop {
             let plain = blocks.next_block().map_err(from_reader)?;
             if plain.is_empty() {
                 break;
             }
-            sha256.update(plain);
+            digest.update(plain);
             let packed = packed(plain).map_err(failed)?;
             let kept = packed.as_deref().unwrap_or(plain);
             self.files().step().and_then(|()| into.write_all(kept)).map_err(failed)?;
             table.push(kept.len(), xxh3_64(plain));
         }
-        if sha256.finish() != record.head.sha256 {
-            let what = format!("{} has another sha256 than when it was written", self.place_of(object, record));
+        if digest.finish() != record.head.digest {
+            let what = format!("{} has other bytes than when it was written", self.place_of(object, record));
             return Err(Error::Damaged { what });
         }
         Ok(table)

@@ -1,5 +1,6 @@
 //! What the store keeps of an object version besides its bytes.
 
+use super::digest::is_sha256;
 use crate::queues::Millis;
 
 /// The form of the record that is written.
@@ -12,14 +13,21 @@ const IS_ARCHIVED: u8 = 2;
 pub struct Head {
     /// Its length.
     pub bytes: u64,
-    /// The sha256 of its bytes in hexadecimal.
-    pub sha256: String,
+    /// What its bytes are known by, in hexadecimal: see [`Head::sha256`].
+    pub digest: String,
     /// When it was written. Of two uploads the later has the later version, and never an earlier time.
     pub at: Millis,
     /// Bytes that it takes, with checksums: fewer than `bytes` once it was archived.
     pub stored_bytes: u64,
     /// Whether it was archived: it is read as before, only slower.
     pub is_archived: bool,
+}
+
+impl Head {
+    /// The sha256 of an upload. A derived object is known by a shorter hash: nobody looks for its content elsewhere.
+    pub fn sha256(&self) -> Option<&str> {
+        Some(self.digest.as_str()).filter(|digest| is_sha256(digest))
+    }
 }
 
 /// The record of an object version.
@@ -48,7 +56,7 @@ impl Place {
 
 impl Record {
     pub(super) fn encode(&self) -> Vec<u8> {
-        let Head { bytes, sha256, at, stored_bytes, is_archived } = &self.head;
+        let Head { bytes, digest, at, stored_bytes, is_archived } = &self.head;
         let (flag, number) = match self.place {
             Place::Store(number) => (0, number),
             Place::File(number) => (IS_FILE, number),
@@ -57,7 +65,7 @@ impl Record {
         for number in [number, *bytes, *stored_bytes, *at, self.check] {
             encoded.extend(number.to_be_bytes());
         }
-        encoded.extend(sha256.as_bytes());
+        encoded.extend(digest.as_bytes());
         encoded
     }
 
@@ -71,8 +79,8 @@ impl Record {
         }
         let [number, bytes, stored_bytes, at, check] = numbers;
         let place = if flags & IS_FILE == 0 { Place::Store(number) } else { Place::File(number) };
-        let sha256 = String::from_utf8(rest.to_vec()).ok()?;
-        let head = Head { bytes, sha256, at, stored_bytes, is_archived: flags & IS_ARCHIVED != 0 };
+        let digest = String::from_utf8(rest.to_vec()).ok()?;
+        let head = Head { bytes, digest, at, stored_bytes, is_archived: flags & IS_ARCHIVED != 0 };
         Some(Self { head, place, check })
     }
 }
@@ -84,7 +92,7 @@ mod tests {
     #[test]
     fn a_record_comes_back() {
         for (place, is_archived) in [(Place::Store(7), false), (Place::File(u64::MAX), true)] {
-            let head = Head { bytes: 1, sha256: "ab".repeat(32), at: 2, stored_bytes: 3, is_archived };
+            let head = Head { bytes: 1, digest: "ab".repeat(32), at: 2, stored_bytes: 3, is_archived };
             let record = Record { head, place, check: 4 };
             let encoded = record.encode();
             assert_eq!(Record::decode(&encoded), Some(record));

@@ -8,6 +8,7 @@ use pipeline::object::ObjectVersion;
 use super::blocks::{Summary, Summing};
 use super::change::{Bytes, Change};
 use super::clock::{time_of, to_text};
+use super::digest::Digest;
 use super::error::{Error, Result};
 use super::files::Unfinished;
 use super::record::{Head, Place, Record};
@@ -71,7 +72,7 @@ struct Writer {
 
 impl Upload {
     pub(super) fn new(objects: Objects, bucket: &str, key: &str) -> Result<Self> {
-        Body::new(objects, bucket, key).map(Self)
+        Body::new(objects, bucket, key, Digest::sha256()).map(Self)
     }
 
     /// Bytes so far.
@@ -91,7 +92,7 @@ impl Upload {
 
 impl Derived {
     pub(super) fn new(objects: Objects, bucket: &str, key: &str) -> Result<Self> {
-        Body::new(objects, bucket, key).map(Self)
+        Body::new(objects, bucket, key, Digest::short()).map(Self)
     }
 
     /// Ends it: durable and visible when this answers.
@@ -111,7 +112,7 @@ impl Derived {
     /// Ends it, but leaves it to the caller to commit it.
     pub(crate) fn ready(mut self, now: Millis) -> Result<Ready> {
         let summary = self.0.sum()?;
-        let object = self.0.object(summary.sha256.clone());
+        let object = self.0.object(summary.digest.clone());
         // A file that is there already need not be placed. Small ones are settled by the commit.
         if self.0.file.is_some() && self.0.objects.head(&object)?.is_some() {
             return Ok(Ready::There(object));
@@ -140,10 +141,10 @@ impl Objects {
 }
 
 impl Body {
-    fn new(objects: Objects, bucket: &str, key: &str) -> Result<Self> {
+    fn new(objects: Objects, bucket: &str, key: &str, digest: Digest) -> Result<Self> {
         key::check(bucket, key)?;
         let (bucket, key) = (bucket.to_owned(), key.to_owned());
-        let summing = Summing::default();
+        let summing = Summing::new(digest);
         Ok(Self { objects, bucket, key, summing, held: Vec::new(), file: None, is_broken: false })
     }
 
@@ -153,7 +154,7 @@ impl Body {
             let message = format!("{} was not written whole", self.name());
             return Err(Error::invalid(message, "write it again from its beginning"));
         }
-        Ok(std::mem::take(&mut self.summing).finish())
+        Ok(std::mem::replace(&mut self.summing, Summing::new(Digest::short())).finish())
     }
 
     fn object(&self, version: String) -> ObjectVersion {
@@ -162,9 +163,9 @@ impl Body {
 
     /// Makes the bytes safe, and the change that records them.
     fn store(self, object: ObjectVersion, summary: &Summary, at: Millis, is_derived: bool) -> Result<(Stored, Bytes)> {
-        let Summary { bytes, sha256, table } = summary;
+        let Summary { bytes, digest, table } = summary;
         let head =
-            Head { bytes: *bytes, sha256: sha256.clone(), at, stored_bytes: table.stored_bytes(), is_archived: false };
+            Head { bytes: *bytes, digest: digest.clone(), at, stored_bytes: table.stored_bytes(), is_archived: false };
         let (bytes, place) = self.settle(&table.encoded)?;
         let record = Record { head: head.clone(), place, check: table.check() };
         let change = Change::put(&object, &record, bytes.clone(), is_derived);

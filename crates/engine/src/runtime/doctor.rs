@@ -9,6 +9,7 @@ use pipeline::object::{ObjectVersion, ReceiptId};
 use pipeline::query;
 use pipeline::receipt::{Outcome, Receipt};
 use pipeline::rows::contribution::Filter;
+use pipeline::topology::{Lifecycle, Topology};
 use serde::Serialize;
 
 use super::{Engine, Result, now};
@@ -134,6 +135,9 @@ impl Engine {
         if outcome == Outcome::InProgress && !is_open {
             findings.add(format!("receipt {id} is in progress and not counted as open"), "report it");
         }
+        if has_expired(receipt) {
+            return Ok(());
+        }
         self.must_be_there(&receipt.arrival().object, &format!("file of receipt {id}"), findings)?;
         for (name, object) in receipt.view().links {
             self.must_be_there(object, &format!("{name} of receipt {id}"), findings)?;
@@ -175,4 +179,14 @@ impl Engine {
         }
         Ok(())
     }
+}
+
+/// Whether the objects of a file are older than they are kept.
+fn has_expired(receipt: &Receipt) -> bool {
+    let arrival = receipt.arrival();
+    let kept_days = match Topology::of(arrival.preset).bucket.lifecycle {
+        Some(Lifecycle::Expire(days)) => u64::from(days),
+        Some(Lifecycle::Archive(_)) | None => return false,
+    };
+    arrival.at.saturating_add(kept_days * 24 * 60 * 60 * 1000) < now()
 }

@@ -50,8 +50,8 @@ impl Engine {
     pub fn place(&self, upload: Upload, id: Option<String>) -> Result<Placing> {
         let at = now();
         let Stored { object, head, change } = upload.finish(at)?;
-        let (bytes, sha256) = (head.bytes, head.sha256.clone());
-        let arrived = Arrived { object: object.clone(), at: head.at, upload: id, sha256: Some(head.sha256) };
+        let (bytes, sha256) = (head.bytes, head.digest.clone());
+        let arrived = Arrived { object: object.clone(), at: head.at, upload: id, sha256: Some(head.digest) };
         let arriving = arrive(&self.shared.pipeline.feeds, arrived);
         let mut transaction = Transaction { objects: vec![change], ..Transaction::default() };
         let receipt = arriving.as_ref().map(|arriving| arriving.receipt.clone());

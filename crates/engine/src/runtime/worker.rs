@@ -5,6 +5,7 @@
 //! note that says why; after the last receive it is a dead letter.
 
 use std::collections::BTreeSet;
+use std::io::ErrorKind;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::{Duration, Instant};
 
@@ -17,6 +18,7 @@ use crate::limits::RECEIVE_MESSAGES_MAX;
 use crate::plan::Line;
 use crate::queues::{self, Lease, Queue, Received};
 use crate::session::{FlushError, Session};
+use crate::{objects, store};
 
 /// A batch that has taken so long is committed before the next message of it is handled, so that others see what is done.
 const BATCH_MAX: Duration = Duration::from_millis(100);
@@ -64,8 +66,16 @@ impl Batch<'_> {
             }
             match self.one(&session, &message) {
                 Ok(()) => done.push(message),
-                Err(told) => {
-                    // what was staged for a message that failed must not be committed with the others
+                Err(Failed::Outage) => {
+                    drop(std::mem::replace(&mut session, self.session()));
+                    std::thread::sleep(PATIENCE);
+                    std::mem::take(&mut done).iter().for_each(|message| self.put_back(message));
+                    self.put_back(&message);
+                    failed.insert(message.group);
+                    since = Instant::now();
+                }
+                Err(Failed::Told(told)) => {
+                    // what was staged for a message that failed must not be committed with those before it
                     let staged = std::mem::replace(&mut session, self.session());
                     drop(staged);
                     let before = std::mem::take(&mut done);
@@ -89,10 +99,10 @@ impl Batch<'_> {
     }
 
     /// Does the stage on one message.
-    fn one(&mut self, session: &Session, received: &Received) -> Result<(), Box<Told>> {
+    fn one(&mut self, session: &Session, received: &Received) -> Result<(), Failed> {
         let text = String::from_utf8_lossy(&received.body);
-        let message =
-            Message::from_json(&text).map_err(|error| Box::new(Told::unknown(self.line, received, &error)))?;
+        let message = Message::from_json(&text)
+            .map_err(|error| Failed::Told(Box::new(Told::unknown(self.line, received, &error))))?;
         let file = dead::file_of(&message);
         if let Some(file) = &file {
             self.shared.live.begins(file, self.line.stage);
@@ -106,8 +116,9 @@ impl Batch<'_> {
         self.files.extend(file);
         match handled {
             Ok(Ok(_)) => Ok(()),
-            Ok(Err(error)) => Err(Box::new(Told::error(self.line, received, &message, &error))),
-            Err(panic) => Err(Box::new(Told::panic(self.line, received, &message, panic.as_ref()))),
+            Ok(Err(error)) if is_outage(&error) => Err(Failed::Outage),
+            Ok(Err(error)) => Err(Failed::Told(Box::new(Told::error(self.line, received, &message, &error)))),
+            Err(panic) => Err(Failed::Told(Box::new(Told::panic(self.line, received, &message, panic.as_ref())))),
         }
     }
 
@@ -124,6 +135,12 @@ impl Batch<'_> {
             }
             Err(FlushError::Changed { .. } | FlushError::Refused(_)) if done.len() > 1 => self.one_by_one(done),
             Err(FlushError::Changed { .. }) => self.again(done),
+            // the disk does not take it: no fault of these messages
+            Err(FlushError::Failed(_)) => {
+                std::thread::sleep(PATIENCE);
+                done.iter().for_each(|message| self.put_back(message));
+                done.into_iter().map(|message| message.group).collect()
+            }
             Err(error) => {
                 let mut groups = BTreeSet::new();
                 for message in done {
@@ -154,10 +171,13 @@ impl Batch<'_> {
         let Some(message) = message.into_iter().next() else { return BTreeSet::new() };
         for _ in 0..TRIES_MAX {
             let session = self.session();
-            if let Err(told) = self.one(&session, &message) {
-                let group = message.group.clone();
-                self.give_back(&message, &told);
-                return BTreeSet::from([group]);
+            match self.one(&session, &message) {
+                Ok(()) => {}
+                Err(Failed::Outage) => break,
+                Err(Failed::Told(told)) => {
+                    self.give_back(&message, &told);
+                    return BTreeSet::from([message.group]);
+                }
             }
             match session.flush(vec![message.lease], now()) {
                 Ok(()) => {
@@ -165,23 +185,29 @@ impl Batch<'_> {
                     return BTreeSet::new();
                 }
                 Err(FlushError::Changed { .. }) => {}
+                Err(FlushError::Failed(_)) => break,
                 Err(error) => {
                     let told = Told::flush(self.line, &message, &error);
-                    let group = message.group.clone();
                     self.give_back(&message, &told);
-                    return BTreeSet::from([group]);
+                    return BTreeSet::from([message.group]);
                 }
             }
         }
-        // others are at the same records all the time; it is no fault of this message
+        // the disk takes nothing, or others are at the same records all the time: no fault of this message
+        std::thread::sleep(PATIENCE);
         self.put_back(&message);
         BTreeSet::from([message.group])
     }
 
-    /// Gives a message back that was not tried, because one before it in its group failed.
+    /// Gives a message back that was not tried, or could not be for no fault of its own.
     fn put_back(&self, message: &Received) {
-        // if this fails, it comes again when its time in flight is over
-        let _ = self.shared.queues.put_back(message.lease, now()).wait();
+        // for as long as the disk takes nothing, nobody else can have it either
+        while let Err(queues::Error::Store(_)) = self.shared.queues.put_back(message.lease, now()).wait() {
+            if self.shared.is_stopping() {
+                return;
+            }
+            std::thread::sleep(PATIENCE);
+        }
     }
 
     /// Gives a message back, to come again after a while; after its last receive it is a dead letter.
@@ -197,3 +223,45 @@ impl Batch<'_> {
 
 /// Times a message is handled anew because others changed what it decided by.
 const TRIES_MAX: usize = 20;
+
+/// Why a message was not done.
+enum Failed {
+    /// Nothing can be written now: that says nothing about the message.
+    Outage,
+    /// Its attempt failed.
+    Told(Box<Told>),
+}
+
+/// Whether the disk is full or may not be written.
+fn is_outage(error: &pipeline::handle::Error) -> bool {
+    let causes = std::iter::successors(Some(error as &(dyn std::error::Error + 'static)), |error| error.source());
+    causes.into_iter().any(|cause| {
+        let of_store = |error: &queues::Error| {
+            matches!(error, queues::Error::Store(store::Error::Full { .. } | store::Error::ReadOnly { .. }))
+        };
+        let of_objects = |error: &objects::Error| match error {
+            objects::Error::Full { .. } | objects::Error::ReadOnly { .. } => true,
+            objects::Error::Queues(error) => of_store(error),
+            _ => false,
+        };
+        let kinds = [ErrorKind::StorageFull, ErrorKind::QuotaExceeded, ErrorKind::ReadOnlyFilesystem];
+        cause.downcast_ref::<objects::Error>().is_some_and(of_objects)
+            || cause.downcast_ref::<queues::Error>().is_some_and(of_store)
+            || cause.downcast_ref::<std::io::Error>().is_some_and(|error| kinds.contains(&error.kind()))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_full_disk_is_no_fault_of_a_message() {
+        let of = |kind: ErrorKind| pipeline::handle::Error::Bytes { what: "x".into(), cause: kind.into() };
+        assert!(is_outage(&of(ErrorKind::StorageFull)));
+        assert!(!is_outage(&of(ErrorKind::InvalidData)));
+        let full = objects::Error::Full { tried: "write".into() };
+        let port = pipeline::ports::Error::Unavailable { what: "write".into(), cause: full.into() };
+        assert!(is_outage(&pipeline::handle::Error::Port(port)));
+    }
+}

@@ -64,23 +64,43 @@ pub(super) fn settle(
         supersede(draft, &older)?;
     }
     contribution.superseded_by = receipt.superseded_by().cloned();
-    let sha256 = receipt.account().map(|account| account.sha256.clone()).unwrap_or_default();
-    for (order, id) in with_content(draft, receipt, &sha256)? {
-        if order <= me.order {
-            continue;
-        }
-        let mut later = draft.receipt(&id)?;
-        let stood = receipt.superseded_by().is_none_or(|newer| newer.order > order);
-        let is_known = later.aggregated_at().is_some() || later.duplicate_of().is_some();
-        if stood && later.duplicate_of().is_none_or(|first| *first > me) && is_known {
-            later.apply(Event { at, what: What::DuplicateOf(me.clone()) });
-            // nobody waits for it any more, and its last stage has nothing left to do
-            super::validate::end(draft, &later)?;
-            draft.remove(records::contribution(&receipt.arrival().feed, &order));
-        }
+    for copy in tell_copies(draft, receipt, at)? {
+        draft.remove(records::contribution(&receipt.arrival().feed, &copy.arrival().order()));
     }
     draft.put(records::contribution(&receipt.arrival().feed, &me.order), &contribution);
     Ok(())
+}
+
+/// Tells files of the same bytes that came later and were quicker that they are duplicates of this one. The answer is all
+/// that are, also those that knew it.
+pub(super) fn tell_copies(draft: &mut Draft<'_>, receipt: &Receipt, at: Millis) -> Result<Vec<Receipt>, Error> {
+    let me = other_of(receipt);
+    let sha256 = receipt.account().map(|account| account.sha256.clone()).unwrap_or_default();
+    let mut copies = Vec::new();
+    for (order, id) in with_content(draft, receipt, &sha256)? {
+        let stood = receipt.superseded_by().is_none_or(|newer| newer.order > order);
+        if order <= me.order || !stood {
+            continue;
+        }
+        let mut later = draft.receipt(&id)?;
+        let is_known = counts(&later) || later.duplicate_of().is_some();
+        if !is_known || later.duplicate_of().is_some_and(|first| *first < me) {
+            continue;
+        }
+        if later.duplicate_of() != Some(&me) {
+            later.apply(Event { at, what: What::DuplicateOf(me.clone()) });
+            // nobody waits for it any more, and its last stage has nothing left to do
+            super::validate::end(draft, &later)?;
+        }
+        copies.push(later);
+    }
+    Ok(copies)
+}
+
+/// Whether rows of a file count, or did. Those of `market` do as soon as they are kept, and it is known which they are.
+fn counts(receipt: &Receipt) -> bool {
+    let kept = || receipt.is_done(Stage::Ingest) && receipt.is_done(Stage::Process);
+    receipt.aggregated_at().is_some() || (receipt.arrival().preset == Preset::Market && kept())
 }
 
 /// Takes the place of the next older version of the key, which is the answer, and leaves it to the next newer one. The
@@ -130,12 +150,7 @@ fn first_that_counts<'i>(
     for (_, id) in versions {
         let other = draft.receipt(id)?;
         let same_feed = other.arrival().feed == receipt.arrival().feed;
-        // the rows of `market` count as soon as they are kept, and it is known which they are
-        let counts = other.aggregated_at().is_some()
-            || (other.arrival().preset == Preset::Market
-                && other.is_done(Stage::Ingest)
-                && other.is_done(Stage::Process));
-        if same_feed && counts && other.duplicate_of().is_none() {
+        if same_feed && counts(&other) && other.duplicate_of().is_none() {
             return Ok(Some(other));
         }
     }

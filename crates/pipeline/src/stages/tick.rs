@@ -14,7 +14,7 @@ use crate::handle::{Error, decide};
 use crate::message::{MessageId, Tick};
 use crate::object::{ReceiptId, digest};
 use crate::point::{Kept, Point, Window};
-use crate::ports::Committed;
+use crate::ports::{self, Committed};
 use crate::preset::Stage;
 use crate::receipt::{Event, Receipt, What};
 use crate::records;
@@ -67,27 +67,41 @@ fn ready(task: &Task<'_>) -> Result<Vec<ReceiptId>, Error> {
     Ok(ready)
 }
 
-/// A file takes the place of an older version of its key, or leaves it to a newer one. Then the windows of the one whose
-/// rows do not count any more are made due. That comes second: it is done again by every tick until the file is done, so
-/// no other tick can have aggregated them before they changed.
+/// A file takes the place of an older version of its key, or leaves it to a newer one; it turns out to be a copy, or others
+/// do. Then the windows of those whose rows do not count any more are made due. That comes second: it is done again by
+/// every tick until the file is done, so no other tick can have aggregated them before they changed.
 fn take_place(task: &Task<'_>, id: &ReceiptId) -> Result<(), Error> {
     let replaced = decide(|| {
         let mut draft = task.draft();
         let mut receipt = draft.receipt(id)?;
-        let older = standing::take_place(&mut draft, &mut receipt, task.now())?;
+        let sha256 = receipt.account().map(|account| account.sha256.clone()).unwrap_or_default();
+        let mut replaced: Vec<Receipt> = Vec::new();
+        match standing::original(&mut draft, &receipt, &sha256)? {
+            Some(original) => receipt.apply(Event { at: task.now(), what: What::DuplicateOf(original) }),
+            None => {
+                replaced.extend(standing::take_place(&mut draft, &mut receipt, task.now())?);
+                replaced.extend(standing::tell_copies(&mut draft, &receipt, task.now())?);
+            }
+        }
         draft.put_receipt(&receipt)?;
         draft.commit(MessageId::of_part(&task.message.id(), "place", id.as_str()))?;
-        let itself = receipt.superseded_by().is_some().then_some(receipt);
-        Ok([older, itself])
+        let counts = receipt.superseded_by().is_none() && receipt.duplicate_of().is_none();
+        replaced.extend(Some(receipt).filter(|_| !counts));
+        Ok(replaced)
     })?;
-    replaced.iter().flatten().try_for_each(|replaced| mark_due(task, replaced))
+    replaced.iter().try_for_each(|replaced| mark_due(task, replaced))
 }
 
 /// Makes all windows due that a file has rows in.
 fn mark_due(task: &Task<'_>, receipt: &Receipt) -> Result<(), Error> {
     let object = linked(receipt, "rows")?;
     let told = |cause| unreadable(&object, cause);
-    let mut reader = Reader::open(task.call.objects.open(&object)?.input).map_err(told)?;
+    let opened = match task.call.objects.open(&object) {
+        // the files of `market` expire, and windows that old are let be
+        Err(ports::Error::NotFound(_)) => return Ok(()),
+        opened => opened?,
+    };
+    let mut reader = Reader::open(opened.input).map_err(told)?;
     let mut buckets = Buckets::new(WINDOW, Zone::utc());
     let mut windows: BTreeSet<(String, i64)> = BTreeSet::new();
     let each = |_, row: rows::good::Row<'_>| {
@@ -216,8 +230,10 @@ fn finish(task: &Task<'_>, id: &ReceiptId) -> Result<(), Error> {
         let mut draft = task.draft();
         let mut receipt = draft.receipt(id)?;
         let now = task.now();
-        receipt.apply(Event { at: now, what: What::AggregatesCommitted });
-        task.begun_and_ended(now, now).into_iter().for_each(|event| receipt.apply(event));
+        if receipt.duplicate_of().is_none() {
+            receipt.apply(Event { at: now, what: What::AggregatesCommitted });
+            task.begun_and_ended(now, now).into_iter().for_each(|event| receipt.apply(event));
+        }
         validate::end(&mut draft, &receipt)?;
         draft.commit(MessageId::of_part(&task.message.id(), "done", id.as_str()))
     })

@@ -113,10 +113,10 @@ impl Show {
             return Ok(());
         }
         ended.sort_by_cached_key(|receipt| receipt.arrival().order());
-        files::print(&ended[..ended.len().min(FILES_MAX)], out.data)?;
+        files::print(&ended[..ended.len().min(FILES_MAX)], out.page)?;
         if ended.len() > FILES_MAX {
             let more = size::count((ended.len() - FILES_MAX) as u64);
-            writeln!(out.data, "{DIM}and {more} more; `millrace files` lists all{DIM:#}")?;
+            writeln!(out.page, "{DIM}and {more} more; `millrace files` lists all{DIM:#}")?;
         }
         why(ended, out)?;
         let rows: u64 = ended.iter().filter_map(|receipt| Some(receipt.account()?.counts.rows)).sum();

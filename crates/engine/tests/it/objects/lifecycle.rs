@@ -56,7 +56,7 @@ fn what_is_archived_is_the_same_in_less_space() {
     for _ in 0..2 {
         for ((object, content), before) in put.iter().zip(&contents).zip(&heads) {
             let head = home.objects().head(object).unwrap().unwrap();
-            assert_eq!((head.bytes, &head.sha256, head.at), (before.bytes, &before.sha256, before.at));
+            assert_eq!((head.bytes, &head.digest, head.at), (before.bytes, &before.digest, before.at));
             assert!(head.is_archived && head.stored_bytes <= before.stored_bytes, "{head:?}");
             assert!(home.get(object).unwrap() == *content, "{object:?}");
         }

@@ -111,12 +111,12 @@ fn upload(random: &mut Random, earlier: &[Upload], number: usize, at: Millis) ->
 
 // What these two leave out does not end the same yet; whoever mends it takes the condition away.
 
-/// Whether the same bytes may come again under another name. Not in `market`, whose copies count both when the later is
-/// quicker; not where ids are shared, because the ids of a copy count until it is known for one; and not of a file that
-/// has versions, because a receipt cannot take back that it was a duplicate or was superseded.
+/// Whether the same bytes may come again under another name. Not where ids are shared, because the ids of a copy count
+/// until it is known for one; and not of a file that has versions, because a receipt cannot take back that it was a
+/// duplicate or was superseded.
 fn may_be_copied(old: &Upload, earlier: &[Upload]) -> bool {
     let of_key = earlier.iter().filter(|other| (other.preset, &other.key) == (old.preset, &old.key));
-    old.preset != Preset::Market && !old.key.starts_with(IN_ORDER) && of_key.count() == 1
+    !old.key.starts_with(IN_ORDER) && of_key.count() == 1
 }
 
 /// Whether a new version may come: not of what has copies, as above.
