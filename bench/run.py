@@ -58,13 +58,10 @@ def read(schema, path):
     """Seconds of reading the answer, and what is wrong with what `run` left in the folder."""
     out, rejects, receipt = OUT / 'run.csv', OUT / 'run.rejects.csv', OUT / 'run.receipt.json'
     at = ['--data', FOLDER]
-    try:
-        seconds = harness.save([MILLRACE, READ[schema], *at], out)
-        harness.save([MILLRACE, 'rejects', path.name, '--raw', *at], rejects)
-        harness.save([MILLRACE, 'status', path.name, '--json', *at], receipt)
-        harness.save([MILLRACE, 'doctor', *at], OUT / 'run.doctor')
-    except ValueError as error:
-        return None, [str(error)]
+    seconds = harness.save([MILLRACE, READ[schema], *at], out)
+    harness.save([MILLRACE, 'rejects', path.name, '--raw', *at], rejects)
+    harness.save([MILLRACE, 'status', path.name, '--json', *at], receipt)
+    harness.save([MILLRACE, 'doctor', *at], OUT / 'run.doctor')
     # Behind the columns of `check` come the state of the window and its revision.
     columns = len(next(harness.rows_of(OUT / 'check.csv')))
     wrong = harness.rows_differ(OUT / 'check.csv', out, columns)
@@ -96,9 +93,14 @@ class Pairs:
     def add(self, name, measured):
         run, wrong = measured
         self.runs[name].append(run)
-        self.problems += wrong
+        self.tell(wrong)
+        return not wrong
+
+    def tell(self, wrong):
+        self.problems += [sentence for sentence in wrong if sentence not in self.problems]
 
     def measure(self, threads):
+        """One run of each; whether all came to their end."""
         shutil.rmtree(WORK, ignore_errors=True)
         WORK.mkdir(parents=True)
         harness.warm(self.path)
@@ -106,25 +108,30 @@ class Pairs:
         for name, work in (('copy', lambda: copy(self.path)), ('run', lambda: keep(self.path)),
                            ('check', lambda: check(self.schema, self.path, threads))):
             os.sync()
-            self.add(name, work())
+            if not self.add(name, work()):
+                return False
         self.disk = max(self.disk, harness.disk_bytes(FOLDER))
-        if self.problems:
-            return
-        seconds, self.problems = read(self.schema, self.path)
-        if seconds is not None:
-            self.reads.append(seconds)
-            self.problems += receipt_wrong(self.manifest)
+        try:
+            seconds, wrong = read(self.schema, self.path)
+        except ValueError as error:
+            self.tell([str(error)])
+            return False
+        self.reads.append(seconds)
+        self.tell(wrong + receipt_wrong(self.manifest))
+        return True
 
     def judge(self):
         """Compares `check` itself with the generator, and the ratio with what is allowed."""
         report = harness.report_in(self.runs['check'][-1].printed)
         if report is None:
-            return ['`check` printed no report']
+            self.tell(['`check` printed no report'])
+            return
         wrong = harness.against_manifest(self.schema, self.manifest, report, OUT / 'check.csv',
                                          OUT / 'check.rejects.csv')
         ratio = self.wall('run') / self.wall('check')
-        return wrong + ([f'`run` takes {ratio:.2f} times the time of `check`, more than {WALL_RATIO_MAX}']
-                        if ratio > WALL_RATIO_MAX else [])
+        if ratio > WALL_RATIO_MAX:
+            wrong.append(f'`run` takes {ratio:.2f} times the time of `check`, more than {WALL_RATIO_MAX}')
+        self.tell(wrong)
 
     def wall(self, name):
         return harness.median([run.wall for run in self.runs[name]])
@@ -154,12 +161,11 @@ def run_case(schema, options):
         f"{harness.number_text(manifest['groups'])} groups, {manifest['rejected'] + manifest['duplicate']:,} bad rows of "
         f"{len(manifest['reasons'])} kinds, {options.threads} threads, {options.runs} runs")
     pairs = Pairs(schema, path, manifest)
-    for _ in range(options.runs):
-        pairs.measure(options.threads)
-        if pairs.problems:
-            break
-    problems = pairs.problems or pairs.judge()
-    pairs.print_table()
+    all_ended = all(pairs.measure(options.threads) for _ in range(options.runs))
+    if all_ended:
+        pairs.judge()
+        pairs.print_table()
+    problems = pairs.problems
     say(f'  NOT as it must be: {len(problems)} problems, listed at the end' if problems
         else '  all answers equal to each other and to the manifest')
     shutil.rmtree(WORK)
