@@ -157,9 +157,10 @@ class Pairs:
 def run_case(schema, options):
     path, manifest = harness.generated(f'{options.bytes}-run-{schema}.csv', [
         schema, '--bytes', options.bytes, '--bad', '0.001', '--seed', '3'])
+    bad = manifest['rejected'] + manifest['duplicate']
     say(f"\n{schema}: {harness.size_text(manifest['bytes'])}, {harness.number_text(manifest['rows'])} rows, "
-        f"{harness.number_text(manifest['groups'])} groups, {manifest['rejected'] + manifest['duplicate']:,} bad rows of "
-        f"{len(manifest['reasons'])} kinds, {options.threads} threads, {options.runs} runs")
+        f"{harness.number_text(manifest['groups'])} groups, {bad:,} bad rows of {len(manifest['reasons'])} kinds, "
+        f'{options.threads} threads, {options.runs} runs')
     pairs = Pairs(schema, path, manifest)
     all_ended = all(pairs.measure(options.threads) for _ in range(options.runs))
     if all_ended:

@@ -23,6 +23,7 @@ FILES_WANTED = 1000  # a second
 FILES_MAX = 20_000
 # Ten significant digits are what `vwap` has.
 VWAP = Context(prec=10, rounding=ROUND_HALF_EVEN)
+HEADER = ['command', 'files/s', 'best', 'wanted', 'per fdatasync', 'CPU ms/file', 'peak MB', 'on disk', 'of files']
 
 
 def make(count):
@@ -113,7 +114,7 @@ def print_table(runs, count, floor):
     rate, on_disk = harness.median(rates), max(disk for _, disk in runs)
     size = sum(path.stat().st_size for path in (WORK / 'files').iterdir())
     say(f'\nsmall files: {count:,} of {ROWS} rows, {harness.size_text(size)} in all, from end to end')
-    harness.table(['command', 'files/s', 'best', 'wanted', 'per fdatasync', 'CPU ms/file', 'peak MB', 'on disk', 'of files'], [
+    harness.table(HEADER, [
         ['millrace run', f'{rate:,.0f}', f'{max(rates):,.0f}', f'{FILES_WANTED:,}',
          f'{rate / floor:.2f}' if floor else '-',
          f'{harness.median([done.cpu for done, _ in runs]) / count * 1e3:.2f}',
