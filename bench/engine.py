@@ -326,6 +326,7 @@ def main():
             for (system, callers), measured in rounds.runs.items()]
     files = [{'wall': done.wall, 'cpu': done.cpu, 'peak_bytes': done.peak_bytes, 'disk_bytes': on_disk}
              for done, on_disk in rounds.small]
+    shutil.rmtree(WORK, ignore_errors=True)
     (harness.WORK / 'engine.json').write_text(json.dumps({'runs': runs, 'files': files, **alone}, indent=1))
     harness.fail(rounds.problems)
 
