@@ -2,7 +2,8 @@
 """The embedded queues against what a user would pick instead: durable cycles a second, in one run, on one disk.
 
     python3 bench/engine.py [--callers 1,16,256,1024] [--seconds 5] [--runs 3] [--messages 1000000]
-                            [--connections N] [--only floor,millrace,postgresql,redis,nats,fill] [--no-build]
+                            [--waiting 100000] [--files 5000] [--connections N] [--no-build]
+                            [--only floor,millrace,postgresql,redis,nats,files,fill,killed]
 
 A cycle is send, receive and acknowledge, each on disk before its answer; a caller waits for each answer. Bodies have
 300 bytes. Latencies are of one operation, of which a cycle has three. Ratios are of median cycles a second, against
@@ -15,8 +16,10 @@ in two processes and share connections as far as that makes the peer faster (req
 together share a sync in Redis; `--connections 256` gives each caller its own); `clients` is the share of one core that
 the busiest of these processes took, so that one can see that it was the server that was measured.
 
-All take turns, run after run. Every message must be received exactly once, and none may be left. `fill` puts a million
-messages into a queue, opens it anew, takes them out again and compacts: times, memory and disk.
+All take turns, run after run. Every message must be received exactly once, and none may be left. `files` are small ones
+that `millrace run` takes from end to end, see small.py. `fill` puts a million messages into a queue, opens it anew,
+takes them out again and compacts: times, memory and disk. `killed` ends a process in the middle of that, once a hundred
+thousand wait, and opens the queue again: nothing but whole transactions may be found.
 """
 
 import argparse
@@ -32,14 +35,15 @@ from pathlib import Path
 
 import harness
 import servers
+import small
+from cycles import cycles, print_fill, print_killed
 from harness import say
 from servers import Absent
 
 QUEUES = Path(__file__).resolve().parent / 'peers' / 'queues.py'
-CYCLES = harness.TARGET / 'release' / 'examples' / 'cycles'
 WORK = harness.WORK / 'engine'
 NAMES = {'floor': 'fdatasync', 'millrace': 'millrace', 'postgresql': 'PostgreSQL', 'redis': 'Redis Streams',
-         'nats': 'NATS JetStream', 'fill': 'fill'}
+         'nats': 'NATS JetStream', 'files': 'small files', 'fill': 'fill', 'killed': 'killed'}
 PEER_CALLERS_MAX = 256
 # Of all clients together: with how many a peer was found to be fastest.
 CONNECTIONS_MAX = {'postgresql': 32, 'redis': 4, 'nats': 4}
@@ -98,18 +102,6 @@ def floor(threads, seconds):
 
 
 # ---------------------------------------------------------------- millrace
-
-def cycles(arguments):
-    """What the example of the engine prints, run in an empty folder."""
-    folder = WORK / 'millrace'
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(parents=True)
-    run = harness.measure([CYCLES, '--folder', folder, *arguments])
-    shutil.rmtree(folder)
-    if run.code != 0:
-        raise ValueError(f'millrace ended with code {run.code}: {run.problems.strip()[-600:]}')
-    return json.loads(run.printed), run
-
 
 def millrace(callers, seconds):
     """Of each number of callers the run; the example itself ends with an error unless all was received once."""
@@ -200,11 +192,12 @@ class Rounds:
 
     def __init__(self):
         self.runs, self.problems, self.absent, self.settings = {}, [], {}, {}
+        self.small = []
 
     def add(self, system, callers, measured):
         self.runs.setdefault((system, callers), []).append(measured)
 
-    def run(self, options, python):
+    def run(self, options, python, files):
         for system in options.only:
             if system == 'floor':
                 for threads in FLOOR_THREADS:
@@ -215,6 +208,11 @@ class Rounds:
                         self.add(system, callers, measured)
                 except ValueError as error:
                     self.problems.append(str(error))
+            elif system == 'files':
+                try:
+                    self.small.append(small.run(files))
+                except ValueError as error:
+                    self.problems.append(f'small files: {error}')
             elif system in servers.PEERS and system not in self.absent:
                 self.peer(system, options, python)
 
@@ -246,6 +244,9 @@ class Rounds:
             if rows:
                 say(f'\n{callers:,} caller' + 's' * (callers > 1))
                 harness.table(HEADER, rows)
+        if self.small:
+            floor = self.rate('floor', 1) if ('floor', 1) in self.runs else None
+            small.print_table(self.small, options.files, floor)
 
     def row(self, system, callers):
         base = self.runs.get(('millrace', callers))
@@ -267,30 +268,14 @@ class Rounds:
 HEADER = ['system', 'ratio', 'wanted', 'per s', 'best', 'p50 µs', 'p99 µs', 'clients']
 
 
-def print_fill(messages):
-    """Fills, reopens, drains and compacts a queue; the parts of live data are of bodies alone."""
-    found, run = cycles(['--fill', messages])
-    live = messages * 300
-    say(f'\nfill: {harness.number_text(messages)} messages, {harness.size_text(live)} of bodies')
-    disk = [[moment, f"{seconds:.2f}" if seconds is not None else '-', harness.size_text(found[size]),
-             f'{found[size] / live:.2f}x'] for moment, seconds, size in [
-        ('filled', found['fill_s'], 'bytes_full'), ('drained', found['drain_s'], 'bytes_drained'),
-        ('compacted', found['compact_s'], 'bytes_compacted'), ('closed', None, 'bytes_closed')]]
-    harness.table(['disk', 's', 'on disk', 'of bodies'], disk)
-    say(f"  opened in {found['reopen_s']:.2f} s when full, in {found['reopen_empty_s']:.2f} s when empty; memory "
-        f"{found['memory_before_kb'] / 1e3:.0f} MB after filling, {found['memory_full_kb'] / 1e3:.0f} MB opened full, "
-        f"{found['memory_end_kb'] / 1e3:.0f} MB at the end, {harness.peak_text(run.peak_bytes)} MB at its peak")
-    if found['found'] != messages:
-        raise ValueError(f"{found['found']} messages were found, not {messages}")
-    return found
-
-
 def parsed():
     parser = argparse.ArgumentParser(description='The embedded queues against PostgreSQL, Redis Streams and NATS.')
     parser.add_argument('--callers', default='1,16,256,1024', help=f'peers are measured to {PEER_CALLERS_MAX}')
     parser.add_argument('--seconds', type=int, default=5, help='of each measurement')
     parser.add_argument('--runs', type=int, default=3)
     parser.add_argument('--messages', type=int, default=1_000_000, help='of fill')
+    parser.add_argument('--waiting', type=int, default=100_000, help='messages at least when it is killed')
+    parser.add_argument('--files', type=int, default=5000, help='small files')
     parser.add_argument('--connections', type=int, default=0,
                         help='that the callers of a peer share at most; those with which it is fastest unless told')
     parser.add_argument('--only', default=','.join(NAMES), help='of: ' + ', '.join(NAMES))
@@ -304,17 +289,20 @@ def parsed():
         options.callers = [int(count) for count in options.callers.split(',')]
     except ValueError:
         parser.error(f'{options.callers} is not numbers with commas')
-    if min([options.seconds, options.runs, options.messages, *options.callers]) < 1:
-        parser.error('callers, seconds, runs and messages must be above 0')
+    counts = [options.seconds, options.runs, options.messages, options.waiting, options.files, *options.callers]
+    if min(counts) < 1 or options.files > small.FILES_MAX:
+        parser.error(f'numbers must be above 0, and files at most {small.FILES_MAX}')
     return options
 
 
 def main():
     options = parsed()
     servers.end_in_order()
-    if not options.no_build and {'millrace', 'fill'} & {*options.only}:
+    if not options.no_build and {'millrace', 'fill', 'killed'} & {*options.only}:
         harness.build([['-p', 'engine', '--example', 'cycles']])
-    rounds, python, filled = Rounds(), None, None
+    if not options.no_build and 'files' in options.only:
+        harness.build([['-p', 'app']])
+    rounds, python, alone = Rounds(), None, {}
     if {*servers.PEERS} & {*options.only}:
         try:
             python = servers.environment()
@@ -322,18 +310,24 @@ def main():
             rounds.absent = dict.fromkeys(servers.PEERS, str(reason))
     shutil.rmtree(WORK, ignore_errors=True)
     WORK.mkdir(parents=True)
+    files = small.make(options.files) if 'files' in options.only else []
     say(f'\nengine: send, receive, acknowledge, each durable; {options.seconds} s, {options.runs} runs')
     for _ in range(options.runs):
-        rounds.run(options, python)
+        rounds.run(options, python, files)
     rounds.print_tables(options)
-    if 'fill' in options.only:
-        try:
-            filled = print_fill(options.messages)
-        except ValueError as error:
-            rounds.problems.append(f'fill: {error}')
+    for name, work in (('fill', lambda: print_fill(options.messages)),
+                       ('killed', lambda: print_killed(options.waiting, options.runs))):
+        if name in options.only:
+            try:
+                alone[name] = work()
+            except ValueError as error:
+                rounds.problems.append(f'{name}: {error}')
     runs = [{'system': system, 'callers': callers, 'runs': [vars(run) for run in measured]}
             for (system, callers), measured in rounds.runs.items()]
-    (harness.WORK / 'engine.json').write_text(json.dumps({'runs': runs, 'fill': filled}, indent=1))
+    files = [{'wall': done.wall, 'cpu': done.cpu, 'peak_bytes': done.peak_bytes, 'disk_bytes': on_disk}
+             for done, on_disk in rounds.small]
+    shutil.rmtree(WORK, ignore_errors=True)
+    (harness.WORK / 'engine.json').write_text(json.dumps({'runs': runs, 'files': files, **alone}, indent=1))
     harness.fail(rounds.problems)
 
 

@@ -98,6 +98,22 @@ def measure(command, environment=None):
     return Run(wall, used.ru_utime + used.ru_stime, used.ru_maxrss * 1024, code, printed, problems)
 
 
+def save(command, path):
+    """What `command` prints, as a file; an error unless it ends well. Says how long it took."""
+    started = time.perf_counter()
+    with open(path, 'wb') as file:
+        done = subprocess.run([str(part) for part in command], stdout=file, stderr=subprocess.PIPE)
+    if done.returncode != 0:
+        problems = done.stderr.decode('utf-8', 'replace').strip()
+        raise ValueError(f'`millrace {command[1]}` ended with code {done.returncode}: {problems[-600:]}')
+    return time.perf_counter() - started
+
+
+def disk_bytes(folder):
+    """Bytes that the files of a folder take on disk; a file with holes takes less than its length."""
+    return sum((Path(where) / name).stat().st_blocks * 512 for where, _, names in os.walk(folder) for name in names)
+
+
 def peak_text(peak_bytes):
     """Peak memory in MB; what is not above this process's own cannot be told from it."""
     floor = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
@@ -113,10 +129,10 @@ def warm(path):
 
 # ---------------------------------------------------------------- answers
 
-def millrace_command(path, schema, out, rejects, threads, memory='512MB'):
+def millrace_command(path, schema, out, rejects, threads, memory='512MB', sha256=False):
     answer = ['--bars', out, '--interval', '1m'] if schema == 'trades' else ['--totals', out]
     return [MILLRACE, 'check', path, '--json', '--rejects', rejects, *answer, '--threads', threads,
-            '--memory', memory, '--no-sha256']
+            '--memory', memory, *([] if sha256 else ['--no-sha256'])]
 
 
 def report_in(printed):
@@ -224,14 +240,16 @@ def totals_wrong(schema, manifest, out):
     return wrong[:5]
 
 
-def rows_differ(one, other):
-    """The first few rows in which two answers differ, as sentences. Both are sorted alike."""
+def rows_differ(one, other, columns=None):
+    """The first few rows in which two answers differ, as sentences. Both are sorted alike; of the other only so many
+    columns count."""
     differences = []
     ours, theirs = rows_of(one), rows_of(other)
     number = 0
     while True:
         number += 1
         left, right = next(ours, None), next(theirs, None)
+        right = right and right[:columns]
         if left is None and right is None:
             return differences
         if left != right:
