@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use crate::object::ObjectVersion;
 use crate::ports::{self, Objects, Writing};
 
-const BUFFER_BYTES: usize = 256 * 1024;
+const BUFFER_BYTES: usize = 32 * 1024;
 
 /// An object on its way, which the row engine writes and the stage then finishes or drops.
 #[derive(Clone)]

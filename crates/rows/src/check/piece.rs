@@ -58,6 +58,9 @@ pub(crate) fn begin_with(carry: &mut Vec<u8>, buffer: &mut Vec<u8>) -> usize {
     carried
 }
 
+/// Room that is made in a new buffer before anything was read into it.
+const ROOM_BYTES: usize = 16 * 1024;
+
 /// Reads until `buffer`, of which the first `filled` bytes count, holds `size` bytes or the source ends.
 pub(crate) fn extend(
     source: &mut dyn Source,
@@ -66,9 +69,14 @@ pub(crate) fn extend(
     size: usize,
     ended: &mut bool,
 ) -> Result<()> {
-    // What is past `filled` is not cleared first: most of it was read once, and will be written over.
-    buffer.resize(size.max(filled), 0);
+    // What is past `filled` is not cleared first: most of it was read once, and will be written over. Of a new buffer only
+    // so much is made as there is to read: most files are small.
+    let room = buffer.len().max(filled.saturating_add(ROOM_BYTES)).min(size.max(filled));
+    buffer.resize(room, 0);
     while filled < size {
+        if filled == buffer.len() {
+            buffer.resize(filled.saturating_mul(4).min(size), 0);
+        }
         match source.read(&mut buffer[filled..]) {
             Ok(0) => {
                 *ended = true;

@@ -38,7 +38,7 @@ impl Writer {
             groups: 0,
             rows: 0,
             line_ids: LineIds::default(),
-            thread: Thread::start(encoder)?,
+            thread: Thread::new(encoder),
         };
         writer.begin_group();
         Ok(writer)

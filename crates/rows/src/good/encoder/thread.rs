@@ -7,11 +7,14 @@ use std::thread::JoinHandle;
 use super::Encoder;
 use crate::good::group::Group;
 
-/// The thread of one file. Dropped before it was told to finish, it ends without a footer.
+/// The thread of one file, which begins when there is more than one group to write. Dropped before it was told to finish,
+/// it ends without a footer.
 pub(in crate::good) struct Thread {
+    /// Until there is a thread: the encoder, and the first group.
+    here: Option<(Encoder, Option<Group>)>,
     /// Groups to be written, and none to finish.
     orders: Option<SyncSender<Option<Group>>>,
-    spare: Receiver<Group>,
+    spare: Option<Receiver<Group>>,
     handle: Option<JoinHandle<Result<()>>>,
 }
 
@@ -19,21 +22,41 @@ pub(in crate::good) struct Thread {
 const WAITING_GROUPS: usize = 1;
 
 impl Thread {
-    pub fn start(encoder: Encoder) -> Result<Self> {
+    pub fn new(encoder: Encoder) -> Self {
+        Self { here: Some((encoder, None)), orders: None, spare: None, handle: None }
+    }
+
+    fn start(&mut self, encoder: Encoder) -> Result<()> {
         let (orders, received) = sync_channel(WAITING_GROUPS);
         let (done, spare) = channel();
         let handle = std::thread::Builder::new().name("good rows".into()).spawn(|| work(encoder, received, done))?;
-        Ok(Self { orders: Some(orders), spare, handle: Some(handle) })
+        (self.orders, self.spare, self.handle) = (Some(orders), Some(spare), Some(handle));
+        Ok(())
     }
 
     /// Gives a group away; answers one whose memory can be used again, if there is any.
     pub fn write(&mut self, group: Group) -> Result<Group> {
+        match self.here.take() {
+            Some((encoder, None)) => {
+                self.here = Some((encoder, Some(group)));
+                return Ok(Group::default());
+            }
+            Some((encoder, first)) => {
+                self.start(encoder)?;
+                self.order(first)?;
+            }
+            None => {}
+        }
         self.order(Some(group))?;
-        Ok(self.spare.try_recv().unwrap_or_default())
+        Ok(self.spare.as_ref().and_then(|spare| spare.try_recv().ok()).unwrap_or_default())
     }
 
     /// Waits until everything is written.
     pub fn finish(&mut self) -> Result<()> {
+        if let Some((mut encoder, first)) = self.here.take() {
+            first.iter().try_for_each(|group| encoder.add(group))?;
+            return encoder.finish();
+        }
         self.order(None)?;
         self.orders = None;
         self.join()
