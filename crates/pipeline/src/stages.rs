@@ -43,6 +43,9 @@ pub(crate) fn look(
     parse::look(&task, work, receipt)
 }
 
+/// Below, starting a thread takes longer than what it could do.
+const THREADED_BYTES_MIN: u64 = 512 * 1024;
+
 /// A message with all that is needed to do its stage.
 pub(crate) struct Task<'a> {
     pub pipeline: &'a Pipeline,
@@ -62,6 +65,11 @@ impl<'a> Task<'a> {
 
     pub fn draft(&self) -> Draft<'a> {
         Draft::new(self.call.ledger)
+    }
+
+    /// Threads that are worth starting for so many bytes.
+    pub fn threads_for(&self, bytes: u64) -> usize {
+        if bytes < THREADED_BYTES_MIN { 1 } else { self.pipeline.budget.threads }
     }
 
     /// Scratch space as `rows` wants it.

@@ -79,7 +79,7 @@ pub(super) fn parse(task: &Task<'_>, work: &Work, receipt: &Receipt, content: Co
     let mut on_open = |counter, total| (task.call.progress)(&id, counter, total);
     let options = Options {
         contract: task.feed.contract.as_ref(),
-        threads: budget.threads,
+        threads: task.threads_for(opened.bytes),
         memory: budget.memory_bytes,
         rejects: Some(rejects.sink()),
         good: Some(sinks),

@@ -36,6 +36,7 @@ pub(super) fn contribute(task: &Task<'_>, work: &Work, receipt: &Receipt) -> Res
     if opened.bytes >= BEGUN_TOLD_BYTES_MIN {
         task.tell_begun(work, task.now())?;
     }
+    let bytes = opened.bytes;
     let mut reader = Reader::open(opened.input).map_err(|cause| unreadable(&rows, cause))?;
     let key = output_key("contributions", &receipt.id(), work.generation, "partials");
     let output = Output::create(task.call.objects, &work.object.bucket, &key)?;
@@ -44,7 +45,7 @@ pub(super) fn contribute(task: &Task<'_>, work: &Work, receipt: &Receipt) -> Res
         interval: task.feed.interval,
         zone: Some(task.feed.zone.name().to_owned()),
         memory: budget.memory_bytes,
-        threads: budget.threads,
+        threads: task.threads_for(bytes),
     };
     let written = contribution::contribute(&mut reader, &settings, &mut task.scratch(), &mut *output.sink());
     let summary = written.map_err(|error| match error {
