@@ -62,7 +62,7 @@ pub(super) fn run(arguments: &Arguments, engine: &Engine, out: &mut Out<'_>) -> 
     intake::must_differ(&files)?;
     let mut failed = false;
     for file in &files {
-        match intake.take(file, &mut |counter, total| following.copies(file, counter, total)) {
+        match intake.take(file, &mut |copied, total| following.copies(file, copied, total, out)) {
             Ok(placed) => following.add(placed, out)?,
             Err(error) if files.len() > 1 => {
                 crate::complain::tell(out.notes, &error)?;
@@ -184,8 +184,13 @@ impl<'e> Following<'e> {
     }
 
     /// A file is copied in.
-    fn copies(&mut self, file: &std::path::Path, copied: u64, total: u64) {
+    fn copies(&mut self, file: &std::path::Path, copied: u64, total: u64, out: &mut Out<'_>) {
         self.show.copies(file, copied, total);
+        if self.drawn.elapsed() >= DRAW_EVERY {
+            // a screen that is gone is no reason to stop
+            let _ = self.show.draw(self.engine, self.waiting.len(), &self.ended, out.notes);
+            self.drawn = Instant::now();
+        }
     }
 
     /// Files are safe.

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anstyle::{AnsiColor, Style};
-use engine::pipeline::receipt::{Outcome, Receipt};
+use engine::pipeline::receipt::{Counts, Outcome, Receipt};
 use engine::runtime::Engine;
 
 use super::super::{Out, files, status, times};
@@ -61,7 +61,9 @@ impl Show {
         let mut rows: Vec<Vec<Cell>> = Vec::new();
         if let Some((file, copied, total)) = &self.copying {
             let name = file.file_name().unwrap_or_default().to_string_lossy().into_owned();
-            rows.push(vec![name.into(), Cell::styled("copying", CYAN), share(*copied, *total), "".into(), "".into()]);
+            let empty = || Cell::from("");
+            let copying = Cell::styled("copying", CYAN);
+            rows.push(vec![name.into(), copying, share(*copied, *total), empty(), empty(), empty(), empty()]);
         }
         for (id, working) in engine.live().working() {
             let Ok(Some(receipt)) = engine::pipeline::find::by_id(&engine.ports(), &id) else { continue };
@@ -69,11 +71,17 @@ impl Show {
             let read = working.bytes();
             let seconds = working.since.elapsed().as_secs_f64().max(0.001);
             let speed = read.map(|(read, _)| format!("{}/s", size::bytes((read as f64 / seconds) as u64)));
+            // known once it was validated
+            let counts = receipt.account().map(|account| &account.counts);
+            let number =
+                |of: fn(&Counts) -> u64| Cell::from(counts.map(|counts| size::count(of(counts))).unwrap_or_default());
             rows.push(vec![
                 receipt.arrival().object.key.clone().into(),
                 Cell::styled(stage, CYAN),
                 read.map_or_else(|| "".into(), |(read, total)| share(read, total)),
                 speed.unwrap_or_default().into(),
+                number(|counts| counts.rows),
+                number(|counts| counts.rejected + counts.duplicate),
                 times::span(working.since.elapsed().as_millis() as u64).into(),
             ]);
         }
@@ -82,7 +90,7 @@ impl Show {
         self.clear(to)?;
         let mut text = Vec::new();
         if !rows.is_empty() {
-            table::print(&mut text, &["file", "stage", ">read", ">speed", ">for"], &rows)?;
+            table::print(&mut text, &["file", "stage", ">read", ">speed", ">rows", ">refused", ">for"], &rows)?;
         }
         let (done, left) = (size::count(ended.len() as u64), size::count(waiting as u64));
         let more = if hidden > 0 { format!(", {hidden} more at work") } else { String::new() };
