@@ -3,6 +3,9 @@
 mod poison;
 mod world;
 
+use std::io::ErrorKind;
+
+use engine::store::Fault;
 use pipeline::object::ReceiptId;
 use pipeline::preset::{Preset, Stage};
 use pipeline::receipt::{Outcome, Status};
@@ -47,6 +50,22 @@ fn what_waits_when_the_engine_stops_is_done_after_the_next_start() {
     let world = World::open(folder.path());
     assert_eq!((world.found.messages, world.found.swept), (0, 0));
     assert_eq!(world.lines("files").len(), 1);
+}
+
+#[test]
+fn invariant_2_a_file_is_answered_only_when_its_commit_is_durable() {
+    let folder = tempdir().unwrap();
+    let world = World::open(folder.path());
+    let bucket = world.engine.bucket_of(world.engine.pipeline().feeds.named("files").unwrap());
+    let text = trades(&[("A", 10, 1)]);
+    world.engine.queues().store().fail_next(Fault { kind: ErrorKind::StorageFull, kept: false });
+    let refused = world.engine.put(&bucket, "a.csv", &mut text.as_bytes());
+    assert!(refused.is_err(), "it was answered, and is not there");
+    let id = world.put("files", "b.csv", &text);
+    drop(world);
+    let world = World::open(folder.path());
+    assert_eq!((world.found.messages, world.found.objects), (1, 1), "nothing is left of the one that was refused");
+    assert_eq!(world.receipt(&id).outcome(), Outcome::InProgress);
 }
 
 #[test]
