@@ -4,7 +4,7 @@
 //! works whether or not a `run` is at it.
 
 mod aggregates;
-mod config;
+pub(crate) mod config;
 mod dead_letters;
 mod doctor;
 mod door;
@@ -13,7 +13,7 @@ mod files;
 mod rejects;
 mod replay;
 mod run;
-mod status;
+pub(crate) mod status;
 mod times;
 mod transactions;
 
@@ -38,6 +38,8 @@ pub(crate) use errors::hint;
 pub(crate) enum Ask {
     /// Take files through the whole pipeline: validated, added up, and every row accounted for.
     Run(run::Arguments),
+    /// Serve an HTTP API and an S3 door, and work on what comes in.
+    Serve(crate::serve::Arguments),
     /// Show what became of a file.
     Status(status::Arguments),
     /// List files, the newest first.
@@ -62,10 +64,10 @@ pub(crate) enum Ask {
 #[derive(Debug, Clone, Args)]
 pub(crate) struct Place {
     /// The data folder.
-    #[arg(long, global = true, value_name = "DIR", default_value = "./millrace-data")]
+    #[arg(long, global = true, value_name = "DIR", default_value = "./millrace-data", env = "MILLRACE_DATA")]
     data: PathBuf,
     /// The settings with the feeds; without it `millrace.toml` in this folder, if there is one.
-    #[arg(long, global = true, value_name = "FILE.toml")]
+    #[arg(long, global = true, value_name = "FILE.toml", env = "MILLRACE_CONFIG")]
     config: Option<PathBuf>,
 }
 
@@ -94,6 +96,7 @@ impl Ask {
     fn place(&self) -> &Place {
         match self {
             Self::Run(arguments) => &arguments.place,
+            Self::Serve(arguments) => &arguments.place,
             Self::Status(arguments) => &arguments.place,
             Self::Files(arguments) => &arguments.place,
             Self::Rejects(arguments) => &arguments.place,
@@ -107,9 +110,10 @@ impl Ask {
     }
 
     /// Answers it. `engine` works meanwhile, so a file that is put gets done.
-    fn answer(&self, engine: &Engine, out: &mut Out<'_>) -> Result<ExitCode> {
+    fn answer(&self, engine: &Arc<Engine>, out: &mut Out<'_>) -> Result<ExitCode> {
         match self {
             Self::Run(arguments) => run::run(arguments, engine, out),
+            Self::Serve(arguments) => crate::serve::run(arguments, engine, out),
             Self::Status(arguments) => status::run(arguments, engine, out),
             Self::Files(arguments) => files::run(arguments, engine, out),
             Self::Rejects(arguments) => rejects::run(arguments, engine, out),
@@ -125,7 +129,7 @@ impl Ask {
     /// Whether it sets something going that workers must do.
     fn works(&self) -> bool {
         match self {
-            Self::Run(_) => true,
+            Self::Run(_) | Self::Serve(_) => true,
             Self::Replay(arguments) => arguments.works(),
             Self::DeadLetters(arguments) => arguments.works(),
             _ => false,
@@ -135,9 +139,14 @@ impl Ask {
 
 /// Runs a command on a data folder.
 pub(crate) fn run(ask: Ask) -> Result<ExitCode> {
+    if let Ask::Serve(arguments) = &ask
+        && crate::serve::print_config(arguments, &mut std::io::stdout())?
+    {
+        return Ok(ExitCode::SUCCESS);
+    }
     let place = ask.place().clone();
     let is_new = !place.data.join("store").exists();
-    if is_new && !matches!(ask, Ask::Run(_)) {
+    if is_new && !matches!(ask, Ask::Run(_) | Ask::Serve(_)) {
         let message = format!("there is no data folder {}", place.data.display());
         return Err(Hint::new(message, "name it with --data, or make one with `millrace run FILE`").into());
     }
@@ -151,7 +160,10 @@ pub(crate) fn run(ask: Ask) -> Result<ExitCode> {
         is_watched: std::io::IsTerminal::is_terminal(&std::io::stderr()),
     };
     let (mut engine, found) = match open(&place) {
-        Err(error) if is_taken(&error) => return door::ask(&place.data, &mut out, error),
+        // two cannot serve one folder, and the one that has it cannot serve for this one
+        Err(error) if is_taken(&error) && !matches!(ask, Ask::Serve(_)) => {
+            return door::ask(&place.data, &mut out, error);
+        }
         opened => opened?,
     };
     tell(&found, &mut out)?;
@@ -165,8 +177,13 @@ pub(crate) fn run(ask: Ask) -> Result<ExitCode> {
     answered
 }
 
+/// The settings of a data folder.
+pub(crate) fn config(place: &Place) -> Result<config::Config> {
+    config::read(place.config.as_deref())
+}
+
 fn open(place: &Place) -> Result<(Engine, Found)> {
-    let config = config::read(place.config.as_deref())?;
+    let config = config(place)?;
     let options = Options {
         folder: place.data.clone(),
         feeds: config.feeds,

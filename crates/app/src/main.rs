@@ -8,6 +8,7 @@ mod complain;
 mod data;
 mod feed;
 mod scratch;
+mod serve;
 mod size;
 mod table;
 

@@ -81,6 +81,9 @@ pub const BUCKET_BYTES_MAX: usize = 255;
 /// Bytes of the key of an object, as in S3; past it, the call is refused.
 pub const OBJECT_KEY_BYTES_MAX: usize = 1024;
 
+/// Bytes of what the sender of an object says of it, which is kept beside it; past it, writing is refused.
+pub const ATTRIBUTES_BYTES_MAX: usize = 16 * 1024;
+
 /// Bytes that a session stages before it wants to be flushed; one more step must fit into the same transaction.
 pub const SESSION_BYTES_MAX: usize = TRANSACTION_BYTES_MAX / 2;
 

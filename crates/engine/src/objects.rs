@@ -40,6 +40,9 @@ use record::{Place, Record};
 pub(crate) use upload::Ready;
 pub use upload::{Derived, Stored, Upload};
 
+/// The bucket of parts that wait to be put together. It is nobody's to list.
+pub const PARTS_BUCKET: &str = ".parts";
+
 /// The objects of a data folder. Cheap to clone: all clones are the same.
 #[derive(Debug, Clone)]
 pub struct Objects(Arc<Inner>);
@@ -145,6 +148,13 @@ impl Objects {
                 }
             }
         }
+    }
+
+    /// The change by which a version goes, to be committed with others; none when it is not there. Only for what is
+    /// small: the file of a large one would stay until the folder is opened again.
+    pub fn removal(&self, object: &ObjectVersion) -> Result<Option<Change>> {
+        let record = self.record(object)?;
+        Ok(record.map(|record| Change::delete(key_of(object), &record, self.0.clock.clone())))
     }
 
     /// Lets a step of writing or opening files fail, for tests: the one that comes after so many.

@@ -22,13 +22,14 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use pipeline::feed::{Declared, Feeds};
 use pipeline::handle::{Budget, Call, Pipeline};
+use pipeline::message::Message;
 use pipeline::object::ReceiptId;
 use pipeline::rows::source::Scratch;
 use pipeline::topology::Topology;
 
 use crate::objects::Objects;
 use crate::plan::{Line, Plan};
-use crate::queues::{Millis, Queues};
+use crate::queues::{self, Millis, Queue, Queues};
 use crate::session::{Route, Session};
 use crate::store::Store;
 
@@ -243,6 +244,11 @@ impl Shared {
             progress: &progress,
         };
         work(&self.pipeline, &call)
+    }
+
+    /// Where a message goes.
+    fn routed(&self, message: &Message) -> Result<(Queue, queues::Message)> {
+        (self.route)(message).map_err(|cause| Error::Input(io::Error::other(cause.to_string())))
     }
 
     fn is_stopping(&self) -> bool {

@@ -8,11 +8,14 @@ use rows::contract::Contract;
 use serde::Deserialize;
 
 use crate::complain::{self, Hint};
+use crate::serve::settings;
 
 /// The settings.
-pub(super) struct Config {
+pub(crate) struct Config {
     pub feeds: Feeds,
     pub environment: String,
+    /// What the service is told.
+    pub serve: settings::Written,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -21,6 +24,8 @@ struct File {
     environment: Option<String>,
     #[serde(default)]
     feed: Vec<Written>,
+    #[serde(default)]
+    serve: settings::Written,
 }
 
 const NAME: &str = "millrace.toml";
@@ -44,7 +49,7 @@ pub(super) fn read(path: Option<&Path>) -> Result<Config> {
     let path = match path {
         Some(path) => path,
         None if here.exists() => &here,
-        None => return Ok(Config { feeds: Feeds::default(), environment: ENVIRONMENT.to_owned() }),
+        None => return defaults(),
     };
     let told = || format!("settings {}", path.display());
     let text = std::fs::read_to_string(path).map_err(complain::unreadable).with_context(told)?;
@@ -55,8 +60,18 @@ pub(super) fn read(path: Option<&Path>) -> Result<Config> {
         Wrong::Feed(fault) => Hint::new(fault.to_string(), fault.hint).into(),
         Wrong::Contract(error) => error,
     });
-    let environment = file.environment.unwrap_or_else(|| ENVIRONMENT.to_owned());
-    Ok(Config { feeds: feeds.with_context(told)?, environment })
+    let environment = environment(file.environment);
+    Ok(Config { feeds: feeds.with_context(told)?, environment, serve: file.serve })
+}
+
+fn defaults() -> Result<Config> {
+    Ok(Config { feeds: Feeds::default(), environment: environment(None), serve: settings::Written::default() })
+}
+
+/// What is written, else what the environment of the process says, as the templates do.
+fn environment(written: Option<String>) -> String {
+    let of_process = || std::env::var("ENVIRONMENT_SUFFIX").ok().filter(|suffix| !suffix.is_empty());
+    written.or_else(of_process).unwrap_or_else(|| ENVIRONMENT.to_owned())
 }
 
 /// A built-in contract, or a file beside the settings.

@@ -93,7 +93,7 @@ pub(super) fn open(engine: &Arc<Engine>, folder: &Path) -> Option<Door> {
     Some(Door { path, shut, thread: Some(thread) })
 }
 
-fn answer(engine: &Engine, visitor: &UnixStream) -> Result<()> {
+fn answer(engine: &Arc<Engine>, visitor: &UnixStream) -> Result<()> {
     let mut line = String::new();
     BufReader::new(io::Read::take(visitor, QUESTION_BYTES_MAX)).read_line(&mut line)?;
     let Question { words, folder, is_watched } = serde_json::from_str(&line)?;

@@ -68,17 +68,21 @@ pub(super) fn run(arguments: &Arguments, engine: &Engine, out: &mut Out<'_>) -> 
     for name in &arguments.names {
         let Found { receipt, versions } = find(engine, name)?;
         if arguments.json {
-            let mut view = serde_json::to_value(Told { view: receipt.view(), versions: &versions })?;
-            if let Some(by) = waits_for(engine, &receipt)? {
-                view["blocked_by"] = serde_json::Value::String(by.clone());
-                view["blockedBy"] = serde_json::Value::String(by);
-            }
-            writeln!(out.data, "{view}")?;
+            writeln!(out.data, "{}", as_json(engine, &Found { receipt, versions })?)?;
         } else {
             print(engine, &receipt, versions.len(), out)?;
         }
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// A receipt as JSON, here and in the API.
+pub(crate) fn as_json(engine: &Engine, found: &Found) -> Result<serde_json::Value> {
+    let mut view = serde_json::to_value(Told { view: found.receipt.view(), versions: &found.versions })?;
+    if let Some(by) = waits_for(engine, &found.receipt)? {
+        view["blockedBy"] = serde_json::Value::String(by);
+    }
+    Ok(view)
 }
 
 /// The file whose dead letter this one waits for, as the queues have it now.

@@ -88,7 +88,7 @@ impl Objects {
         let mut after = None;
         loop {
             let Page { old, next } =
-                self.old(bucket, after.as_deref(), |head| head.at < before && !head.is_archived)?;
+                self.old(bucket, after.as_deref(), |head| head.at < before && !head.is_archived && !head.is_marker)?;
             for (object, record) in old {
                 match self.archive_one(&object, &record, now) {
                     Ok(stored_bytes) => {

@@ -22,9 +22,9 @@ pub struct Listed {
 /// Which versions a listing has, and behind what it goes on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Versions<'a> {
-    /// The newest of each key, behind this key.
+    /// The newest of each key, behind this key. A key whose newest version is a marker is left out.
     Newest(Option<&'a str>),
-    /// All, those of one key in the order of their versions, behind this key and version.
+    /// All, markers too, those of one key in the order of their versions, behind this key and version.
     All(Option<(&'a str, &'a str)>),
 }
 
@@ -42,20 +42,27 @@ impl Objects {
         let mut listed: Vec<Listed> = Vec::new();
         self.scan(&within, after.as_deref(), |object, record| {
             let Record { head, .. } = record;
-            let is_full = listed.len() == entries_max;
-            match listed.last_mut().filter(|last| is_newest && last.object.key == object.key) {
+            let next = Listed { object, head };
+            match listed.last_mut().filter(|last| is_newest && last.object.key == next.object.key) {
                 // versions of objects that are derived are not in the order of time
-                Some(last) if head.at < last.head.at => {}
-                Some(last) => *last = Listed { object, head },
-                None if is_full => return ControlFlow::Break(()),
-                None => listed.push(Listed { object, head }),
+                Some(last) if next.head.at < last.head.at => return ControlFlow::Continue(()),
+                Some(last) => *last = next,
+                None => {
+                    let is_gone = |last: &mut Listed| is_newest && last.head.is_marker;
+                    listed.pop_if(is_gone);
+                    if listed.len() == entries_max {
+                        return ControlFlow::Break(());
+                    }
+                    listed.push(next);
+                }
             }
             ControlFlow::Continue(())
         })?;
+        listed.pop_if(|last| is_newest && last.head.is_marker);
         Ok(listed)
     }
 
-    /// The newest version of a key.
+    /// The newest version of a key, which may be a marker.
     pub fn newest(&self, bucket: &str, key: &str) -> Result<Option<Listed>> {
         let mut newest: Option<Listed> = None;
         self.scan(&key::of_key(bucket, key), None, |object, Record { head, .. }| {

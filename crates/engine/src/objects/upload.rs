@@ -13,7 +13,7 @@ use super::error::{Error, Result};
 use super::files::Unfinished;
 use super::record::{Head, Place, Record};
 use super::{Objects, key};
-use crate::limits::{OBJECT_BYTES_MAX, SMALL_OBJECT_BYTES_MAX};
+use crate::limits::{ATTRIBUTES_BYTES_MAX, OBJECT_BYTES_MAX, SMALL_OBJECT_BYTES_MAX};
 use crate::queues::{Millis, Transaction};
 
 /// Bytes that are written to a file at once.
@@ -61,6 +61,8 @@ struct Body {
     file: Option<Writer>,
     /// After an error it is not known what the file has.
     is_broken: bool,
+    attributes: Vec<u8>,
+    is_marker: bool,
 }
 
 #[derive(Debug)]
@@ -78,6 +80,31 @@ impl Upload {
     /// Bytes so far.
     pub fn bytes(&self) -> u64 {
         self.0.summing.bytes()
+    }
+
+    /// Says something of the object that is kept beside it. Refused past `ATTRIBUTES_BYTES_MAX`.
+    pub fn attributes(&mut self, attributes: Vec<u8>) -> Result<()> {
+        if attributes.len() > ATTRIBUTES_BYTES_MAX {
+            let message = format!("{} has {} bytes of attributes", self.0.name(), attributes.len());
+            return Err(Error::invalid(message, "send fewer, or shorter ones; 16 KiB are kept"));
+        }
+        self.0.attributes = attributes;
+        Ok(())
+    }
+
+    /// The bucket it goes to.
+    pub fn bucket(&self) -> &str {
+        &self.0.bucket
+    }
+
+    /// The key it gets.
+    pub fn key(&self) -> &str {
+        &self.0.key
+    }
+
+    /// Whether it is so short that ending it waits for no disk.
+    pub fn is_small(&self) -> bool {
+        self.0.file.is_none()
     }
 
     /// Ends it: the bytes are safe, under a version that is new. It counts once the change is committed.
@@ -126,6 +153,18 @@ impl Derived {
 }
 
 impl Objects {
+    /// Puts an object by itself, beside no receipt and no message.
+    pub fn put_alone(&self, upload: Upload, now: Millis) -> Result<ObjectVersion> {
+        self.commit_stored(upload.finish(now)?, now)
+    }
+
+    /// Says that the object of this key is gone: the newest version is a marker from now on, older ones stay.
+    pub fn hide(&self, bucket: &str, key: &str, now: Millis) -> Result<ObjectVersion> {
+        let mut upload = self.upload(bucket, key)?;
+        upload.0.is_marker = true;
+        self.put_alone(upload, now)
+    }
+
     /// Commits an object by itself.
     pub(crate) fn commit_stored(&self, stored: Stored, now: Millis) -> Result<ObjectVersion> {
         self.commit(stored.change, now)?;
@@ -144,8 +183,9 @@ impl Body {
     fn new(objects: Objects, bucket: &str, key: &str, digest: Digest) -> Result<Self> {
         key::check(bucket, key)?;
         let (bucket, key) = (bucket.to_owned(), key.to_owned());
-        let summing = Summing::new(digest);
-        Ok(Self { objects, bucket, key, summing, held: Vec::new(), file: None, is_broken: false })
+        let (summing, held, attributes) = (Summing::new(digest), Vec::new(), Vec::new());
+        let (file, is_broken, is_marker) = (None, false, false);
+        Ok(Self { objects, bucket, key, summing, held, file, is_broken, attributes, is_marker })
     }
 
     /// Nothing more comes.
@@ -162,10 +202,17 @@ impl Body {
     }
 
     /// Makes the bytes safe, and the change that records them.
-    fn store(self, object: ObjectVersion, summary: &Summary, at: Millis, is_derived: bool) -> Result<(Stored, Bytes)> {
+    fn store(
+        mut self,
+        object: ObjectVersion,
+        summary: &Summary,
+        at: Millis,
+        is_derived: bool,
+    ) -> Result<(Stored, Bytes)> {
         let Summary { bytes, digest, table } = summary;
-        let head =
-            Head { bytes: *bytes, digest: digest.clone(), at, stored_bytes: table.stored_bytes(), is_archived: false };
+        let (bytes, digest, stored_bytes) = (*bytes, digest.clone(), table.stored_bytes());
+        let (is_marker, attributes) = (self.is_marker, std::mem::take(&mut self.attributes));
+        let head = Head { bytes, digest, at, stored_bytes, is_archived: false, is_marker, attributes };
         let (bytes, place) = self.settle(&table.encoded)?;
         let record = Record { head: head.clone(), place, check: table.check() };
         let change = Change::put(&object, &record, bytes.clone(), is_derived);

@@ -68,9 +68,7 @@ fn send(shared: &Shared, tick: Tick, last: Option<(Vec<u8>, Option<Vec<u8>>)>, a
         transaction.expects.push((key, last));
     }
     let message = Message::MarketAggregate(tick);
-    let sent =
-        (shared.route)(&message).map_err(|cause| super::Error::Input(std::io::Error::other(cause.to_string())))?;
-    transaction.sends.push(sent);
+    transaction.sends.push(shared.routed(&message)?);
     shared.queues.transact(transaction, at).wait()?;
     Ok(())
 }

@@ -6,7 +6,11 @@ use pipeline::topology::{Lifecycle, Topology};
 use serde::Serialize;
 
 use super::{Engine, Result, Shared, now};
+use crate::objects::PARTS_BUCKET;
 use crate::queues::Millis;
+
+/// Days after which the parts of an upload that was not ended go.
+const PARTS_DAYS: Millis = 7;
 
 const DAY_MS: Millis = 24 * 60 * 60 * 1000;
 
@@ -46,6 +50,10 @@ pub(super) fn run(shared: &Shared, at: Millis) -> Result<Kept> {
             }
         }
     }
+    // who began an upload and did not end it has forgotten it
+    let expired = shared.objects.expire(PARTS_BUCKET, at.saturating_sub(PARTS_DAYS * DAY_MS), at)?;
+    kept.expired += expired.objects;
+    kept.bytes_freed += expired.stored_bytes;
     kept.details_forgotten = pipeline::tell::forget_details(&shared.ports(), at)?;
     Ok(kept)
 }

@@ -3,10 +3,11 @@
 use std::io::Read;
 
 use pipeline::arrive::{Arrived, arrive};
+use pipeline::message::Message;
 use pipeline::object::{ObjectVersion, ReceiptId};
 
 use super::{Engine, Error, Result, now};
-use crate::objects::{Stored, Upload};
+use crate::objects::{Change, Stored, Upload};
 use crate::pending::Pending;
 use crate::queues::{Sent, Transaction};
 use crate::session::record_key;
@@ -38,6 +39,12 @@ impl Placing {
         self.answer.wait()?;
         Ok(self.placed)
     }
+
+    /// The same for async code.
+    pub async fn done(self) -> Result<Placed> {
+        self.answer.await?;
+        Ok(self.placed)
+    }
 }
 
 impl Engine {
@@ -48,24 +55,35 @@ impl Engine {
 
     /// Ends a file. Files are in the order in which this was called, also while earlier ones are on their way.
     pub fn place(&self, upload: Upload, id: Option<String>) -> Result<Placing> {
+        self.place_beside(upload, id, Vec::new())
+    }
+
+    /// The same, and other objects come or go with it, all or nothing.
+    pub fn place_beside(&self, upload: Upload, id: Option<String>, beside: Vec<Change>) -> Result<Placing> {
         let at = now();
         let Stored { object, head, change } = upload.finish(at)?;
         let (bytes, sha256) = (head.bytes, head.digest.clone());
         let arrived = Arrived { object: object.clone(), at: head.at, upload: id, sha256: Some(head.digest) };
         let arriving = arrive(&self.shared.pipeline.feeds, arrived);
-        let mut transaction = Transaction { objects: vec![change], ..Transaction::default() };
+        let mut transaction = Transaction { objects: beside, ..Transaction::default() };
+        transaction.objects.push(change);
         let receipt = arriving.as_ref().map(|arriving| arriving.receipt.clone());
         if let Some(arriving) = arriving {
             let writes = arriving.step.writes.into_iter();
             transaction.records.extend(writes.map(|write| (record_key(&write.key), write.value)));
             for message in &arriving.step.sends {
-                let sent = (self.shared.route)(message)
-                    .map_err(|cause| Error::Input(std::io::Error::other(cause.to_string())))?;
-                transaction.sends.push(sent);
+                transaction.sends.push(self.shared.routed(message)?);
             }
         }
         let answer = self.shared.queues.transact(transaction, at);
         Ok(Placing { placed: Placed { object, receipt, bytes, sha256 }, answer })
+    }
+
+    /// Sends a message of the pipeline's from outside of it; it is safe once this is answered.
+    pub fn send(&self, message: &Message) -> Result<Pending<Vec<Sent>>> {
+        let sent = self.shared.routed(message)?;
+        let transaction = Transaction { sends: vec![sent], ..Transaction::default() };
+        Ok(self.shared.queues.transact(transaction, now()))
     }
 
     /// Puts a whole file and waits until it is safe.

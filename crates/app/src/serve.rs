@@ -1,0 +1,88 @@
+//! `millrace serve`: the whole service on one machine, an HTTP API and an S3 door on a data folder.
+//!
+//! Both doors listen on ports of their own. What comes in through either is durable before it is answered; what becomes
+//! of it is the work of the engine, which runs in the same process.
+
+mod http;
+mod listen;
+mod s3;
+pub(crate) mod settings;
+mod state;
+
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use anyhow::{Context, Result};
+use clap::Args;
+use engine::runtime::Engine;
+
+use crate::data::{Out, Place};
+use listen::{Door, Stop};
+use settings::{Flags, Settings};
+use state::Service;
+
+/// Arguments of `millrace serve`.
+#[derive(Debug, Args)]
+pub(crate) struct Arguments {
+    #[command(flatten)]
+    pub(crate) place: Place,
+    #[command(flatten)]
+    flags: Flags,
+    /// Print every setting as it is in force, as TOML, and serve nothing.
+    #[arg(long)]
+    print_config: bool,
+}
+
+/// Threads that answer requests; work on files has threads of its own.
+const ANSWERING_THREADS: usize = 2;
+
+/// Serves until the process is told to end.
+pub(crate) fn run(arguments: &Arguments, engine: &Arc<Engine>, out: &mut Out<'_>) -> Result<ExitCode> {
+    let settings = settings(arguments)?;
+    settings.allowed()?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(ANSWERING_THREADS)
+        .thread_name("millrace-http")
+        .enable_all()
+        .build()
+        .context("threads to answer requests")?;
+    let service = Arc::new(Service::new(engine.clone(), settings));
+    let served = runtime.block_on(serve(&service, out));
+    // what still blocks is cut off: nothing that was not answered is promised
+    runtime.shutdown_timeout(std::time::Duration::from_secs(1));
+    served?;
+    writeln!(out.notes, "stopped; what was answered is kept")?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Answers without a data folder, if that was asked for.
+pub(crate) fn print_config(arguments: &Arguments, out: &mut dyn std::io::Write) -> Result<bool> {
+    if arguments.print_config {
+        out.write_all(settings(arguments)?.to_toml().as_bytes())?;
+    }
+    Ok(arguments.print_config)
+}
+
+fn settings(arguments: &Arguments) -> Result<Settings> {
+    let config = crate::data::config(&arguments.place)?;
+    Settings::new(config.serve, config.environment, &arguments.flags)
+}
+
+async fn serve(service: &Arc<Service>, out: &mut Out<'_>) -> Result<()> {
+    let settings = &service.settings;
+    let tls = settings.tls.as_ref().map(listen::tls).transpose()?;
+    let stop = Stop::on_signal()?;
+    let http = Door::open("http", settings.http, tls.clone()).await?;
+    let s3 = Door::open("s3", settings.s3, tls).await?;
+    let scheme = if settings.tls.is_some() { "https" } else { "http" };
+    writeln!(out.notes, "HTTP API  {scheme}://{}", http.address())?;
+    writeln!(out.notes, "S3        {scheme}://{}", s3.address())?;
+    for bucket in service.buckets() {
+        writeln!(out.notes, "          s3://{bucket}")?;
+    }
+    writeln!(out.notes, "access    {}", settings.access.told())?;
+    let routes = http::routes(service);
+    let objects = s3::door(service);
+    tokio::join!(http.serve(routes, &stop), s3.serve(objects, &stop));
+    Ok(())
+}

@@ -1,0 +1,184 @@
+//! A port, and the connections on it: how many, how long they may take, and how they end.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use hyper::body::Incoming;
+use hyper::service::HttpService;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::server::graceful::GracefulShutdown;
+use rustls_pki_types::pem::PemObject;
+use rustls_pki_types::{CertificateDer, PrivateKeyDer};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{Semaphore, watch};
+use tokio_rustls::TlsAcceptor;
+
+use super::settings::Tls;
+use crate::complain::{self, Hint};
+
+/// Connections of one port at a time; more wait to be let in.
+const CONNECTIONS_MAX: usize = 4096;
+/// Time in which the head of a request must have come.
+const HEAD_SECONDS_MAX: u64 = 20;
+/// Bytes of the head of a request.
+const HEAD_BYTES_MAX: usize = 64 * 1024;
+/// Time in which a connection must have agreed on a cipher.
+const HANDSHAKE_SECONDS_MAX: u64 = 10;
+/// Time in which requests that are under way may end when the service stops.
+const DRAIN_SECONDS_MAX: u64 = 20;
+
+/// Told to end.
+#[derive(Clone)]
+pub(super) struct Stop(watch::Receiver<bool>);
+
+impl Stop {
+    /// Told by Ctrl-C or SIGTERM.
+    pub fn on_signal() -> Result<Self> {
+        use tokio::signal::unix::{SignalKind, signal};
+        let (told, heard) = watch::channel(false);
+        let mut interrupt = signal(SignalKind::interrupt()).context("Ctrl-C")?;
+        let mut terminate = signal(SignalKind::terminate()).context("SIGTERM")?;
+        tokio::spawn(async move {
+            tokio::select! {
+                _ = interrupt.recv() => {}
+                _ = terminate.recv() => {}
+            }
+            let _ = told.send(true);
+            // kept, so that nobody who listens hears that the sender is gone instead
+            told.closed().await;
+        });
+        Ok(Self(heard))
+    }
+
+    /// Waits until told.
+    pub async fn told(&self) {
+        let mut heard = self.0.clone();
+        let _ = heard.wait_for(|told| *told).await;
+    }
+}
+
+/// A port.
+pub(super) struct Door {
+    listener: TcpListener,
+    address: SocketAddr,
+    tls: Option<TlsAcceptor>,
+}
+
+impl Door {
+    /// Opens a port.
+    pub async fn open(name: &str, address: SocketAddr, tls: Option<TlsAcceptor>) -> Result<Self> {
+        let listener = TcpListener::bind(address).await.map_err(|error| match error.kind() {
+            std::io::ErrorKind::AddrInUse => {
+                let message = format!("{address} is taken by another program");
+                anyhow::Error::from(Hint::new(message, format!("take another port with --{name}")))
+            }
+            _ => anyhow::Error::from(error).context(format!("listen on {address}")),
+        })?;
+        let address = listener.local_addr()?;
+        Ok(Self { listener, address, tls })
+    }
+
+    /// Where it is.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Answers until told to stop; requests that are under way then may end.
+    pub async fn serve<S>(self, service: S, stop: &Stop)
+    where
+        S: HttpService<Incoming, Error: Into<Box<dyn std::error::Error + Send + Sync>>> + Clone + Send + 'static,
+        S::Future: Send,
+        S::ResBody: Send + 'static,
+        <S::ResBody as hyper::body::Body>::Data: Send,
+        <S::ResBody as hyper::body::Body>::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+    {
+        let graceful = GracefulShutdown::new();
+        let places = Arc::new(Semaphore::new(CONNECTIONS_MAX));
+        loop {
+            let Ok(place) = places.clone().acquire_owned().await else { break };
+            let accepted = tokio::select! {
+                accepted = self.listener.accept() => accepted,
+                () = stop.told() => break,
+            };
+            let Ok((stream, from)) = accepted else {
+                // out of descriptors: those that are open end by and by
+                tokio::time::sleep(Duration::from_millis(50)).await;
+                continue;
+            };
+            let _ = stream.set_nodelay(true);
+            let (service, tls, watcher) = (From { service: service.clone(), from }, self.tls.clone(), graceful.watcher());
+            tokio::spawn(async move {
+                let Some(stream) = agreed(stream, tls).await else { return };
+                let mut builder = hyper::server::conn::http1::Builder::new();
+                builder
+                    .timer(TokioTimer::new())
+                    .header_read_timeout(Duration::from_secs(HEAD_SECONDS_MAX))
+                    .max_buf_size(HEAD_BYTES_MAX)
+                    .half_close(true);
+                let connection = builder.serve_connection(TokioIo::new(stream), service);
+                // a client that goes away is no matter of ours
+                let _ = watcher.watch(connection).await;
+                drop(place);
+            });
+        }
+        drop(self.listener);
+        let _ = tokio::time::timeout(Duration::from_secs(DRAIN_SECONDS_MAX), graceful.shutdown()).await;
+    }
+}
+
+/// Tells a request where it came from.
+#[derive(Clone)]
+struct From<S> {
+    service: S,
+    from: SocketAddr,
+}
+
+/// Where a request came from.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Origin(pub SocketAddr);
+
+impl<S: HttpService<Incoming> + Clone> hyper::service::Service<hyper::Request<Incoming>> for From<S> {
+    type Response = hyper::Response<S::ResBody>;
+    type Error = S::Error;
+    type Future = S::Future;
+
+    fn call(&self, mut request: hyper::Request<Incoming>) -> Self::Future {
+        request.extensions_mut().insert(Origin(self.from));
+        let mut service = self.service.clone();
+        HttpService::call(&mut service, request)
+    }
+}
+
+trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
+impl<T: AsyncRead + AsyncWrite + Send + Unpin> Stream for T {}
+
+async fn agreed(stream: TcpStream, tls: Option<TlsAcceptor>) -> Option<Box<dyn Stream>> {
+    let Some(tls) = tls else { return Some(Box::new(stream)) };
+    let patience = Duration::from_secs(HANDSHAKE_SECONDS_MAX);
+    let agreed = tokio::time::timeout(patience, tls.accept(stream)).await.ok()?.ok()?;
+    Some(Box::new(agreed))
+}
+
+/// What encrypts the connections of a port.
+pub(super) fn tls(tls: &Tls) -> Result<TlsAcceptor> {
+    let shown = |path: &std::path::Path| format!("tls file {}", path.display());
+    let read = |path: &std::path::Path| std::fs::read(path).map_err(complain::unreadable).with_context(|| shown(path));
+    let certificates: Vec<CertificateDer<'static>> = CertificateDer::pem_slice_iter(&read(&tls.certificate)?)
+        .collect::<Result<_, _>>()
+        .map_err(|error| Hint::new(error.to_string(), "give the certificate chain in PEM"))
+        .with_context(|| shown(&tls.certificate))?;
+    let key = PrivateKeyDer::from_pem_slice(&read(&tls.key)?)
+        .map_err(|error| Hint::new(error.to_string(), "give the private key in PEM"))
+        .with_context(|| shown(&tls.key))?;
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let config = rustls::ServerConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()?
+        .with_no_client_auth()
+        .with_single_cert(certificates, key)
+        .map_err(|error| Hint::new(error.to_string(), "give a certificate and the key that belongs to it"))
+        .with_context(|| shown(&tls.certificate))?;
+    Ok(TlsAcceptor::from(Arc::new(config)))
+}

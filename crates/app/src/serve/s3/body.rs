@@ -1,0 +1,226 @@
+//! The bytes of a request on their way into an object, with every checksum that was promised looked at before anybody can
+//! see the object.
+
+use std::io::Write;
+use std::time::Duration;
+
+use engine::objects::Upload;
+use futures_util::StreamExt;
+use s3s::checksum::ChecksumHasher;
+use s3s::crypto::{Checksum as _, Crc32, Crc32c, Crc64Nvme, Md5, Sha1, Sha256};
+use s3s::dto::{Checksum, StreamingBlob};
+use s3s::header::{
+    X_AMZ_CHECKSUM_CRC32, X_AMZ_CHECKSUM_CRC32C, X_AMZ_CHECKSUM_CRC64NVME, X_AMZ_CHECKSUM_SHA1, X_AMZ_CHECKSUM_SHA256,
+};
+use s3s::{S3Request, S3Result, TrailingHeaders, s3_error};
+use tokio::task::JoinHandle;
+
+use super::attributes::Sums;
+
+/// Time in which the next piece of a body must come.
+const PIECE_SECONDS_MAX: u64 = 60;
+/// Bytes that are hashed and written at once, away from the threads that answer.
+const PIECE_BYTES: usize = 1024 * 1024;
+/// Up to here hashing costs less than going elsewhere for it.
+const HERE_BYTES_MAX: usize = 64 * 1024;
+
+/// What the sender promises about the bytes.
+#[derive(Default)]
+pub(super) struct Promised {
+    pub md5: Option<String>,
+    pub sums: Sums,
+    /// Those that come behind the bytes.
+    trailers: Option<TrailingHeaders>,
+    /// Algorithms that are wanted, promised or not.
+    wanted: [bool; 5],
+}
+
+impl Promised {
+    /// What a request promises in its head, and what it says that will come behind.
+    pub fn new<T>(request: &S3Request<T>, md5: Option<String>, sum: Checksum, algorithm: Option<&str>) -> Self {
+        let sums = Sums::of(sum);
+        let behind = request.headers.get("x-amz-trailer").and_then(|value| value.to_str().ok()).unwrap_or_default();
+        let names = ["crc32", "crc32c", "crc64nvme", "sha1", "sha256"];
+        let there = [&sums.crc32, &sums.crc32c, &sums.crc64nvme, &sums.sha1, &sums.sha256].map(Option::is_some);
+        let mut wanted = there;
+        for (index, name) in names.iter().enumerate() {
+            let is_behind = behind.split(',').any(|header| header.trim() == format!("x-amz-checksum-{name}"));
+            wanted[index] |= is_behind || algorithm.is_some_and(|algorithm| algorithm.eq_ignore_ascii_case(name));
+        }
+        Self { md5, sums, trailers: request.trailing_headers.clone(), wanted }
+    }
+
+    /// What computes the checksums that are wanted.
+    pub fn hasher(&self) -> ChecksumHasher {
+        let [crc32, crc32c, crc64nvme, sha1, sha256] = self.wanted;
+        ChecksumHasher {
+            crc32: crc32.then(Crc32::new),
+            crc32c: crc32c.then(Crc32c::new),
+            crc64nvme: crc64nvme.then(Crc64Nvme::new),
+            sha1: sha1.then(Sha1::new),
+            sha256: sha256.then(Sha256::new),
+        }
+    }
+
+    /// Refuses bytes that are not those that were promised.
+    fn keep(self, md5: &[u8; 16], sums: &Sums) -> S3Result<()> {
+        if let Some(promised) = &self.md5 {
+            let is = base64(md5);
+            if *promised != is {
+                return Err(s3_error!(BadDigest, "the body has the MD5 {is}, and Content-MD5 promises {promised}"));
+            }
+        }
+        let behind = self.trailers.and_then(|trailers| trailers.take()).unwrap_or_default();
+        let pairs = [
+            (X_AMZ_CHECKSUM_CRC32, &self.sums.crc32, &sums.crc32),
+            (X_AMZ_CHECKSUM_CRC32C, &self.sums.crc32c, &sums.crc32c),
+            (X_AMZ_CHECKSUM_CRC64NVME, &self.sums.crc64nvme, &sums.crc64nvme),
+            (X_AMZ_CHECKSUM_SHA1, &self.sums.sha1, &sums.sha1),
+            (X_AMZ_CHECKSUM_SHA256, &self.sums.sha256, &sums.sha256),
+        ];
+        for (name, promised, is) in pairs {
+            let trailer = behind.get(&name).and_then(|value| value.to_str().ok());
+            let promised = promised.as_deref().or(trailer);
+            let (Some(promised), Some(is)) = (promised, is) else { continue };
+            if promised != is {
+                return Err(s3_error!(BadDigest, "the body has {name} {is}, and {promised} was promised"));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Bytes that came whole and as promised.
+pub(super) struct Received {
+    pub upload: Upload,
+    pub md5: [u8; 16],
+    pub sums: Sums,
+}
+
+/// An object in the making, and what its bytes come to.
+struct Making {
+    upload: Upload,
+    md5: Md5,
+    hasher: ChecksumHasher,
+}
+
+impl Making {
+    fn take(mut self, bytes: &[u8]) -> std::io::Result<Self> {
+        self.md5.update(bytes);
+        self.hasher.update(bytes);
+        self.upload.write_all(bytes)?;
+        Ok(self)
+    }
+}
+
+/// Takes the body of a request in. What is not whole or not as promised is gone again.
+pub(super) async fn receive(
+    upload: Upload,
+    body: Option<StreamingBlob>,
+    length: Option<i64>,
+    promised: Promised,
+) -> S3Result<Received> {
+    let mut making = Some(Making { upload, md5: Md5::new(), hasher: promised.hasher() });
+    let mut writing: Option<JoinHandle<std::io::Result<Making>>> = None;
+    let mut held: Vec<u8> = Vec::new();
+    let mut body = body;
+    while let Some(bytes) = piece(&mut body).await? {
+        held.extend_from_slice(&bytes);
+        if held.len() >= PIECE_BYTES {
+            let free = settled(&mut making, &mut writing).await?;
+            let piece = std::mem::take(&mut held);
+            writing = Some(tokio::task::spawn_blocking(move || free.take(&piece)));
+        }
+    }
+    let free = settled(&mut making, &mut writing).await?;
+    let done = if held.len() <= HERE_BYTES_MAX {
+        free.take(&held)
+    } else {
+        crate::serve::state::blocking(move || free.take(&held)).await
+    };
+    let Making { upload, md5, hasher } = done.map_err(unwritten)?;
+    if let Some(length) = length.and_then(|length| u64::try_from(length).ok())
+        && length != upload.bytes()
+    {
+        return Err(s3_error!(IncompleteBody, "the body has {} bytes, and {length} were promised", upload.bytes()));
+    }
+    let (md5, sums) = (md5.finalize(), Sums::of(hasher.finalize()));
+    promised.keep(&md5, &sums)?;
+    Ok(Received { upload, md5, sums })
+}
+
+/// The object in the making, once what was begun is written.
+async fn settled(
+    making: &mut Option<Making>,
+    writing: &mut Option<JoinHandle<std::io::Result<Making>>>,
+) -> S3Result<Making> {
+    if let Some(writing) = writing.take() {
+        let written = writing.await.map_err(|error| s3_error!(error, InternalError))?;
+        *making = Some(written.map_err(unwritten)?);
+    }
+    making.take().ok_or_else(|| s3_error!(InternalError))
+}
+
+async fn piece(body: &mut Option<StreamingBlob>) -> S3Result<Option<bytes::Bytes>> {
+    let Some(stream) = body else { return Ok(None) };
+    let next = tokio::time::timeout(Duration::from_secs(PIECE_SECONDS_MAX), stream.next()).await;
+    match next {
+        Err(_) => Err(s3_error!(RequestTimeout, "nothing of the body came for {PIECE_SECONDS_MAX} seconds")),
+        Ok(None) => Ok(None),
+        Ok(Some(Ok(bytes))) => Ok(Some(bytes)),
+        Ok(Some(Err(error))) => Err(broken(error)),
+    }
+}
+
+/// Why a body ended before its end.
+fn broken(error: s3s::StdError) -> s3s::S3Error {
+    let message = error.to_string();
+    let mut told = if message.to_ascii_lowercase().contains("signature") {
+        s3_error!(SignatureDoesNotMatch, "a piece of the body is not as it was signed: {message}")
+    } else if message.to_ascii_lowercase().contains("mismatch") {
+        s3_error!(BadDigest, "the body is not as it was signed: {message}")
+    } else {
+        s3_error!(IncompleteBody, "the body did not come whole: {message}")
+    };
+    told.set_source(error);
+    told
+}
+
+fn unwritten(error: std::io::Error) -> s3s::S3Error {
+    match error.downcast::<engine::objects::Error>() {
+        Ok(error) => super::of_objects(error),
+        Err(error) => s3_error!(error, ServiceUnavailable, "the body could not be written; try again"),
+    }
+}
+
+/// Base64 as checksums are written.
+pub(super) fn base64(bytes: &[u8]) -> String {
+    const LETTERS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    let mut text = String::new();
+    for chunk in bytes.chunks(3) {
+        let bits = chunk.iter().fold(0_u32, |bits, byte| bits << 8 | u32::from(*byte)) << (8 * (3 - chunk.len()));
+        for place in 0..4 {
+            let letter = LETTERS[(bits >> (18 - 6 * place) & 63) as usize];
+            text.push(if place <= chunk.len() { char::from(letter) } else { '=' });
+        }
+    }
+    text
+}
+
+/// In hexadecimal.
+pub(super) fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn base64_is_that_of_the_standard() {
+        for (bytes, text) in [("", ""), ("f", "Zg=="), ("fo", "Zm8="), ("foo", "Zm9v"), ("foobar", "Zm9vYmFy")] {
+            assert_eq!(base64(bytes.as_bytes()), text);
+        }
+        assert_eq!(base64(&[0xfb, 0xff]), "+/8=");
+    }
+}

@@ -1,0 +1,127 @@
+//! Settings of the service: `[serve]` of `millrace.toml`, then the environment, then the command line.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use anyhow::Result;
+use clap::{Args, ValueEnum};
+use serde::{Deserialize, Serialize};
+
+use crate::complain::Hint;
+
+/// `[serve]` as it is written.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Written {
+    http: Option<SocketAddr>,
+    s3: Option<SocketAddr>,
+    access: Option<Access>,
+    tls: Option<Tls>,
+    #[serde(default)]
+    cors: Vec<String>,
+}
+
+/// The same on the command line and in the environment.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct Flags {
+    /// Where the HTTP API listens.
+    #[arg(long, value_name = "ADDRESS:PORT", env = "MILLRACE_HTTP")]
+    http: Option<SocketAddr>,
+    /// Where the S3 door listens.
+    #[arg(long, value_name = "ADDRESS:PORT", env = "MILLRACE_S3")]
+    s3: Option<SocketAddr>,
+    /// Who may come in: `none` asks for nothing and is for this machine only, `keys` asks for an API key or a signature.
+    #[arg(long, value_enum, env = "MILLRACE_ACCESS")]
+    access: Option<Access>,
+    /// The certificate chain in PEM, for https.
+    #[arg(long, value_name = "FILE.pem", env = "MILLRACE_TLS_CERTIFICATE", requires = "tls_key")]
+    tls_certificate: Option<PathBuf>,
+    /// The private key of the certificate in PEM.
+    #[arg(long, value_name = "FILE.pem", env = "MILLRACE_TLS_KEY", requires = "tls_certificate")]
+    tls_key: Option<PathBuf>,
+}
+
+/// Who may come in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize, ValueEnum)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Access {
+    /// Anybody who can reach the port.
+    None,
+    /// Who has a key, or signs with one.
+    Keys,
+}
+
+impl Access {
+    /// As the start says it.
+    pub(super) fn told(self) -> &'static str {
+        match self {
+            Self::None => "none: anybody on this machine; S3 clients may sign with any key or not at all",
+            Self::Keys => "keys: make one with `millrace keys create`",
+        }
+    }
+}
+
+/// Where the certificate and its key are.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Tls {
+    pub certificate: PathBuf,
+    pub key: PathBuf,
+}
+
+/// Settings in force.
+#[derive(Debug, Clone, Serialize)]
+pub(super) struct Settings {
+    pub environment: String,
+    pub http: SocketAddr,
+    pub s3: SocketAddr,
+    pub access: Access,
+    pub cors: Vec<String>,
+    pub tls: Option<Tls>,
+}
+
+impl Settings {
+    pub fn new(written: Written, environment: String, flags: &Flags) -> Result<Self> {
+        let local = |port: u16| SocketAddr::from(([127, 0, 0, 1], port));
+        let tls = flags.tls_certificate.clone().zip(flags.tls_key.clone());
+        Ok(Self {
+            environment,
+            http: flags.http.or(written.http).unwrap_or_else(|| local(8080)),
+            s3: flags.s3.or(written.s3).unwrap_or_else(|| local(9000)),
+            access: flags.access.or(written.access).unwrap_or(Access::None),
+            cors: written.cors,
+            tls: tls.map(|(certificate, key)| Tls { certificate, key }).or(written.tls),
+        })
+    }
+
+    /// Refuses to let anybody in from outside without asking who it is.
+    pub fn allowed(&self) -> Result<()> {
+        for address in [self.http, self.s3] {
+            if self.access == Access::None && !address.ip().is_loopback() {
+                let message = format!("{address} can be reached from outside, and access is `none`");
+                let hint = "set access = \"keys\" (or --access keys), or listen on 127.0.0.1";
+                return Err(Hint::new(message, hint).into());
+            }
+        }
+        Ok(())
+    }
+
+    /// As it would be written.
+    pub fn to_toml(&self) -> String {
+        let quoted = |text: &str| serde_json::Value::from(text).to_string();
+        let mut lines = vec![
+            format!("environment = {}", quoted(&self.environment)),
+            String::new(),
+            "[serve]".to_owned(),
+            format!("http = \"{}\"", self.http),
+            format!("s3 = \"{}\"", self.s3),
+            format!("access = {}", if self.access == Access::None { "\"none\"" } else { "\"keys\"" }),
+            format!("cors = [{}]", self.cors.iter().map(|origin| quoted(origin)).collect::<Vec<_>>().join(", ")),
+        ];
+        if let Some(Tls { certificate, key }) = &self.tls {
+            let paths = [certificate, key].map(|path| quoted(&path.display().to_string()));
+            lines.push(format!("tls = {{ certificate = {}, key = {} }}", paths[0], paths[1]));
+        }
+        lines.join("\n") + "\n"
+    }
+}
