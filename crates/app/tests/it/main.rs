@@ -3,6 +3,8 @@
 
 mod crash;
 mod data;
+mod s3;
+mod server;
 mod tidy;
 
 use std::path::Path;
