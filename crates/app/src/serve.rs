@@ -3,11 +3,15 @@
 //! Both doors listen on ports of their own. What comes in through either is durable before it is answered; what becomes
 //! of it is the work of the engine, which runs in the same process.
 
+mod encoding;
 mod http;
 mod listen;
+mod notify;
 mod s3;
 pub(crate) mod settings;
 mod state;
+
+pub(crate) use notify::webhook;
 
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -18,6 +22,7 @@ use engine::runtime::Engine;
 
 use crate::data::{Out, Place};
 use listen::{Door, Stop};
+use notify::Notifier;
 use settings::{Flags, Settings};
 use state::Service;
 
@@ -46,10 +51,12 @@ pub(crate) fn run(arguments: &Arguments, engine: &Arc<Engine>, out: &mut Out<'_>
         .enable_all()
         .build()
         .context("threads to answer requests")?;
+    let notifier = Notifier::start(engine, &settings.webhooks).context("threads to notify")?;
     let service = Arc::new(Service::new(engine.clone(), settings));
     let served = runtime.block_on(serve(&service, out));
     // what still blocks is cut off: nothing that was not answered is promised
     runtime.shutdown_timeout(std::time::Duration::from_secs(1));
+    drop(notifier);
     served?;
     writeln!(out.notes, "stopped; what was answered is kept")?;
     Ok(ExitCode::SUCCESS)

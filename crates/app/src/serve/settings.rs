@@ -7,6 +7,7 @@ use anyhow::Result;
 use clap::{Args, ValueEnum};
 use serde::{Deserialize, Serialize};
 
+use super::notify::webhook::{self, WEBHOOKS_MAX, Webhook};
 use crate::complain::Hint;
 
 /// `[serve]` as it is written.
@@ -19,6 +20,22 @@ pub(crate) struct Written {
     tls: Option<Tls>,
     #[serde(default)]
     cors: Vec<String>,
+    /// Who wants to hear of files.
+    #[serde(default)]
+    pub(crate) webhook: Vec<webhook::Written>,
+}
+
+/// The webhooks of the settings, or what is wrong with one.
+pub(crate) fn webhooks(written: &[webhook::Written]) -> Result<Vec<Webhook>> {
+    if written.len() > WEBHOOKS_MAX {
+        let message = format!("{} webhooks are declared, more than {WEBHOOKS_MAX}", written.len());
+        return Err(Hint::new(message, "declare fewer").into());
+    }
+    let twice = |(place, of): (usize, &webhook::Written)| written[..place].iter().any(|other| other.name == of.name);
+    if let Some((_, of)) = written.iter().enumerate().find(|at| twice(*at)) {
+        return Err(Hint::new(format!("webhook `{}` is declared twice", of.name), "keep one of the two").into());
+    }
+    Ok(written.iter().map(Webhook::new).collect::<Result<_, _>>()?)
 }
 
 /// The same on the command line and in the environment.
@@ -70,7 +87,7 @@ pub(crate) struct Tls {
 }
 
 /// Settings in force.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Clone, Serialize)]
 pub(super) struct Settings {
     pub environment: String,
     pub http: SocketAddr,
@@ -78,6 +95,8 @@ pub(super) struct Settings {
     pub access: Access,
     pub cors: Vec<String>,
     pub tls: Option<Tls>,
+    #[serde(skip)]
+    pub webhooks: Vec<Webhook>,
 }
 
 impl Settings {
@@ -90,6 +109,7 @@ impl Settings {
             s3: flags.s3.or(written.s3).unwrap_or_else(|| local(9000)),
             access: flags.access.or(written.access).unwrap_or(Access::None),
             cors: written.cors,
+            webhooks: webhooks(&written.webhook)?,
             tls: tls.map(|(certificate, key)| Tls { certificate, key }).or(written.tls),
         })
     }

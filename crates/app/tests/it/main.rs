@@ -6,6 +6,7 @@ mod data;
 mod s3;
 mod server;
 mod tidy;
+mod webhooks;
 
 use std::path::Path;
 use std::process::{Command, Output};
