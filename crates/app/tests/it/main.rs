@@ -1,7 +1,9 @@
 //! The program as people use it, and the rules of the project.
 #![expect(clippy::unwrap_used, reason = "what is missing fails the test")]
 
+mod client;
 mod crash;
+mod crash_serve;
 mod data;
 mod s3;
 mod server;
