@@ -123,7 +123,7 @@ impl Door {
                 builder
                     .timer(TokioTimer::new())
                     .header_read_timeout(Duration::from_secs(HEAD_SECONDS_MAX))
-                    .max_buf_size(HEAD_BYTES_MAX)
+                    .max_header_size(HEAD_BYTES_MAX)
                     .half_close(true);
                 let connection = builder.serve_connection(TokioIo::new(Patient::new(stream)), service);
                 // a client that goes away is no matter of ours

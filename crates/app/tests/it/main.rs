@@ -5,6 +5,7 @@ mod client;
 mod crash;
 mod crash_serve;
 mod data;
+mod hostile;
 mod s3;
 mod server;
 mod tidy;
