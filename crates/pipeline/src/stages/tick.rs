@@ -60,11 +60,17 @@ fn ready(task: &Task<'_>) -> Result<Vec<ReceiptId>, Error> {
     let mut ready = Vec::new();
     for id in open {
         let receipt = task.draft().receipt(&id)?;
-        if receipt.is_done(Stage::Ingest) && receipt.is_done(Stage::Process) {
+        if is_ready(&receipt) {
             ready.push(id);
         }
     }
     Ok(ready)
+}
+
+/// Whether all that can be done about a file before the clock has been done.
+fn is_ready(receipt: &Receipt) -> bool {
+    let is_kept = receipt.is_done(Stage::Ingest) && receipt.is_done(Stage::Process);
+    is_kept || receipt.duplicate_of().is_some()
 }
 
 /// A file takes the place of an older version of its key, or leaves it to a newer one; it turns out to be a copy, or others
@@ -74,16 +80,11 @@ fn take_place(task: &Task<'_>, id: &ReceiptId) -> Result<(), Error> {
     let replaced = decide(|| {
         let mut draft = task.draft();
         let mut receipt = draft.receipt(id)?;
-        let sha256 = receipt.account().map(|account| account.sha256.clone()).unwrap_or_default();
-        let mut replaced: Vec<Receipt> = Vec::new();
-        match standing::original(&mut draft, &receipt, &sha256)? {
-            Some(original) => receipt.apply(Event { at: task.now(), what: What::DuplicateOf(original) }),
-            None => {
-                replaced.extend(standing::take_place(&mut draft, &mut receipt, task.now())?);
-                replaced.extend(standing::tell_copies(&mut draft, &receipt, task.now())?);
-            }
+        if !is_ready(&receipt) {
+            return Ok(Vec::new());
         }
-        draft.put_receipt(&receipt)?;
+        receipt.set_placed(true);
+        let standing::Settled { receipt, others: mut replaced } = standing::settle(task, &mut draft, receipt)?;
         draft.commit(MessageId::of_part(&task.message.id(), "place", id.as_str()))?;
         let counts = receipt.superseded_by().is_none() && receipt.duplicate_of().is_none();
         replaced.extend(Some(receipt).filter(|_| !counts));
@@ -230,6 +231,10 @@ fn finish(task: &Task<'_>, id: &ReceiptId) -> Result<(), Error> {
     decide(|| {
         let mut draft = task.draft();
         let mut receipt = draft.receipt(id)?;
+        if !is_ready(&receipt) {
+            // it was a copy and comes to count
+            return Ok(Committed::Before);
+        }
         let now = task.now();
         if receipt.duplicate_of().is_none() {
             receipt.apply(Event { at: now, what: What::AggregatesCommitted });

@@ -85,15 +85,19 @@ pub(super) fn bucket(preset: Preset) -> &'static str {
 
 fn upload(random: &mut Random, earlier: &[Upload], number: usize, at: Millis) -> Upload {
     let is_gone = random.once_in(20);
-    if !earlier.is_empty() && random.once_in(3) {
+    if !earlier.is_empty() && random.once_in(2) {
         let old = random.below(earlier.len());
         let old = &earlier[old];
         let new = Upload { at, is_gone, ..old.clone() };
-        if may_be_copied(old, earlier) && random.once_in(2) {
-            return Upload { key: format!("{} (copy {number}).csv", old.key), ..new };
-        }
-        if may_be_overwritten(old, earlier) {
-            return Upload { bytes: content(random, old.preset, &old.key), ..new };
+        let of_preset: Vec<&Upload> = earlier.iter().filter(|other| other.preset == old.preset).collect();
+        let other = of_preset[random.below(of_preset.len())];
+        match random.below(5) {
+            // a copy under a new name, a new version, the same once more
+            0 => return Upload { key: format!("{} (copy {number}).csv", old.key), ..new },
+            1 => return Upload { bytes: content(random, old.preset, &old.key), ..new },
+            2 => return new,
+            // what another file of the preset holds, or an older version of this one
+            _ => return Upload { bytes: other.bytes.clone(), ..new },
         }
     }
     let (preset, folder) = random.of(&[
@@ -107,22 +111,6 @@ fn upload(random: &mut Random, earlier: &[Upload], number: usize, at: Millis) ->
     let key = format!("{folder}{}{number}.csv", random.of(&["day ", "a/b/", "é+%2F-", "x"]));
     let bytes = content(random, preset, &key);
     Upload { preset, key, bytes, at, is_gone }
-}
-
-// What these two leave out does not end the same yet; whoever mends it takes the condition away.
-
-/// Whether the same bytes may come again under another name. Not where ids are shared, because the ids of a copy count
-/// until it is known for one; and not of a file that has versions, because a receipt cannot take back that it was a
-/// duplicate or was superseded.
-fn may_be_copied(old: &Upload, earlier: &[Upload]) -> bool {
-    let of_key = earlier.iter().filter(|other| (other.preset, &other.key) == (old.preset, &old.key));
-    !old.key.starts_with(IN_ORDER) && of_key.count() == 1
-}
-
-/// Whether a new version may come: not of what has copies, as above.
-fn may_be_overwritten(old: &Upload, earlier: &[Upload]) -> bool {
-    let of_bytes = earlier.iter().filter(|other| (other.preset, &other.bytes) == (old.preset, &old.bytes));
-    !old.key.starts_with(IN_ORDER) && of_bytes.count() == 1
 }
 
 fn content(random: &mut Random, preset: Preset, key: &str) -> Vec<u8> {
