@@ -3,8 +3,8 @@
 //! A file is a duplicate if another of the same bytes came before it and stands at least as long: until a newer version of
 //! its key takes its place, or for good. So exactly one of them counts for as long as any of them stands.
 
-use super::standing::{Settling, may_stand, with_content};
 use super::notify;
+use super::standing::{Settling, may_stand, with_content};
 use crate::arrive::first_message;
 use crate::handle::Error;
 use crate::limits::RELATIVES_PER_COMMIT_MAX;
@@ -42,8 +42,7 @@ pub(super) fn settle(
         }
         let original = standing.iter().find(|other| stands_as_long(other, &receipt));
         if is_later && receipt.is_placed() {
-            let relations =
-                Relations { duplicate_of: original.map(Receipt::as_other), ..receipt.relations() };
+            let relations = Relations { duplicate_of: original.map(Receipt::as_other), ..receipt.relations() };
             let used = original.or(standing.last());
             used.into_iter().for_each(|used| settling.draft.hold_receipt(&used.id()));
             let has_rows = relations.duplicate_of.is_some() && receipt.link("rows").is_some();

@@ -85,12 +85,17 @@ fn take_place(task: &Task<'_>, id: &ReceiptId) -> Result<(), Error> {
         }
         receipt.set_placed(true);
         let standing::Settled { receipt, others: mut replaced } = standing::settle(task, &mut draft, receipt)?;
-        draft.commit(MessageId::of_part(&task.message.id(), "place", id.as_str()))?;
+        draft.commit(part(task, "place", &receipt))?;
         let counts = receipt.superseded_by().is_none() && receipt.duplicate_of().is_none();
         replaced.extend(Some(receipt).filter(|_| !counts));
         Ok(replaced)
     })?;
     replaced.iter().try_for_each(|replaced| mark_due(task, replaced))
+}
+
+/// What a part of the work of a tick on a file is committed under. A tick may come again when the file was begun anew.
+fn part(task: &Task<'_>, what: &str, receipt: &Receipt) -> MessageId {
+    MessageId::of_part(&task.message.id(), what, &format!("{}.{}", receipt.id(), receipt.generation()))
 }
 
 /// Makes all windows due that a file has rows in.
@@ -115,12 +120,13 @@ fn mark_due(task: &Task<'_>, receipt: &Receipt) -> Result<(), Error> {
         ControlFlow::Continue(())
     };
     reader.rows_between(None, None, each).map_err(told)?;
-    let source = task.message.id();
     let windows: Vec<_> = windows.into_iter().collect();
     for (number, chunk) in windows.chunks(WINDOWS_PER_COMMIT).enumerate() {
         let mut draft = task.draft();
+        // says of which file, so that what two files make due in one tick is not taken for the same
+        let source = part(task, &format!("due-{number}"), receipt);
         chunk.iter().for_each(|(symbol, start)| draft.put(records::due(&task.feed.name, symbol, *start), &source));
-        draft.commit(MessageId::of_part(&source, receipt.id().as_str(), &number.to_string()))?;
+        draft.commit(source)?;
     }
     Ok(())
 }
@@ -241,7 +247,7 @@ fn finish(task: &Task<'_>, id: &ReceiptId) -> Result<(), Error> {
             task.begun_and_ended(now, now).into_iter().for_each(|event| receipt.apply(event));
         }
         validate::end(&mut draft, &receipt)?;
-        draft.commit(MessageId::of_part(&task.message.id(), "done", id.as_str()))
+        draft.commit(part(task, "done", &receipt))
     })
     .map(drop)
 }

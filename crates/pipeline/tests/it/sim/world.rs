@@ -24,8 +24,13 @@ const PAST: i64 = 1_789_999_000;
 const FUTURE: i64 = 1_890_000_000;
 
 /// The feed whose events come in order: its files share transaction ids, and an id belongs to the file that was
-/// validated first.
+/// validated first. That is what does not end the same yet when a file is late; who mends it has these events shuffled,
+/// too, and takes [`OWN`] away.
 pub(super) const IN_ORDER: &str = "cards";
+
+/// Transactions whose versions share ids, and whose events come in any order: what they hold comes under no other key.
+/// Of all others in their feed, no two files with different bytes share an id.
+const OWN: &str = "own/";
 
 /// One file as its sender writes it.
 #[derive(Debug, Clone)]
@@ -89,11 +94,14 @@ fn upload(random: &mut Random, earlier: &[Upload], number: usize, at: Millis) ->
         let old = random.below(earlier.len());
         let old = &earlier[old];
         let new = Upload { at, is_gone, ..old.clone() };
-        let of_preset: Vec<&Upload> = earlier.iter().filter(|other| other.preset == old.preset).collect();
-        let other = of_preset[random.below(of_preset.len())];
+        let is_own = |upload: &&Upload| upload.key.starts_with(OWN);
+        let of_preset = earlier.iter().filter(|other| other.preset == old.preset);
+        let may_be_taken: Vec<&Upload> =
+            of_preset.filter(|other| other.key == old.key || !(is_own(other) || is_own(&old))).collect();
+        let other = may_be_taken[random.below(may_be_taken.len())];
         match random.below(5) {
             // a copy under a new name, a new version, the same once more
-            0 => return Upload { key: format!("{} (copy {number}).csv", old.key), ..new },
+            0 if !is_own(&old) => return Upload { key: format!("{} (copy {number}).csv", old.key), ..new },
             1 => return Upload { bytes: content(random, old.preset, &old.key), ..new },
             2 => return new,
             // what another file of the preset holds, or an older version of this one
@@ -105,6 +113,7 @@ fn upload(random: &mut Random, earlier: &[Upload], number: usize, at: Millis) ->
         (Preset::Files, "desk 1/"),
         (Preset::Market, ""),
         (Preset::Transactions, ""),
+        (Preset::Transactions, OWN),
         (Preset::Transactions, "cards/"),
         (Preset::Transactions, "cards/"),
     ]);
@@ -165,10 +174,14 @@ fn bars(random: &mut Random, rows: usize, from: i64) -> Vec<u8> {
 
 fn transactions(random: &mut Random, rows: usize, key: &str) -> Vec<u8> {
     let mut text = String::from("transaction_id,amount,currency,timestamp,merchant,status\n");
+    let of_key = || key.replace(['/', ' ', '+'], "_");
+    let whose = match key {
+        key if key.starts_with(IN_ORDER) => String::new(),
+        key if key.starts_with(OWN) => of_key(),
+        _ => format!("{}{}-", of_key(), random.next()),
+    };
     for _ in 0..rows {
-        // only the feed in order has ids that other files have as well
-        let id = if key.starts_with(IN_ORDER) { String::new() } else { key.replace(['/', ' ', '+'], "_") };
-        let (id, at) = (format!("t{id}{}", random.below(40)), instant(random, PAST));
+        let (id, at) = (format!("t{whose}{}", random.below(40)), instant(random, PAST));
         let currency = random.of(&["EUR", "USD", "EUR", "eur", "XXX"]);
         let status = random.of(&["completed", "pending", "failed", "gone"]);
         let merchant = random.of(&["shop", "Café 1", "\"x, y\""]);
