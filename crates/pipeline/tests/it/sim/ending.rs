@@ -15,6 +15,7 @@ use pipeline::step::{Kind, RecordKey};
 use serde_json::{Value, json};
 use testkit::{Faults, MemoryLedger, MemoryObjects};
 
+use super::rule;
 use super::runtime::left;
 use super::world::World;
 
@@ -53,6 +54,11 @@ impl Ending {
             .filter(|(key, _)| key.kind == Kind::Receipt)
             .map(|(key, value)| (key.id.clone(), serde_json::from_slice(value).unwrap()))
             .collect();
+        let files: Vec<&Receipt> = receipts.values().collect();
+        for (file, relations) in rule::relations(&files) {
+            let receipt = &receipts[file.receipt.as_str()];
+            assert_eq!(receipt.relations(), relations, "{}", receipt.arrival().object.key);
+        }
         for (key, value) in &records {
             if let Some(value) = record(key, value, &receipts) {
                 let id = id(key, &receipts);
@@ -85,8 +91,9 @@ impl Ending {
             });
             told.unwrap();
             if feed.preset == Preset::Transactions {
-                let mut number = 0;
+                let (mut number, mut ids) = (0, BTreeSet::new());
                 let told = transactions(at, feed, &Transactions::default(), |told| {
+                    assert!(ids.insert(told.transaction_id.clone()), "{} counts twice", told.transaction_id);
                     lines.insert(format!("transaction {name} {number:05}"), serde_json::to_string(&told).unwrap());
                     number += 1;
                     ControlFlow::Continue(())
