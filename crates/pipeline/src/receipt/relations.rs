@@ -78,14 +78,19 @@ impl Receipt {
         self.placed || (self.sha256.is_none() && was())
     }
 
+    /// Gives it its place among the files of its feed, or takes it.
     pub(crate) fn set_placed(&mut self, placed: bool) {
         // with it, what happened does not say it any more
         self.sha256 = self.sha256().map(str::to_owned);
         self.placed = placed;
     }
 
+    /// Says what its bytes are known by.
     pub(crate) fn know_content(&mut self, sha256: &str) {
-        self.sha256 = Some(sha256.to_owned()).filter(|sha256| !sha256.is_empty());
+        // of a file that is gone by now it stays what it was
+        if !sha256.is_empty() {
+            self.sha256 = Some(sha256.to_owned());
+        }
     }
 
     /// Says what it is to others from now on.
