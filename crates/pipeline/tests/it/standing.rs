@@ -140,6 +140,19 @@ fn of_very_many_copies_the_next_counts_and_the_others_learn_it() {
 }
 
 #[test]
+fn of_very_many_repeats_all_learn_what_took_their_place() {
+    let mut world = World::new();
+    let repeats: Vec<ReceiptId> = (0..130).map(|_| takes(&mut world, FILES, "a.csv", &trade("X"))).collect();
+    assert!(repeats[1..].iter().all(|repeat| world.outcome(repeat) == Outcome::Duplicate));
+    let new = takes(&mut world, FILES, "a.csv", &trade("Y"));
+    for repeat in &repeats {
+        let by = world.receipt(repeat).superseded_by().map(|other| other.receipt.clone());
+        assert_eq!((world.outcome(repeat), by), (Outcome::Superseded, Some(new.clone())));
+    }
+    assert_eq!(names(&world, "files"), ["Y"]);
+}
+
+#[test]
 fn what_a_replay_refuses_leaves_its_place() {
     let mut world = World::new();
     let old = takes(&mut world, FILES, "a.csv", &trade("X"));

@@ -50,6 +50,8 @@ pub(super) struct World {
     pub(super) uploads: Vec<Upload>,
     /// What is sent to `market` one by one.
     pub(super) requests: Vec<Records>,
+    /// Which files are begun anew when all is done, counted among those that can be.
+    pub(super) replays: Vec<usize>,
 }
 
 impl World {
@@ -79,7 +81,8 @@ impl World {
             uploads.push(upload);
         }
         let requests = (0..random.below(3)).map(|number| request(random, number)).collect();
-        Self { feeds, uploads, requests }
+        let replays = (0..random.below(4)).map(|_| random.below(100)).collect();
+        Self { feeds, uploads, requests, replays }
     }
 }
 
