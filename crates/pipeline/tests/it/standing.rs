@@ -102,6 +102,23 @@ fn who_waits_for_a_copy_is_told_when_it_counts() {
 }
 
 #[test]
+fn the_ids_of_what_is_replaced_stay_taken_while_a_copy_of_it_stands() {
+    let mut world = World::new();
+    let both = |one: &str, two: &str| transaction(one) + transaction(two).lines().last().unwrap() + "\n";
+    world.takes(TRANSACTIONS, "a.csv", &both("t1", "t2"));
+    let copy = world.takes(TRANSACTIONS, "b.csv", &both("t1", "t2"));
+    assert!(world.receipt(&copy).account().is_none(), "a copy is not read");
+    let new = world.takes(TRANSACTIONS, "a.csv", &both("t2", "t3"));
+    assert_eq!([&copy, &new].map(|id| world.outcome(id)), [Outcome::Completed, Outcome::CompletedWithRejects]);
+    assert_eq!(world.receipt(&new).account().unwrap().counts.duplicate, 1);
+    assert_eq!(world.transaction_ids(), ["t1", "t2", "t3"]);
+    // without the copy they are free
+    world.takes(TRANSACTIONS, "b.csv", &transaction("t4"));
+    let last = world.takes(TRANSACTIONS, "c.csv", &both("t2", "t1"));
+    assert_eq!(world.receipt(&last).account().unwrap().counts.good, 2);
+}
+
+#[test]
 fn an_overwriting_copy_takes_the_place_of_what_it_overwrites() {
     let mut world = World::new();
     let first = takes(&mut world, FILES, "a.csv", &trade("X"));
