@@ -4,6 +4,7 @@
 //! of it is the work of the engine, which runs in the same process.
 
 mod http;
+mod intake;
 mod listen;
 mod s3;
 pub(crate) mod settings;
@@ -72,6 +73,7 @@ async fn serve(service: &Arc<Service>, out: &mut Out<'_>) -> Result<()> {
     let settings = &service.settings;
     let tls = settings.tls.as_ref().map(listen::tls).transpose()?;
     let stop = Stop::on_signal()?;
+    service.ends_by(&stop);
     let http = Door::open("http", settings.http, tls.clone()).await?;
     let s3 = Door::open("s3", settings.s3, tls).await?;
     let scheme = if settings.tls.is_some() { "https" } else { "http" };

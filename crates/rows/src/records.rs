@@ -62,6 +62,15 @@ pub struct Bad {
     pub hint: String,
 }
 
+/// Where a record stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Place {
+    /// Its place among the records, from 0.
+    pub index: usize,
+    /// The line on which it begins, from 1; in an array its place, from 0.
+    pub line: u64,
+}
+
 /// What became of the records of one request.
 #[derive(Debug, Default)]
 pub struct Checked {
@@ -87,7 +96,7 @@ impl Checker {
         text: &[u8],
         arrived: i64,
         records_max: usize,
-        mut good: impl FnMut(Row<'_>),
+        mut good: impl FnMut(Row<'_>, Place),
     ) -> Result<Checked, Refusal> {
         let text = text.strip_prefix(b"\xef\xbb\xbf").unwrap_or(text);
         let mut records = Vec::new();
@@ -119,8 +128,9 @@ impl Checker {
             let parsed = JsonParser::new(&known.plan, known.extract.clone()).parse(&mut piece, &mut batch);
             parsed.map_err(refusal)?;
             let arrived = known.lacks_time.then_some(arrived);
-            checked.good += each_good(&batch, arrived, &mut good);
-            list_refused(&batch, &known.plan, (from, &records[from..to]), &mut checked);
+            let read = Read { batch: &batch, first: from, records: &records[from..to] };
+            checked.good += read.each_good(arrived, &mut good);
+            read.list_refused(&known.plan, &mut checked);
             from = to;
         }
         Ok(checked)
@@ -204,53 +214,76 @@ fn piece(text: &[u8], records: &[Record]) -> Piece {
     }
 }
 
-fn each_good(batch: &Batch, arrived: Option<i64>, good: &mut impl FnMut(Row<'_>)) -> usize {
-    let trades = &batch.trades;
-    let mut wide = trades.wide.iter();
-    for (index, trade) in trades.rows.iter().enumerate() {
-        let kept = if trade.price == WIDE { wide.next().map(|(_, numbers)| *numbers) } else { None };
-        let [price, volume] = kept.unwrap_or([trade.price, trade.volume].map(Decimal::from_nano));
-        good(Row::Trade {
-            symbol: batch.names.get(trade.name),
-            time: arrived.unwrap_or(trade.time),
-            price,
-            volume,
-            sequence: trades.sequence.get(index).copied(),
-            trade_id: None,
-        });
-    }
-    for bar in &batch.bars {
-        good(Row::Bar {
-            symbol: batch.names.get(bar.name),
-            time: arrived.unwrap_or(bar.time),
-            prices: bar.prices,
-            volume: bar.volume,
-            sequence: (bar.sequence > 0).then_some(bar.sequence),
-        });
-    }
-    trades.rows.len() + batch.bars.len()
+/// Records that were read with one plan.
+struct Read<'a> {
+    batch: &'a Batch,
+    /// The place of the first of them.
+    first: usize,
+    records: &'a [Record],
 }
 
-fn list_refused(batch: &Batch, plan: &Plan, (from, records): (usize, &[Record]), checked: &mut Checked) {
-    checked.refused += batch.rejects.len();
-    for (reject, detail) in batch.rejects.iter().zip(&batch.details) {
-        if checked.listed.len() >= REJECTS_LISTED_MAX {
-            return;
+impl Read<'_> {
+    /// Where a row of the batch stands. Of a record with several rows, the place of a refused one is found by its line.
+    fn place(&self, row: usize, line: Option<u64>) -> Place {
+        let is_one_each = self.batch.rows as usize == self.records.len();
+        let within = match line {
+            Some(line) if !is_one_each => self.records.partition_point(|record| record.line < line),
+            _ => row.min(self.records.len().saturating_sub(1)),
+        };
+        let line = line.or_else(|| Some(self.records.get(within)?.line)).unwrap_or(0);
+        Place { index: self.first + within, line }
+    }
+
+    fn each_good(&self, arrived: Option<i64>, good: &mut impl FnMut(Row<'_>, Place)) -> usize {
+        let (batch, trades) = (self.batch, &self.batch.trades);
+        let mut refused = batch.rejects.iter().map(|reject| reject.row).peekable();
+        let mut rows = (0..batch.rows).filter(|row| refused.next_if_eq(row).is_none());
+        let mut next = || self.place(rows.next().map_or(0, |row| row as usize), None);
+        let mut wide = trades.wide.iter();
+        for (index, trade) in trades.rows.iter().enumerate() {
+            let kept = if trade.price == WIDE { wide.next().map(|(_, numbers)| *numbers) } else { None };
+            let [price, volume] = kept.unwrap_or([trade.price, trade.volume].map(Decimal::from_nano));
+            let row = Row::Trade {
+                symbol: batch.names.get(trade.name),
+                time: arrived.unwrap_or(trade.time),
+                price,
+                volume,
+                sequence: trades.sequence.get(index).copied(),
+                trade_id: None,
+            };
+            good(row, next());
         }
-        let Some(first) = reject.reasons.first() else { continue };
-        let (reason, value) = (plan.reasons.get(first), detail.values.first().map(|(_, value)| value.clone()));
-        // a record that holds several rows is found by its line
-        let is_one_each = batch.rows as usize == records.len();
-        let place =
-            if is_one_each { reject.row as usize } else { records.partition_point(|record| record.line < reject.line) };
-        checked.listed.push(Bad {
-            index: from + place,
-            line: reject.line,
-            column: reason.column.clone(),
-            value: value.unwrap_or_default(),
-            reasons: plan.reasons.names(reject.reasons).into_iter().map(str::to_owned).collect(),
-            hint: reason.hint.clone(),
-        });
+        for bar in &batch.bars {
+            let row = Row::Bar {
+                symbol: batch.names.get(bar.name),
+                time: arrived.unwrap_or(bar.time),
+                prices: bar.prices,
+                volume: bar.volume,
+                sequence: (bar.sequence > 0).then_some(bar.sequence),
+            };
+            good(row, next());
+        }
+        trades.rows.len() + batch.bars.len()
+    }
+
+    fn list_refused(&self, plan: &Plan, checked: &mut Checked) {
+        checked.refused += self.batch.rejects.len();
+        for (reject, detail) in self.batch.rejects.iter().zip(&self.batch.details) {
+            if checked.listed.len() >= REJECTS_LISTED_MAX {
+                return;
+            }
+            let Some(first) = reject.reasons.first() else { continue };
+            let (reason, value) = (plan.reasons.get(first), detail.values.first().map(|(_, value)| value.clone()));
+            let Place { index, line } = self.place(reject.row as usize, Some(reject.line));
+            checked.listed.push(Bad {
+                index,
+                line,
+                column: reason.column.clone(),
+                value: value.unwrap_or_default(),
+                reasons: plan.reasons.names(reject.reasons).into_iter().map(str::to_owned).collect(),
+                hint: reason.hint.clone(),
+            });
+        }
     }
 }
 
@@ -260,7 +293,7 @@ mod tests {
 
     fn check(text: &str) -> (Checked, Vec<String>) {
         let mut rows = Vec::new();
-        let good = |row: Row<'_>| {
+        let good = |row: Row<'_>, _| {
             rows.push(match row {
                 Row::Trade { symbol, time, price, volume, .. } => {
                     format!("{} {price} {volume} {time}", String::from_utf8_lossy(symbol))
@@ -300,7 +333,8 @@ mod tests {
 
     #[test]
     fn what_is_no_list_of_records_is_refused_as_a_whole() {
-        let refused = |text: &str| Checker::new(None).check(text.as_bytes(), 0, 2, |_| {}).expect_err("refused").code;
+        let refused =
+            |text: &str| Checker::new(None).check(text.as_bytes(), 0, 2, |_, _| {}).expect_err("refused").code;
         assert_eq!(refused(""), "no_records");
         assert_eq!(refused("[]"), "no_records");
         assert_eq!(refused("[{},{},{}]"), "too_many_records");
