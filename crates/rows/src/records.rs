@@ -101,7 +101,8 @@ impl Checker {
         let text = text.strip_prefix(b"\xef\xbb\xbf").unwrap_or(text);
         let mut records = Vec::new();
         let cut = Cutter::new(json::detect(text)).cut(text, true, &mut records);
-        cut.map_err(refusal)?;
+        // of a request that is broken nothing is taken, unlike of a file
+        cut.map_err(|error| Refusal { hint: "send all of it again; nothing was taken".into(), ..refusal(error) })?;
         if records.is_empty() {
             let hint = "send a JSON object, an array of objects, or one object a line";
             return Err(Refusal::new("no_records", "there is no record", hint));

@@ -3,6 +3,8 @@
 
 mod crash;
 mod data;
+mod http;
+mod serve_http;
 mod tidy;
 
 use std::path::Path;

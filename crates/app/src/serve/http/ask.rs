@@ -53,7 +53,7 @@ pub(super) fn place(mark: &str) -> Result<Vec<u8>, Problem> {
     let (pairs, rest) = mark.as_bytes().as_chunks::<2>();
     let place: Option<Vec<u8>> = pairs.iter().map(|pair| digits(pair)).collect();
     let shown: String = mark.chars().take(40).collect();
-    place.filter(|_| rest.is_empty()).ok_or_else(|| {
+    place.filter(|place| rest.is_empty() && !place.is_empty()).ok_or_else(|| {
         Problem::bad("bad_mark", format!("`{shown}` is not a mark of this list"))
             .hint("give `next` of the page before, or leave it out")
     })
@@ -66,7 +66,7 @@ mod tests {
     #[test]
     fn marks_come_back() {
         assert_eq!(place(&mark(b"*/00\xff")).ok().as_deref(), Some(&b"*/00\xff"[..]));
-        for bad in ["x", "0", "+1", "0g", "ß"] {
+        for bad in ["", "x", "0", "+1", "0g", "ß"] {
             assert!(place(bad).is_err(), "{bad}");
         }
     }

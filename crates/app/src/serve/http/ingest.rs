@@ -97,11 +97,12 @@ pub(super) struct Answer {
 #[derive(ToSchema)]
 #[expect(dead_code, reason = "it is documentation; the row engine reads records")]
 pub(super) struct Record {
-    #[schema(example = "TSLA", min_length = 1)]
-    symbol: String,
+    /// Text; of another value, how it is written.
+    #[schema(value_type = serde_json::Value, example = "TSLA")]
+    symbol: serde_json::Value,
     /// A number, or its text: exact either way.
-    #[schema(example = 200.00)]
-    price: f64,
+    #[schema(value_type = serde_json::Value, example = 200.00)]
+    price: serde_json::Value,
 }
 
 /// Takes records for the market: one object, an array of objects, or one object a line. Each is checked by the contract of
