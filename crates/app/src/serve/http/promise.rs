@@ -60,7 +60,7 @@ fn bytes_of(name: &str, text: &str, length: usize) -> Result<Vec<u8>, Problem> {
 
 fn from_base64(text: &str) -> Option<Vec<u8>> {
     let digits = text.trim_end_matches('=');
-    if text.len() % 4 != 0 || text.len() - digits.len() > 2 {
+    if !text.len().is_multiple_of(4) || text.len() - digits.len() > 2 {
         return None;
     }
     let (mut bits, mut count, mut bytes) = (0_u32, 0, Vec::new());
