@@ -8,8 +8,7 @@ use std::time::{Duration, Instant};
 fn main() -> Result<()> {
     let words: Vec<String> = std::env::args().skip(1).collect();
     let [address, connections, seconds, what] = words.as_slice() else {
-        eprintln!("usage: load ADDRESS CONNECTIONS SECONDS RECORDS|/PATH");
-        std::process::exit(2);
+        return Err(std::io::Error::other("usage: load ADDRESS CONNECTIONS SECONDS RECORDS|/PATH"));
     };
     let number = |text: &String| text.parse::<usize>().map_err(std::io::Error::other);
     let (connections, seconds) = (number(connections)?, number(seconds)?);
@@ -32,9 +31,9 @@ fn main() -> Result<()> {
     let at = |share: usize| times.get((times.len() * share / 1000).min(times.len().saturating_sub(1)));
     let shown = |share| at(share).map_or(0, Duration::as_micros);
     let per_second = times.len() / seconds.max(1);
-    println!("{per_second} requests/s, {} records/s, {failed} connections failed", per_second * records);
-    println!("p50 {} us, p99 {} us, p99.9 {} us", shown(500), shown(990), shown(999));
-    Ok(())
+    let mut out = std::io::stdout();
+    writeln!(out, "{per_second} requests/s, {} records/s, {failed} connections failed", per_second * records)?;
+    writeln!(out, "p50 {} us, p99 {} us, p99.9 {} us", shown(500), shown(990), shown(999))
 }
 
 fn run(address: &str, what: &str, records: usize, end: Instant) -> Result<Vec<Duration>> {
