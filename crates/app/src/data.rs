@@ -3,19 +3,19 @@
 //! One process at a time has a data folder. While it has, it answers others through a door in the folder, so every command
 //! works whether or not a `run` is at it.
 
-mod aggregates;
+pub(crate) mod aggregates;
 pub(crate) mod config;
 mod dead_letters;
 mod doctor;
 mod door;
-mod errors;
-mod files;
+pub(crate) mod errors;
+pub(crate) mod files;
 mod rejects;
-mod replay;
+pub(crate) mod replay;
 mod run;
 pub(crate) mod status;
-mod times;
-mod transactions;
+pub(crate) mod times;
+pub(crate) mod transactions;
 
 use std::io::Write;
 use std::path::{Path, PathBuf};

@@ -5,7 +5,7 @@ use rows::time::{Format, Reading, Zone, rfc3339};
 const DAY_NS: i64 = 24 * 60 * 60 * 1_000_000_000;
 
 /// Nanoseconds since 1970: of a day, its beginning in UTC.
-pub(super) fn instant(text: &str) -> Result<i64, String> {
+pub(crate) fn instant(text: &str) -> Result<i64, String> {
     let reading = Reading { format: Format::Iso { space: true, date_only: true }, naive_zone: Some(Zone::utc()) };
     reading
         .parse(text.as_bytes())
@@ -13,7 +13,7 @@ pub(super) fn instant(text: &str) -> Result<i64, String> {
 }
 
 /// Days since 1970.
-pub(super) fn day(text: &str) -> Result<i64, String> {
+pub(crate) fn day(text: &str) -> Result<i64, String> {
     instant(text).map(|at| at.div_euclid(DAY_NS))
 }
 

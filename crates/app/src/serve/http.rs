@@ -1,23 +1,78 @@
 //! The HTTP API: its routes, and what they have in common.
 
+mod aggregates;
+mod ask;
+mod dead_letters;
+mod events;
+mod files;
+mod ingest;
+mod openapi;
+mod page;
 mod problem;
+mod promise;
+mod replay;
+mod shapes;
 mod status;
+mod stream;
+mod upload;
 
 use std::sync::Arc;
 
 use axum::Router;
-use axum::routing::get;
+use axum::extract::{DefaultBodyLimit, State};
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
 use hyper_util::service::TowerToHyperService;
 
 use super::state::Service;
+use problem::Problem;
+
+pub(super) use events::Events;
+
+/// The id of a request, for those who ask about it later.
+#[derive(Debug, Clone)]
+pub(in crate::serve) struct RequestId(pub String);
 
 /// What answers the requests of the HTTP port.
 pub(super) fn routes(service: &Arc<Service>) -> TowerToHyperService<Router> {
+    let large = DefaultBodyLimit::disable();
     let router = Router::new()
+        .route("/", get(page::page))
+        .route("/openapi.json", get(openapi::document))
+        .route("/healthz", get(healthz))
         .route("/status", get(status::by_query))
         .route("/status/{*name}", get(status::by_path))
-        .route("/healthz", get(|| async { "ok\n" }))
+        .route("/files", get(files::list))
+        .route("/files/{name}", get(files::receipt))
+        .route("/files/{name}/rejects", get(files::rejects))
+        .route("/upload", post(upload::upload).layer(large))
+        .route("/ingest", post(ingest::ingest).layer(large))
+        .route("/bars", get(aggregates::bars))
+        .route("/totals", get(aggregates::totals))
+        .route("/transactions", get(aggregates::transactions))
+        .route("/dead-letters", get(dead_letters::list).delete(dead_letters::purge_all))
+        .route("/dead-letters/redrive", post(dead_letters::redrive_all))
+        .route("/dead-letters/{id}", get(dead_letters::show).delete(dead_letters::purge))
+        .route("/dead-letters/{id}/redrive", post(dead_letters::redrive))
+        .route("/replay", post(replay::replay))
+        .route("/tick", post(replay::tick))
+        .route("/events", get(events::events))
+        .method_not_allowed_fallback(problem::no_such_method)
         .fallback(problem::no_such_path)
         .with_state(service.clone());
     TowerToHyperService::new(router)
+}
+
+/// Whether files are worked on. While the service ends, those who send requests here are told to go elsewhere.
+#[utoipa::path(get, path = "/healthz", tag = "service", operation_id = "health", responses(
+    (status = 200, description = "`ok`", content_type = "text/plain", body = String)))]
+async fn healthz(State(service): State<Arc<Service>>) -> Response {
+    if service.stopping().is_told() {
+        let detail = "the service is ending";
+        return Problem::new(StatusCode::SERVICE_UNAVAILABLE, "stopping", detail)
+            .hint("go elsewhere, or come back")
+            .into_response();
+    }
+    "ok\n".into_response()
 }

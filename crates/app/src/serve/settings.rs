@@ -5,10 +5,16 @@ use std::path::PathBuf;
 
 use anyhow::Result;
 use clap::{Args, ValueEnum};
+use engine::limits::OBJECT_BYTES_MAX;
 use serde::{Deserialize, Serialize};
 
 use super::notify::webhook::{self, WEBHOOKS_MAX, Webhook};
 use crate::complain::Hint;
+
+/// Bytes of a request to `POST /ingest`, unless the settings say otherwise: it is held in memory.
+const INGEST_BYTES_MAX: usize = 8 * 1024 * 1024;
+/// Records of one.
+const INGEST_RECORDS_MAX: usize = 100_000;
 
 /// `[serve]` as it is written.
 #[derive(Debug, Clone, Default, Deserialize)]
@@ -20,6 +26,9 @@ pub(crate) struct Written {
     tls: Option<Tls>,
     #[serde(default)]
     cors: Vec<String>,
+    upload_bytes_max: Option<u64>,
+    ingest_bytes_max: Option<usize>,
+    ingest_records_max: Option<usize>,
     /// Who wants to hear of files.
     #[serde(default)]
     pub(crate) webhook: Vec<webhook::Written>,
@@ -97,6 +106,12 @@ pub(super) struct Settings {
     pub tls: Option<Tls>,
     #[serde(skip)]
     pub webhooks: Vec<Webhook>,
+    /// Bytes of a file through `POST /upload`.
+    pub upload_bytes_max: u64,
+    /// Bytes of a request to `POST /ingest`.
+    pub ingest_bytes_max: usize,
+    /// Records of one.
+    pub ingest_records_max: usize,
 }
 
 impl Settings {
@@ -111,6 +126,9 @@ impl Settings {
             cors: written.cors,
             webhooks: webhooks(&written.webhook)?,
             tls: tls.map(|(certificate, key)| Tls { certificate, key }).or(written.tls),
+            upload_bytes_max: written.upload_bytes_max.unwrap_or(OBJECT_BYTES_MAX),
+            ingest_bytes_max: written.ingest_bytes_max.unwrap_or(INGEST_BYTES_MAX),
+            ingest_records_max: written.ingest_records_max.unwrap_or(INGEST_RECORDS_MAX),
         })
     }
 
@@ -138,6 +156,11 @@ impl Settings {
             format!("access = {}", if self.access == Access::None { "\"none\"" } else { "\"keys\"" }),
             format!("cors = [{}]", self.cors.iter().map(|origin| quoted(origin)).collect::<Vec<_>>().join(", ")),
         ];
+        lines.extend([
+            format!("upload_bytes_max = {}", self.upload_bytes_max),
+            format!("ingest_bytes_max = {}", self.ingest_bytes_max),
+            format!("ingest_records_max = {}", self.ingest_records_max),
+        ]);
         if let Some(Tls { certificate, key }) = &self.tls {
             let paths = [certificate, key].map(|path| quoted(&path.display().to_string()));
             lines.push(format!("tls = {{ certificate = {}, key = {} }}", paths[0], paths[1]));

@@ -1,14 +1,18 @@
 //! What all requests share.
 
+use std::collections::BTreeMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
+use engine::pipeline::feed::Declared;
 use engine::pipeline::preset::Preset;
 use engine::pipeline::topology::Topology;
 use engine::runtime::Engine;
-
+use rows::records::Checker;
 use tokio::sync::RwLock;
 
+use super::http::Events;
+use super::listen::Stop;
 use super::settings::{Access, Settings};
 
 /// What all requests share.
@@ -16,6 +20,11 @@ pub(super) struct Service {
     pub engine: Arc<Engine>,
     pub settings: Settings,
     pub locks: Locks,
+    /// Who hears of files.
+    pub events: Events,
+    /// What checks single records, by the names of the feeds that take them.
+    pub checkers: BTreeMap<String, Checker>,
+    stop: OnceLock<Stop>,
 }
 
 /// The key that signs where nobody is asked who they are: clients of S3 want one.
@@ -23,7 +32,21 @@ pub(super) const LOCAL_KEY: (&str, &str) = ("millrace", "millrace-local");
 
 impl Service {
     pub fn new(engine: Arc<Engine>, settings: Settings) -> Self {
-        Self { engine, settings, locks: Locks::default() }
+        let of_market = engine.pipeline().feeds.iter().filter(|feed| feed.preset == Preset::Market);
+        let checker = |feed: &Declared| (feed.name.as_str().to_owned(), Checker::new(feed.contract.as_ref()));
+        let checkers = of_market.map(checker).collect();
+        let (locks, events, stop) = (Locks::default(), Events::default(), OnceLock::new());
+        Self { engine, settings, locks, events, checkers, stop }
+    }
+
+    /// By this it hears that it is to end.
+    pub fn ends_by(&self, stop: &Stop) {
+        let _ = self.stop.set(stop.clone());
+    }
+
+    /// Tells when it ends; nothing is told before it has begun.
+    pub fn stopping(&self) -> Stop {
+        self.stop.get().cloned().unwrap_or_else(Stop::never)
     }
 
     /// The bucket of a preset.

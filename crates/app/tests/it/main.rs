@@ -8,6 +8,8 @@ mod data;
 mod hostile;
 mod s3;
 mod server;
+mod http;
+mod serve_http;
 mod tidy;
 mod webhooks;
 
