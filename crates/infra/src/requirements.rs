@@ -1,0 +1,1 @@
+//! Which property of which resource meets which requirement.
