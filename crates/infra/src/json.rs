@@ -42,6 +42,30 @@ impl Json {
         })
     }
 
+    /// The same, to change it.
+    pub fn at_mut(&mut self, path: &str) -> Option<&mut Json> {
+        path.split('.').try_fold(self, |value, step| match value {
+            Self::List(values) => values.get_mut(step.parse::<usize>().ok()?),
+            Self::Object(fields) => fields.iter_mut().find(|(name, _)| name == step).map(|(_, value)| value),
+            _ => None,
+        })
+    }
+
+    /// Takes a field out of an object, or a value out of a list; nothing if there is none.
+    pub fn remove(&mut self, step: &str) -> Option<Json> {
+        match self {
+            Self::List(values) => {
+                let at = step.parse::<usize>().ok().filter(|at| *at < values.len())?;
+                Some(values.remove(at))
+            }
+            Self::Object(fields) => {
+                let at = fields.iter().position(|(name, _)| name == step)?;
+                Some(fields.remove(at).1)
+            }
+            _ => None,
+        }
+    }
+
     /// The fields of an object; none of anything else.
     pub fn fields(&self) -> &[(String, Json)] {
         if let Self::Object(fields) = self { fields } else { &[] }

@@ -85,14 +85,10 @@ impl Statement {
         self
     }
 
-    /// Only for a source in this account, and this one.
+    /// Only for this source.
     #[must_use]
     pub fn from_source(self, source: impl Into<Json>) -> Self {
-        self.when("ArnEquals", "aws:SourceArn", source).when(
-            "StringEquals",
-            "aws:SourceAccount",
-            Text::parameter("AWS::AccountId"),
-        )
+        self.when("ArnEquals", "aws:SourceArn", source)
     }
 }
 

@@ -102,7 +102,8 @@ impl Resource for Permission {
             .with("FunctionName", self.function)
             .with("Principal", self.principal)
             .with("SourceArn", self.source)
-            .with("SourceAccount", Text::parameter("AWS::AccountId"))
+            // the ARN of a bucket names no account, those of all other sources do
+            .maybe("SourceAccount", (self.principal == "s3.amazonaws.com").then(|| Text::parameter("AWS::AccountId")))
             .into()
     }
 }
