@@ -13,6 +13,7 @@ use std::fmt;
 
 use crate::json::Json;
 use model::Model;
+pub(crate) use model::plain;
 
 /// What is wrong with a template. The names are logical ids.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]

@@ -130,7 +130,7 @@ fn values<'a>(statement: &'a Json, key: &str) -> &'a [Json] {
 }
 
 /// A value as one text: references as `${Id}` and `${Id.Attribute}`. What is chosen by a condition is its first choice.
-pub(super) fn plain(value: &Json) -> String {
+pub(crate) fn plain(value: &Json) -> String {
     match value {
         Json::Text(text) => text.clone(),
         Json::Object(fields) => match fields.as_slice() {
