@@ -9,6 +9,7 @@ mod data;
 mod feed;
 mod scratch;
 mod size;
+mod synth;
 mod table;
 
 use std::process::ExitCode;
@@ -33,6 +34,8 @@ enum Command {
     Data(data::Ask),
     /// Propose, look over and test contracts.
     Feed(feed::Arguments),
+    /// Write the CloudFormation templates of an environment.
+    Synth(synth::Arguments),
     /// Print the completions of a shell.
     Completions {
         /// The shell.
@@ -46,6 +49,7 @@ fn main() -> ExitCode {
         Command::Check(arguments) => check::run(arguments),
         Command::Data(ask) => data::run(ask),
         Command::Feed(arguments) => feed::run(arguments),
+        Command::Synth(arguments) => synth::run(arguments),
         Command::Completions { shell } => {
             clap_complete::generate(shell, &mut Cli::command(), "millrace", &mut std::io::stdout());
             Ok(ExitCode::SUCCESS)

@@ -3,6 +3,7 @@
 
 mod crash;
 mod data;
+mod synth;
 mod tidy;
 
 use std::path::Path;
