@@ -44,6 +44,7 @@ pub(super) fn add(stack: &mut Stack<'_>) {
         statements: vec![
             Statement::allow("CallStages", &["lambda:InvokeFunction"], functions),
             rights::send(stack, workflow.dead_letters),
+            Statement::allow("WriteLogs", &["logs:CreateLogStream", "logs:PutLogEvents"], vec![logs.arn().into()]),
             Statement::allow("DeliverLogs", &DELIVER_LOGS, vec!["*".into()]),
             rights::trace(),
             Statement::allow("TraceSampled", &TRACE_SAMPLED, vec!["*".into()]),

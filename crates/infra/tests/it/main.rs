@@ -1,6 +1,7 @@
 //! The templates as they are given to the cloud.
 #![expect(clippy::unwrap_used, reason = "what is missing fails the test")]
 
+mod names;
 mod requirements;
 mod snapshots;
 mod wiring;

@@ -211,7 +211,6 @@ fn transactions() -> Topology {
         ..function(name, Some(stage), vec![Trigger::Workflow])
     };
     let names = ["csv-validator", "data-transformer", "notification-sender", "upload"];
-    let by_time = |name, partition| (name, (partition, KeyType::Text), ("timestamp", KeyType::Text));
     let queues = vec![dead("transactions-dlq", false)];
     let watched = names.map(|function| Alarm::ErrorsPercent { function, percent: 5 });
     Topology {
@@ -242,26 +241,7 @@ fn transactions() -> Topology {
         alarms: watched.into_iter().chain([Alarm::WorkflowLate]).chain(dead_letter_alarms(&queues)).collect(),
         queues,
         schedules: Vec::new(),
-        tables: vec![
-            Table {
-                name: "transactions",
-                holds: Holds::Rows,
-                partition: ("transaction_id", KeyType::Text),
-                sort: None,
-                expires_by: None,
-                // partitioned by day, so that a range of times is a few queries and not a scan
-                indexes: vec![by_time("by-day", "day")],
-            },
-            Table {
-                name: "transaction-status",
-                holds: Holds::Status,
-                partition: ("file_id", KeyType::Text),
-                sort: None,
-                expires_by: Some("expirationTime"),
-                indexes: vec![by_time("by-day", "day")],
-            },
-            ledger("transactions-ledger"),
-        ],
+        tables: transaction_tables(),
         workflow: Some(Workflow {
             name: "transaction-processing",
             attempts_max: ATTEMPTS_MAX,
@@ -283,4 +263,28 @@ fn transactions() -> Topology {
         log_days: 7,
         tags: vec![("Environment", None), ("Application", None), ("CostCenter", None)],
     }
+}
+
+fn transaction_tables() -> Vec<Table> {
+    // partitioned by day, so that a range of times is a few queries and not a scan
+    let by_day = || vec![("by-day", ("day", KeyType::Text), ("timestamp", KeyType::Text))];
+    vec![
+        Table {
+            name: "transactions",
+            holds: Holds::Rows,
+            partition: ("transaction_id", KeyType::Text),
+            sort: None,
+            expires_by: None,
+            indexes: by_day(),
+        },
+        Table {
+            name: "transaction-status",
+            holds: Holds::Status,
+            partition: ("file_id", KeyType::Text),
+            sort: None,
+            expires_by: Some("expirationTime"),
+            indexes: by_day(),
+        },
+        ledger("transactions-ledger"),
+    ]
 }
