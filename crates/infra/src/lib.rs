@@ -2,7 +2,7 @@
 //!
 //! - [`synth`] turns a preset and [`Settings`] into a template: the same byte for byte each time. What is where, every
 //!   figure and every right follows from [`pipeline::topology`]; this crate knows only how the cloud wants it said.
-//! - [`resources`] are the types of resources with the properties that we use, and [`reference`] what they may refer to: a
+//! - [`resources`] are the types of resources with the properties that we use, and [`mod@reference`] what they may refer to: a
 //!   queue's ARN where a table's is wanted does not compile.
 //! - [`wiring`] reads a finished template and finds what the cloud would only notice at work: a source without its
 //!   permission, a right that is missing or too wide.

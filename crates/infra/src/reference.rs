@@ -1,6 +1,6 @@
 //! References with a type: the ARN of a queue where that of a table is wanted does not compile.
 //!
-//! ```compile_fail
+//! ```compile_fail,E0308
 //! use infra::reference::{Arn, Handle};
 //! use infra::resources::{queues::Queue, tables::Table};
 //!
@@ -18,7 +18,7 @@
 //!
 //! What has no ARN of its own has none here:
 //!
-//! ```compile_fail
+//! ```compile_fail,E0599
 //! use infra::{reference::Handle, resources::queues::QueuePolicy};
 //!
 //! Handle::<QueuePolicy>::new("WorkQueuePolicy").arn();

@@ -75,6 +75,11 @@ fn of_workflow<'a>(model: &Model<'a>, machine: &Resource<'a>) -> Vec<Fault> {
     if machine.at("LoggingConfiguration.Destinations").is_some() {
         faults.extend(needs(model, Some(*machine), "logs:CreateLogDelivery", Some(&"*".into())));
     }
+    if machine.at("TracingConfiguration.Enabled") == Some(&Json::Bool(true)) {
+        for action in ["xray:PutTraceSegments", "xray:GetSamplingRules"] {
+            faults.extend(needs(model, Some(*machine), action, Some(&"*".into())));
+        }
+    }
     faults
 }
 
@@ -148,7 +153,9 @@ fn told_and_allowed(model: &Model<'_>, function: &Resource<'_>) -> Vec<Fault> {
     for (name, value) in variables {
         let Some(thing) = model.resource(value).or_else(|| named_bucket(model, value)) else { continue };
         told.push(thing.id);
-        let arn = format!("${{{}.Arn}}", thing.id);
+        // to see what is in a bucket is no use of it
+        let inside = if thing.kind == "AWS::S3::Bucket" { "/" } else { "" };
+        let arn = format!("${{{}.Arn}}{inside}", thing.id);
         if !allowed.iter().any(|resource| resource.starts_with(&arn)) {
             faults.push(Fault::Idly(function.id.to_owned(), name.clone()));
         }

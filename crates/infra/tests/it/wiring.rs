@@ -122,6 +122,51 @@ fn roles_that_lack_a_right_are_found() {
     }
 }
 
+/// The ids of the resources of a type.
+fn ids(template: &Json, kind: &str) -> Vec<String> {
+    let resources = template.get("Resources").unwrap().fields().iter();
+    let of_kind = resources.filter(|(_, entry)| entry.get("Type").and_then(Json::text) == Some(kind));
+    of_kind.map(|(id, _)| id.clone()).collect()
+}
+
+#[test]
+fn no_permission_and_no_role_can_be_left_out() {
+    for preset in Preset::ALL {
+        let whole = synth(preset, &settings("dev"));
+        for kind in ["AWS::Lambda::Permission", "AWS::IAM::Role", "AWS::Logs::ResourcePolicy"] {
+            for id in ids(&whole, kind) {
+                let faults = broken(preset, |template| {
+                    template.at_mut("Resources").unwrap().remove(&id).unwrap();
+                });
+                assert!(!faults.is_empty(), "{preset:?} does without {id}");
+            }
+        }
+    }
+}
+
+/// Statements whose loss changes what a function can do, but nothing that the template itself says is needed: what a
+/// stage reads and writes is known by the topology.
+const OF_STAGES: [&str; 3] = ["ReadResults", "WriteResults", "SeeWhatIsGone"];
+
+#[test]
+fn every_other_statement_is_needed() {
+    for preset in Preset::ALL {
+        let whole = synth(preset, &settings("dev"));
+        for role in ids(&whole, "AWS::IAM::Role") {
+            let path = format!("Resources.{role}.Properties.Policies.0.PolicyDocument.Statement");
+            let statements = whole.at(&path).map(Json::values).unwrap_or_default();
+            for (at, one) in statements.iter().enumerate() {
+                let sid = one.get("Sid").and_then(Json::text).unwrap();
+                let faults = broken(preset, |template| {
+                    template.at_mut(&path).unwrap().remove(&at.to_string()).unwrap();
+                });
+                let is_of_workflow = role == "TransactionProcessingRole" && sid == "WriteLogs";
+                assert!(!faults.is_empty() || is_of_workflow || OF_STAGES.contains(&sid), "{role} does without {sid}");
+            }
+        }
+    }
+}
+
 #[test]
 fn a_denied_right_is_none() {
     let faults = broken(Preset::Files, |template| {
