@@ -29,8 +29,8 @@ run:
     show totals --currency EUR --status completed | head -n 7
     show doctor
 
-# Everything CI runs: format, lints, docs, dependencies, tests
-check: format-check lint docs deny test
+# Everything CI runs: format, lints, docs, dependencies, templates, tests
+check: format-check lint docs deny test-template test
 
 # All tests (the tidy rules and doc tests too), or those whose name contains WORD
 test *WORD:
@@ -67,6 +67,10 @@ docs:
 # Licences, bans and sources of all dependencies (the first time it compiles cargo-deny)
 deny: (tool "cargo-deny" "0.20.2")
     "{{ tools }}/bin/cargo-deny" --locked check licenses bans sources
+
+# The templates against cfn-lint, our own rules and checkov (the first time it installs them and compiles cfn-guard)
+test-template: (tool "cfn-guard" "3.2.1")
+    aws/check-template "{{ tools }}/bin/cfn-guard"
 
 # Measure WHAT against what one would use instead, answers compared: `just bench rows`
 bench WHAT *ARGS:

@@ -10,6 +10,7 @@ mod feed;
 mod scratch;
 mod serve;
 mod size;
+mod synth;
 mod table;
 mod webhooks;
 
@@ -37,6 +38,8 @@ enum Command {
     Webhooks(webhooks::Arguments),
     /// Propose, look over and test contracts.
     Feed(feed::Arguments),
+    /// Write the CloudFormation templates of an environment.
+    Synth(synth::Arguments),
     /// Print the completions of a shell.
     Completions {
         /// The shell.
@@ -51,6 +54,7 @@ fn main() -> ExitCode {
         Command::Data(ask) => data::run(ask),
         Command::Webhooks(arguments) => webhooks::run(&arguments),
         Command::Feed(arguments) => feed::run(arguments),
+        Command::Synth(arguments) => synth::run(arguments),
         Command::Completions { shell } => {
             clap_complete::generate(shell, &mut Cli::command(), "millrace", &mut std::io::stdout());
             Ok(ExitCode::SUCCESS)

@@ -6,10 +6,12 @@ mod check;
 mod presets;
 #[cfg(test)]
 mod tests;
+mod uses;
 
 use crate::preset::{Preset, Stage};
 
 pub use check::Fault;
+pub use uses::{FUNCTION_VARIABLE, Holds, Use, Variable};
 
 /// Everything one preset needs.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -18,6 +20,9 @@ pub struct Topology {
     pub preset: Preset,
     /// Where its files come in.
     pub bucket: Bucket,
+    /// Where stages write what they make of them, in the cloud. Apart from the files, because there every object that is
+    /// written to their bucket sets the first stage to work, and because an archived object cannot be read at once.
+    pub results: Bucket,
     /// What runs.
     pub functions: Vec<Function>,
     /// Queues, those of dead letters among them.
@@ -26,6 +31,14 @@ pub struct Topology {
     pub schedules: Vec<Schedule>,
     /// Tables of records.
     pub tables: Vec<Table>,
+    /// The workflow in which stages call each other, if they do.
+    pub workflow: Option<Workflow>,
+    /// Where rows that can be queried are announced, if they are.
+    pub bus: Option<&'static str>,
+    /// Where those who wait for files are told, if they are.
+    pub topic: Option<&'static str>,
+    /// The name of the door that the routes are ways through.
+    pub api: &'static str,
     /// Ways in by HTTP.
     pub routes: Vec<Route>,
     /// What is watched.
@@ -69,6 +82,8 @@ pub struct Function {
     pub triggers: Vec<Trigger>,
     /// What it sends, and how.
     pub sends: Vec<(Stage, Via)>,
+    /// What it reads, writes and tells.
+    pub uses: Vec<Use>,
     /// Where calls go that failed for good, unless they came from a queue, which has its own.
     pub dead_letters: Option<&'static str>,
 }
@@ -134,6 +149,23 @@ pub enum Role {
     DeadLetters,
 }
 
+/// Seconds that a workflow may take, as the cloud limits it.
+pub const WORKFLOW_SECONDS_MAX: u32 = 300;
+
+/// Stages that call each other in order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Workflow {
+    /// Its name.
+    pub name: &'static str,
+    /// Attempts at one stage, the first included.
+    pub attempts_max: u32,
+    /// Seconds that an attempt at each stage may take, in order. All stages together have [`WORKFLOW_SECONDS_MAX`]: past
+    /// that the workflow ends without a dead letter, past one of these with one.
+    pub stage_seconds: [u32; 3],
+    /// Where what failed for good goes.
+    pub dead_letters: &'static str,
+}
+
 /// Something that happens again and again.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Schedule {
@@ -160,6 +192,8 @@ pub type Key = (&'static str, KeyType);
 pub struct Table {
     /// Its name.
     pub name: &'static str,
+    /// What is in it.
+    pub holds: Holds,
     /// The key that decides where a record is.
     pub partition: Key,
     /// The key that orders records of one partition.
@@ -201,6 +235,21 @@ pub struct Route {
     pub access: Access,
     /// How often.
     pub rate: Rate,
+    /// Whether pages of other origins may call it.
+    pub cors: bool,
+    /// What a request must have.
+    pub requires: &'static [Required],
+}
+
+/// What a request must have to be let in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Required {
+    /// A query parameter.
+    Query(&'static str),
+    /// A header.
+    Header(&'static str),
+    /// If the body is JSON, these fields, which are text.
+    Fields(&'static [&'static str]),
 }
 
 /// What is watched.
@@ -222,4 +271,11 @@ pub enum Alarm {
         /// Where the count is kept.
         namespace: &'static str,
     },
+    /// A dead letter that nobody has looked at.
+    DeadLetters {
+        /// The queue.
+        queue: &'static str,
+    },
+    /// The workflow ran out of its time.
+    WorkflowLate,
 }

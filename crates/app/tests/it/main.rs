@@ -6,10 +6,11 @@ mod crash;
 mod crash_serve;
 mod data;
 mod hostile;
-mod s3;
-mod server;
 mod http;
+mod s3;
 mod serve_http;
+mod server;
+mod synth;
 mod tidy;
 mod webhooks;
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::fmt;
 
-use super::{Alarm, Function, Queue, Role, Topology, Trigger, Via};
+use super::{Alarm, Function, Queue, Role, Topology, Trigger, Use, Via, WORKFLOW_SECONDS_MAX};
 use crate::preset::Stage;
 
 /// What is wrong with a topology.
@@ -11,7 +11,7 @@ use crate::preset::Stage;
 pub enum Fault {
     /// A name is declared twice among things of one kind.
     Twice(&'static str),
-    /// Nothing sends to this queue.
+    /// Nothing sends to this queue, or writes to this table, bus or topic.
     Unfilled(&'static str),
     /// Nothing reads this queue.
     Unread(&'static str),
@@ -25,6 +25,8 @@ pub enum Fault {
     Zero(&'static str),
     /// The function may still be at a message of the queue when it comes again: function, queue.
     Impatient(&'static str, &'static str),
+    /// The stages of this workflow may take longer than all of it.
+    Long(&'static str),
     /// No function does this stage, or several do.
     Stage(Stage),
     /// This function sends to a stage by a way that does not lead there.
@@ -37,7 +39,7 @@ impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Twice(name) => write!(f, "`{name}` is declared twice; keep one of the two"),
-            Self::Unfilled(queue) => write!(f, "queue `{queue}` is filled by nobody; remove it or send to it"),
+            Self::Unfilled(queue) => write!(f, "`{queue}` is filled by nobody; remove it or send to it"),
             Self::Unread(queue) => write!(f, "queue `{queue}` is read by nobody; remove it or give it a function"),
             Self::Undeclared(by, name) => write!(f, "`{by}` names `{name}`, which is not declared; declare it"),
             Self::NoDeadLetters(name) => {
@@ -49,6 +51,9 @@ impl fmt::Display for Fault {
             Self::Zero(name) => write!(f, "`{name}` has a limit of 0; make it at least 1"),
             Self::Impatient(function, queue) => {
                 write!(f, "`{queue}` gives a message again while `{function}` may be at it; make its visibility longer")
+            }
+            Self::Long(name) => {
+                write!(f, "the stages of `{name}` may take {WORKFLOW_SECONDS_MAX} s or more; give them less time")
             }
             Self::Stage(stage) => write!(f, "stage {stage:?} needs exactly one function; declare it once"),
             Self::Astray(function, stage) => {
@@ -75,6 +80,7 @@ impl Topology {
             }
         }
         faults.extend(self.check_callers());
+        faults.extend(self.check_uses());
         faults
     }
 
@@ -207,9 +213,60 @@ impl Topology {
             }
         }
         for alarm in &self.alarms {
-            let (Alarm::ErrorsPercent { function, .. } | Alarm::LogMatches { function, .. }) = alarm;
-            if !self.functions.iter().any(|declared| declared.name == *function) {
-                faults.push(Fault::Undeclared("alarm", function));
+            let (name, declared) = match alarm {
+                Alarm::ErrorsPercent { function, .. } | Alarm::LogMatches { function, .. } => {
+                    (*function, self.functions.iter().any(|declared| declared.name == *function))
+                }
+                Alarm::DeadLetters { queue } => (*queue, self.queue(queue).is_some()),
+                Alarm::WorkflowLate => ("a workflow", self.workflow.is_some()),
+            };
+            if !declared {
+                faults.push(Fault::Undeclared("alarm", name));
+            }
+        }
+        faults
+    }
+
+    /// What is used is there, and what is there is used: a table, a bus or a topic that nobody writes to, a folder that is
+    /// read and never written, a workflow that calls nobody.
+    fn check_uses(&self) -> Vec<Fault> {
+        let mut faults = Vec::new();
+        let uses = |wanted: Use| self.functions.iter().any(|function| function.uses.contains(&wanted));
+        for function in &self.functions {
+            for need in &function.uses {
+                let missing = match *need {
+                    Use::Read(holds) | Use::Write(holds) => self.table(holds).is_none().then_some("a table"),
+                    Use::Announce => self.bus.is_none().then_some("an event bus"),
+                    Use::Notify => self.topic.is_none().then_some("a topic"),
+                    Use::ReadResults(folder) => (!uses(Use::WriteResults(folder))).then_some(folder),
+                    Use::ReadFiles | Use::WriteFiles | Use::WriteResults(_) => None,
+                };
+                faults.extend(missing.map(|what| Fault::Undeclared(function.name, what)));
+            }
+            if function.triggers.contains(&Trigger::Workflow) && self.workflow.is_none() {
+                faults.push(Fault::Undeclared(function.name, "a workflow"));
+            }
+        }
+        let unused = self.tables.iter().filter(|table| !uses(Use::Write(table.holds))).map(|table| table.name);
+        faults.extend(unused.map(Fault::Unfilled));
+        faults.extend(self.bus.filter(|_| !uses(Use::Announce)).map(Fault::Unfilled));
+        faults.extend(self.topic.filter(|_| !uses(Use::Notify)).map(Fault::Unfilled));
+        if let Some(workflow) = &self.workflow {
+            if !self.triggers().any(|trigger| *trigger == Trigger::Workflow) {
+                faults.push(Fault::Uncalled(workflow.name));
+            }
+            if workflow.attempts_max == 0 || workflow.stage_seconds.contains(&0) {
+                faults.push(Fault::Zero(workflow.name));
+            }
+            if workflow.stage_seconds.iter().sum::<u32>() >= WORKFLOW_SECONDS_MAX {
+                faults.push(Fault::Long(workflow.name));
+            }
+            match self.queue(workflow.dead_letters) {
+                None => faults.push(Fault::NoDeadLetters(workflow.name)),
+                Some(queue) if queue.fifo || queue.role != Role::DeadLetters => {
+                    faults.push(Fault::UnfitDeadLetters(workflow.name, queue.name));
+                }
+                Some(_) => {}
             }
         }
         faults

@@ -1,8 +1,8 @@
 //! The topologies of the three presets: every figure stands here once.
 
 use super::{
-    Access, Alarm, Bucket, Function, KeyType, Lifecycle, Queue, Rate, Role, Route, Schedule, Table, Topology, Trigger,
-    Via,
+    Access, Alarm, Bucket, Function, Holds, KeyType, Lifecycle, Queue, Rate, Required, Role, Route, Schedule, Table,
+    Topology, Trigger, Use, Via, Workflow,
 };
 use crate::preset::{Preset, Stage};
 
@@ -36,20 +36,62 @@ fn dead(name: &'static str, fifo: bool) -> Queue {
 /// A function of 512 MB and 300 s that sends nothing.
 fn function(name: &'static str, stage: Option<Stage>, triggers: Vec<Trigger>) -> Function {
     let (memory_mb, timeout_seconds) = (512, WORK_SECONDS);
-    Function { name, stage, memory_mb, timeout_seconds, triggers, sends: Vec::new(), dead_letters: None }
+    let (sends, uses) = (Vec::new(), Vec::new());
+    Function { name, stage, memory_mb, timeout_seconds, triggers, sends, uses, dead_letters: None }
 }
 
+/// What parsing a file needs: the file, and folders for what comes of it.
+fn parsing(more: &[Use]) -> Vec<Use> {
+    let folders = ["validated", "rejects", "reports"].map(Use::WriteResults);
+    [&[Use::ReadFiles], &folders[..], &[Use::Write(Holds::Ledger)], more].concat()
+}
+
+/// What working out the contribution of a file needs.
+fn contributing(more: &[Use]) -> Vec<Use> {
+    let folders = [Use::ReadResults("validated"), Use::WriteResults("contributions")];
+    [&folders[..], &[Use::Write(Holds::Ledger)], more].concat()
+}
+
+fn ledger(name: &'static str) -> Table {
+    Table {
+        name,
+        holds: Holds::Ledger,
+        partition: ("recordGroup", KeyType::Text),
+        sort: Some(("recordId", KeyType::Text)),
+        expires_by: Some("expirationTime"),
+        indexes: Vec::new(),
+    }
+}
+
+/// An alarm for every queue of dead letters.
+fn dead_letter_alarms(queues: &[Queue]) -> impl Iterator<Item = Alarm> {
+    let dead = queues.iter().filter(|queue| queue.role == Role::DeadLetters);
+    dead.map(|queue| Alarm::DeadLetters { queue: queue.name })
+}
 fn files() -> Topology {
     // a message must not come again while a function may still be at it: six times as long, as the cloud advises
     let visibility_seconds = 6 * WORK_SECONDS;
     let batch = |name| vec![Trigger::Queue { name, batch_max: BATCH_MAX }];
-    let route = |path| Route { method: "GET", path, access: Access::Open, rate: Rate::PerSecond(1000) };
+    let route = |path, requires| {
+        let (access, rate) = (Access::Open, Rate::PerSecond(1000));
+        Route { method: "GET", path, access, rate, cors: true, requires }
+    };
+    let queues = vec![
+        work("validator-to-processor", true, visibility_seconds, "processor-dlq"),
+        work("processor-to-aggregator", true, visibility_seconds, "aggregator-dlq"),
+        // events of the object store come without a group, so these dead letters have no order to keep
+        dead("validator-dlq", false),
+        dead("processor-dlq", true),
+        dead("aggregator-dlq", true),
+    ];
     Topology {
         preset: Preset::Files,
         bucket: Bucket { name: "file-processing-bucket", lifecycle: Some(Lifecycle::Archive(90)) },
+        results: Bucket { name: "file-processing-results", lifecycle: None },
         functions: vec![
             Function {
                 sends: vec![(Stage::Process, Via::Queue("validator-to-processor"))],
+                uses: parsing(&[Use::Write(Holds::Status)]),
                 dead_letters: Some("validator-dlq"),
                 ..function(
                     "file-validator",
@@ -59,32 +101,38 @@ fn files() -> Topology {
             },
             Function {
                 sends: vec![(Stage::Aggregate, Via::Queue("processor-to-aggregator"))],
+                uses: contributing(&[Use::Write(Holds::Status)]),
                 ..function("data-processor", Some(Stage::Process), batch("validator-to-processor"))
             },
-            function("result-aggregator", Some(Stage::Aggregate), batch("processor-to-aggregator")),
+            Function {
+                uses: vec![Use::ReadResults("contributions"), Use::Write(Holds::Ledger), Use::Write(Holds::Status)],
+                ..function("result-aggregator", Some(Stage::Aggregate), batch("processor-to-aggregator"))
+            },
             Function {
                 timeout_seconds: 30,
+                uses: vec![Use::Read(Holds::Ledger), Use::Read(Holds::Status)],
                 ..function("status-query", None, vec![Trigger::Route("/status"), Trigger::Route("/status/{proxy+}")])
             },
         ],
-        queues: vec![
-            work("validator-to-processor", true, visibility_seconds, "processor-dlq"),
-            work("processor-to-aggregator", true, visibility_seconds, "aggregator-dlq"),
-            // events of the object store come without a group, so these dead letters have no order to keep
-            dead("validator-dlq", false),
-            dead("processor-dlq", true),
-            dead("aggregator-dlq", true),
-        ],
+        alarms: dead_letter_alarms(&queues).collect(),
+        queues,
         schedules: Vec::new(),
-        tables: vec![Table {
-            name: "processing-status",
-            partition: ("fileId", KeyType::Text),
-            sort: None,
-            expires_by: Some("expirationTime"),
-            indexes: Vec::new(),
-        }],
-        routes: vec![route("/status"), route("/status/{proxy+}")],
-        alarms: Vec::new(),
+        tables: vec![
+            Table {
+                name: "processing-status",
+                holds: Holds::Status,
+                partition: ("fileId", KeyType::Text),
+                sort: None,
+                expires_by: Some("expirationTime"),
+                indexes: Vec::new(),
+            },
+            ledger("files-ledger"),
+        ],
+        workflow: None,
+        bus: None,
+        topic: None,
+        api: "processing-api",
+        routes: vec![route("/status", &[Required::Query("fileId")]), route("/status/{proxy+}", &[])],
         log_days: 7,
         tags: vec![("Environment", Some("Production")), ("Team", Some("Analytics"))],
     }
@@ -94,12 +142,17 @@ fn market() -> Topology {
     let names = ["DataIngestion", "DataProcessor", "DataAggregator"];
     let large = |name, stage, triggers| Function { memory_mb: 3072, ..function(name, Some(stage), triggers) };
     let (pattern, namespace) = ("?ERROR ?Exception", "MarketAnalytics");
+    let queues = vec![work("ProcessingQueue", false, WORK_SECONDS, "ProcessingDLQ"), dead("ProcessingDLQ", false)];
+    let watched = names.map(|function| Alarm::LogMatches { function, pattern, namespace });
     Topology {
         preset: Preset::Market,
         bucket: Bucket { name: "market-data", lifecycle: Some(Lifecycle::Expire(30)) },
+        results: Bucket { name: "market-results", lifecycle: Some(Lifecycle::Expire(30)) },
         functions: vec![
             Function {
                 sends: vec![(Stage::Process, Via::Queue("ProcessingQueue"))],
+                // the rows it has written are what it sends
+                uses: parsing(&[Use::ReadResults("validated")]),
                 dead_letters: Some("ProcessingDLQ"),
                 ..large(
                     names[0],
@@ -107,23 +160,46 @@ fn market() -> Topology {
                     vec![Trigger::ObjectCreated { attempts_max: ATTEMPTS_MAX }, Trigger::Route("/ingest")],
                 )
             },
-            large(names[1], Stage::Process, vec![Trigger::Queue { name: "ProcessingQueue", batch_max: BATCH_MAX }]),
             Function {
+                uses: vec![Use::Write(Holds::Ledger), Use::Write(Holds::Rows), Use::Announce],
+                ..large(
+                    names[1],
+                    Stage::Process,
+                    vec![Trigger::Queue { name: "ProcessingQueue", batch_max: BATCH_MAX }],
+                )
+            },
+            Function {
+                uses: vec![Use::ReadResults("validated"), Use::Write(Holds::Ledger), Use::Read(Holds::Rows)],
                 dead_letters: Some("ProcessingDLQ"),
                 ..large(names[2], Stage::Aggregate, vec![Trigger::Schedule("aggregate")])
             },
         ],
-        queues: vec![work("ProcessingQueue", false, WORK_SECONDS, "ProcessingDLQ"), dead("ProcessingDLQ", false)],
+        alarms: watched.into_iter().chain(dead_letter_alarms(&queues)).collect(),
+        queues,
         schedules: vec![Schedule { name: "aggregate", every_seconds: 300 }],
-        tables: vec![Table {
-            name: "MarketDataState",
-            partition: ("symbol", KeyType::Text),
-            sort: Some(("timestamp", KeyType::Number)),
-            expires_by: None,
-            indexes: Vec::new(),
+        tables: vec![
+            Table {
+                name: "MarketDataState",
+                holds: Holds::Rows,
+                partition: ("symbol", KeyType::Text),
+                sort: Some(("timestamp", KeyType::Number)),
+                expires_by: None,
+                indexes: Vec::new(),
+            },
+            ledger("market-ledger"),
+        ],
+        workflow: None,
+        bus: Some("market-events"),
+        topic: None,
+        api: "market-api",
+        routes: vec![Route {
+            method: "POST",
+            path: "/ingest",
+            access: Access::Signed,
+            rate: Rate::PerSecond(10_000),
+            cors: false,
+            requires: &[],
         }],
-        routes: vec![Route { method: "POST", path: "/ingest", access: Access::Signed, rate: Rate::PerSecond(10_000) }],
-        alarms: names.map(|function| Alarm::LogMatches { function, pattern, namespace }).to_vec(),
         log_days: 7,
         tags: vec![("Environment", Some("Production")), ("Project", Some("MarketAnalytics"))],
     }
@@ -135,38 +211,80 @@ fn transactions() -> Topology {
         ..function(name, Some(stage), vec![Trigger::Workflow])
     };
     let names = ["csv-validator", "data-transformer", "notification-sender", "upload"];
-    let by_time = |name, partition| (name, (partition, KeyType::Text), ("timestamp", KeyType::Text));
+    let queues = vec![dead("transactions-dlq", false)];
+    let watched = names.map(|function| Alarm::ErrorsPercent { function, percent: 5 });
     Topology {
         preset: Preset::Transactions,
         bucket: Bucket { name: "transactions", lifecycle: None },
+        results: Bucket { name: "transaction-results", lifecycle: None },
         functions: vec![
-            Function { sends: vec![(Stage::Transform, Via::Workflow)], ..in_workflow(names[0], Stage::Validate) },
-            Function { sends: vec![(Stage::Notify, Via::Workflow)], ..in_workflow(names[1], Stage::Transform) },
-            in_workflow(names[2], Stage::Notify),
-            function(names[3], None, vec![Trigger::Route("/upload")]),
+            Function {
+                sends: vec![(Stage::Transform, Via::Workflow)],
+                // the ids that other files of the feed have taken are results of theirs
+                uses: parsing(&[Use::ReadResults("validated"), Use::Write(Holds::Status)]),
+                ..in_workflow(names[0], Stage::Validate)
+            },
+            Function {
+                sends: vec![(Stage::Notify, Via::Workflow)],
+                uses: contributing(&[Use::Write(Holds::Status), Use::Write(Holds::Rows)]),
+                ..in_workflow(names[1], Stage::Transform)
+            },
+            Function {
+                uses: vec![Use::Write(Holds::Ledger), Use::Write(Holds::Status), Use::Notify],
+                ..in_workflow(names[2], Stage::Notify)
+            },
+            Function {
+                uses: vec![Use::WriteFiles, Use::Write(Holds::Status)],
+                ..function(names[3], None, vec![Trigger::Route("/upload")])
+            },
         ],
-        queues: vec![dead("transactions-dlq", false)],
+        alarms: watched.into_iter().chain([Alarm::WorkflowLate]).chain(dead_letter_alarms(&queues)).collect(),
+        queues,
         schedules: Vec::new(),
-        tables: vec![
-            Table {
-                name: "transactions",
-                partition: ("transaction_id", KeyType::Text),
-                sort: None,
-                expires_by: None,
-                // partitioned by day, so that a range of times is a few queries and not a scan
-                indexes: vec![by_time("by-day", "day")],
-            },
-            Table {
-                name: "transaction-status",
-                partition: ("file_id", KeyType::Text),
-                sort: None,
-                expires_by: Some("expirationTime"),
-                indexes: vec![by_time("by-day", "day")],
-            },
-        ],
-        routes: vec![Route { method: "POST", path: "/upload", access: Access::ApiKey, rate: Rate::PerDayAndKey(1000) }],
-        alarms: names.map(|function| Alarm::ErrorsPercent { function, percent: 5 }).to_vec(),
+        tables: transaction_tables(),
+        workflow: Some(Workflow {
+            name: "transaction-processing",
+            attempts_max: ATTEMPTS_MAX,
+            stage_seconds: [150, 110, 20],
+            dead_letters: "transactions-dlq",
+        }),
+        bus: None,
+        topic: Some("transaction-notifications"),
+        api: "transactions-api",
+        routes: vec![Route {
+            method: "POST",
+            path: "/upload",
+            access: Access::ApiKey,
+            rate: Rate::PerDayAndKey(1000),
+            cors: false,
+            // a JSON body asks for a place to upload to, for what is larger than a request may be
+            requires: &[Required::Header("Content-Type"), Required::Fields(&["fileName"])],
+        }],
         log_days: 7,
         tags: vec![("Environment", None), ("Application", None), ("CostCenter", None)],
     }
+}
+
+fn transaction_tables() -> Vec<Table> {
+    // partitioned by day, so that a range of times is a few queries and not a scan
+    let by_day = || vec![("by-day", ("day", KeyType::Text), ("timestamp", KeyType::Text))];
+    vec![
+        Table {
+            name: "transactions",
+            holds: Holds::Rows,
+            partition: ("transaction_id", KeyType::Text),
+            sort: None,
+            expires_by: None,
+            indexes: by_day(),
+        },
+        Table {
+            name: "transaction-status",
+            holds: Holds::Status,
+            partition: ("file_id", KeyType::Text),
+            sort: None,
+            expires_by: Some("expirationTime"),
+            indexes: by_day(),
+        },
+        ledger("transactions-ledger"),
+    ]
 }

@@ -30,7 +30,7 @@ fn queues_nobody_fills_or_reads_are_refused() {
 #[test]
 fn missing_dead_letters_are_refused() {
     let gone = broken(Preset::Files, |t| t.queues.retain(|queue| queue.name != "processor-dlq"));
-    assert_eq!(gone, [Fault::NoDeadLetters("validator-to-processor")]);
+    assert_eq!(gone, [Fault::NoDeadLetters("validator-to-processor"), Fault::Undeclared("alarm", "processor-dlq")]);
     for preset in Preset::ALL {
         let name = Topology::of(preset).functions[0].name;
         let faults = broken(preset, |t| t.functions[0].dead_letters = None);
@@ -60,6 +60,47 @@ fn what_is_named_and_not_declared_is_refused() {
     assert_eq!(renamed, [Fault::Undeclared("alarm", "DataAggregator")]);
     let unread = broken(Preset::Files, |t| t.functions[3].triggers.truncate(1));
     assert_eq!(unread, [Fault::Uncalled("/status/{proxy+}")]);
+}
+
+#[test]
+fn what_is_used_and_what_is_there_are_the_same() {
+    let faults = broken(Preset::Files, |t| t.tables.retain(|table| table.holds != Holds::Ledger));
+    assert_eq!(faults.len(), 4, "every function of files uses the ledger: {faults:?}");
+    assert_eq!(faults[0], Fault::Undeclared("file-validator", "a table"));
+    let unwritten = broken(Preset::Market, |t| t.functions[1].uses.retain(|need| *need != Use::Write(Holds::Rows)));
+    assert_eq!(unwritten, [Fault::Unfilled("MarketDataState")]);
+    assert_eq!(broken(Preset::Market, |t| t.bus = None), [Fault::Undeclared("DataProcessor", "an event bus")]);
+    let silent = broken(Preset::Market, |t| t.functions[1].uses.retain(|need| *need != Use::Announce));
+    assert_eq!(silent, [Fault::Unfilled("market-events")]);
+    let topic = Fault::Undeclared("notification-sender", "a topic");
+    assert_eq!(broken(Preset::Transactions, |t| t.topic = None), [topic]);
+    let folder = broken(Preset::Files, |t| t.functions[0].uses.retain(|need| *need != Use::WriteResults("validated")));
+    assert_eq!(folder, [Fault::Undeclared("data-processor", "validated")]);
+}
+
+#[test]
+fn a_workflow_has_time_and_dead_letters() {
+    let with = |by: fn(&mut Workflow)| broken(Preset::Transactions, |t| t.workflow.iter_mut().for_each(by));
+    let name = "transaction-processing";
+    assert_eq!(with(|workflow| workflow.stage_seconds[0] = 200), [Fault::Long(name)]);
+    assert_eq!(with(|workflow| workflow.attempts_max = 0), [Fault::Zero(name)]);
+    assert_eq!(with(|workflow| workflow.dead_letters = "none"), [Fault::NoDeadLetters(name)]);
+    let gone = broken(Preset::Transactions, |t| t.workflow = None);
+    assert!(gone.contains(&Fault::Undeclared("csv-validator", "a workflow")), "{gone:?}");
+}
+
+#[test]
+fn functions_are_told_where_things_are() {
+    let names = |preset, at: usize| -> Vec<&str> {
+        let topology = Topology::of(preset);
+        topology.variables(&topology.functions[at]).into_iter().map(Variable::name).collect()
+    };
+    let [files, results] = ["MILLRACE_FILES_BUCKET", "MILLRACE_RESULTS_BUCKET"];
+    let [ledger, status] = ["MILLRACE_LEDGER_TABLE", "MILLRACE_STATUS_TABLE"];
+    assert_eq!(names(Preset::Files, 0), [files, results, ledger, status, "MILLRACE_QUEUE_URL"]);
+    assert_eq!(names(Preset::Files, 3), [ledger, status, "MILLRACE_ALLOWED_ORIGIN"]);
+    assert_eq!(names(Preset::Market, 1), [ledger, "MILLRACE_ROWS_TABLE", "MILLRACE_EVENT_BUS"]);
+    assert_eq!(names(Preset::Transactions, 2), [ledger, status, "MILLRACE_TOPIC_ARN"]);
 }
 
 #[test]
