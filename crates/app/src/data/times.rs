@@ -5,7 +5,7 @@ use rows::time::{Format, Reading, Zone, rfc3339};
 const DAY_NS: i64 = 24 * 60 * 60 * 1_000_000_000;
 
 /// Nanoseconds since 1970: of a day, its beginning in UTC.
-pub(super) fn instant(text: &str) -> Result<i64, String> {
+pub(crate) fn instant(text: &str) -> Result<i64, String> {
     let reading = Reading { format: Format::Iso { space: true, date_only: true }, naive_zone: Some(Zone::utc()) };
     reading
         .parse(text.as_bytes())
@@ -23,7 +23,7 @@ pub(super) fn date(day: i32) -> String {
 }
 
 /// Milliseconds as `2026-01-31 14:30:00`, in UTC.
-pub(super) fn clock(milliseconds: u64) -> String {
+pub(crate) fn clock(milliseconds: u64) -> String {
     let nanoseconds = i64::try_from(milliseconds / 1000).unwrap_or(0).saturating_mul(1_000_000_000);
     rfc3339(nanoseconds).replace('T', " ").trim_end_matches('Z').to_owned()
 }
