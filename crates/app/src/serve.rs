@@ -3,11 +3,17 @@
 //! Both doors listen on ports of their own. What comes in through either is durable before it is answered; what becomes
 //! of it is the work of the engine, which runs in the same process.
 
+mod access;
+mod alarms;
 mod http;
 mod listen;
+mod log;
+mod metrics;
+mod otlp;
 mod s3;
 pub(crate) mod settings;
 mod state;
+mod watch;
 
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -46,10 +52,13 @@ pub(crate) fn run(arguments: &Arguments, engine: &Arc<Engine>, out: &mut Out<'_>
         .enable_all()
         .build()
         .context("threads to answer requests")?;
-    let service = Arc::new(Service::new(engine.clone(), settings));
+    let service = Arc::new(Service::new(engine.clone(), settings)?);
+    // whoever wants to be told of alarms as they change is told here
+    let watch = watch::start(&service, |_, _| {}).context("a thread that looks on")?;
     let served = runtime.block_on(serve(&service, out));
     // what still blocks is cut off: nothing that was not answered is promised
     runtime.shutdown_timeout(std::time::Duration::from_secs(1));
+    drop(watch);
     served?;
     writeln!(out.notes, "stopped; what was answered is kept")?;
     Ok(ExitCode::SUCCESS)

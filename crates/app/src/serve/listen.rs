@@ -109,7 +109,8 @@ impl Door {
                 continue;
             };
             let _ = stream.set_nodelay(true);
-            let (service, tls, watcher) = (From { service: service.clone(), from }, self.tls.clone(), graceful.watcher());
+            let (service, tls, watcher) =
+                (From { service: service.clone(), from }, self.tls.clone(), graceful.watcher());
             tokio::spawn(async move {
                 let Some(stream) = agreed(stream, tls).await else { return };
                 let mut builder = hyper::server::conn::http1::Builder::new();

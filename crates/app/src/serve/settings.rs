@@ -1,13 +1,21 @@
 //! Settings of the service: `[serve]` of `millrace.toml`, then the environment, then the command line.
 
+mod numbers;
+pub(crate) mod reference;
+
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use anyhow::Result;
 use clap::{Args, ValueEnum};
+use engine::pipeline::preset::Preset;
+use engine::pipeline::topology::Topology;
 use serde::{Deserialize, Serialize};
 
 use crate::complain::Hint;
+use numbers::{WrittenAlarms, WrittenLimits};
+
+pub(in crate::serve) use numbers::{Alarms, Limits};
 
 /// `[serve]` as it is written.
 #[derive(Debug, Clone, Default, Deserialize)]
@@ -19,6 +27,13 @@ pub(crate) struct Written {
     tls: Option<Tls>,
     #[serde(default)]
     cors: Vec<String>,
+    log: Option<LogFormat>,
+    log_days: Option<u32>,
+    otlp: Option<String>,
+    #[serde(default)]
+    limits: WrittenLimits,
+    #[serde(default)]
+    alarms: WrittenAlarms,
 }
 
 /// The same on the command line and in the environment.
@@ -39,6 +54,44 @@ pub(crate) struct Flags {
     /// The private key of the certificate in PEM.
     #[arg(long, value_name = "FILE.pem", env = "MILLRACE_TLS_KEY", requires = "tls_certificate")]
     tls_key: Option<PathBuf>,
+    /// Origins whose pages may call the HTTP API from a browser; `*` is any.
+    #[arg(long, value_name = "ORIGIN", env = "MILLRACE_CORS", value_delimiter = ',', hide_short_help = true)]
+    cors: Vec<String>,
+    /// How standard error tells of requests and files; the folder `logs` of the data folder always has them as JSON.
+    #[arg(long, value_enum, env = "MILLRACE_LOG")]
+    log: Option<LogFormat>,
+    /// Days for which logs are kept.
+    #[arg(long, value_name = "DAYS", env = "MILLRACE_LOG_DAYS", hide_short_help = true)]
+    log_days: Option<u32>,
+    /// Where traces go: a collector that takes OTLP by HTTP.
+    #[arg(long, value_name = "http://HOST:PORT", env = "MILLRACE_OTLP", hide_short_help = true)]
+    otlp: Option<String>,
+    #[command(flatten)]
+    limits: WrittenLimits,
+    #[command(flatten)]
+    alarms: WrittenAlarms,
+}
+
+/// How a log is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize, ValueEnum)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum LogFormat {
+    /// A line for people.
+    Pretty,
+    /// A line of JSON.
+    Json,
+    /// Nothing.
+    Off,
+}
+
+impl LogFormat {
+    fn word(self) -> &'static str {
+        match self {
+            Self::Pretty => "pretty",
+            Self::Json => "json",
+            Self::Off => "off",
+        }
+    }
 }
 
 /// Who may come in.
@@ -78,6 +131,11 @@ pub(super) struct Settings {
     pub access: Access,
     pub cors: Vec<String>,
     pub tls: Option<Tls>,
+    pub log: LogFormat,
+    pub log_days: u32,
+    pub otlp: Option<String>,
+    pub limits: Limits,
+    pub alarms: Alarms,
 }
 
 impl Settings {
@@ -89,8 +147,13 @@ impl Settings {
             http: flags.http.or(written.http).unwrap_or_else(|| local(8080)),
             s3: flags.s3.or(written.s3).unwrap_or_else(|| local(9000)),
             access: flags.access.or(written.access).unwrap_or(Access::None),
-            cors: written.cors,
+            cors: if flags.cors.is_empty() { written.cors } else { flags.cors.clone() },
             tls: tls.map(|(certificate, key)| Tls { certificate, key }).or(written.tls),
+            log: flags.log.or(written.log).unwrap_or(LogFormat::Pretty),
+            log_days: flags.log_days.or(written.log_days).unwrap_or(Topology::of(Preset::Files).log_days),
+            otlp: flags.otlp.clone().or(written.otlp).map(collector).transpose()?,
+            limits: Limits::new(&flags.limits, &written.limits),
+            alarms: Alarms::new(&flags.alarms, &written.alarms),
         })
     }
 
@@ -118,10 +181,30 @@ impl Settings {
             format!("access = {}", if self.access == Access::None { "\"none\"" } else { "\"keys\"" }),
             format!("cors = [{}]", self.cors.iter().map(|origin| quoted(origin)).collect::<Vec<_>>().join(", ")),
         ];
+        lines.push(format!("log = \"{}\"", self.log.word()));
+        lines.push(format!("log_days = {}", self.log_days));
+        lines.extend(self.otlp.as_ref().map(|otlp| format!("otlp = {}", quoted(otlp))));
         if let Some(Tls { certificate, key }) = &self.tls {
             let paths = [certificate, key].map(|path| quoted(&path.display().to_string()));
             lines.push(format!("tls = {{ certificate = {}, key = {} }}", paths[0], paths[1]));
         }
+        for (table, values) in [("limits", self.limits.values()), ("alarms", self.alarms.values())] {
+            lines.extend([String::new(), format!("[serve.{table}]")]);
+            lines.extend(values.into_iter().map(|(name, value)| format!("{name} = {value}")));
+        }
         lines.join("\n") + "\n"
+    }
+}
+
+/// Where traces go, if that is an address this can send to.
+fn collector(written: String) -> Result<String> {
+    let host = written.strip_prefix("http://").map(|rest| rest.trim_end_matches('/'));
+    match host.filter(|host| !host.is_empty() && !host.contains(['/', ' ', '@'])) {
+        Some(host) => Ok(format!("http://{host}")),
+        None => {
+            let hint =
+                "give the collector as http://HOST:PORT, without a path; it is the one that speaks TLS further on";
+            Err(Hint::new(format!("otlp `{written}` is no address that traces can go to"), hint).into())
+        }
     }
 }

@@ -2,13 +2,22 @@
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
+use std::time::Instant;
 
+use anyhow::Result;
 use engine::pipeline::preset::Preset;
 use engine::pipeline::topology::Topology;
 use engine::runtime::Engine;
 
 use tokio::sync::RwLock;
 
+use super::access::Keys;
+use super::access::limits::Limits;
+use super::access::quota::Quotas;
+use super::alarms::Alarms;
+use super::log::Log;
+use super::metrics::{Metrics, Request};
+use super::otlp::Traces;
 use super::settings::{Access, Settings};
 
 /// What all requests share.
@@ -16,14 +25,44 @@ pub(super) struct Service {
     pub engine: Arc<Engine>,
     pub settings: Settings,
     pub locks: Locks,
+    pub keys: Keys,
+    pub limits: Limits,
+    pub quotas: Quotas,
+    pub metrics: Arc<Metrics>,
+    pub alarms: Alarms,
+    pub log: Log,
+    pub traces: Traces,
+    pub began: Instant,
 }
 
 /// The key that signs where nobody is asked who they are: clients of S3 want one.
 pub(super) const LOCAL_KEY: (&str, &str) = ("millrace", "millrace-local");
 
 impl Service {
-    pub fn new(engine: Arc<Engine>, settings: Settings) -> Self {
-        Self { engine, settings, locks: Locks::default() }
+    pub fn new(engine: Arc<Engine>, settings: Settings) -> Result<Self> {
+        let keys = Keys::new(engine.clone());
+        keys.check()?;
+        let metrics: Arc<Metrics> = Arc::default();
+        let folder = engine.folder().with_file_name("logs");
+        Ok(Self {
+            keys,
+            limits: Limits::new(&settings.limits),
+            quotas: Quotas::new(engine.clone(), settings.limits.uploads_per_day),
+            alarms: Alarms::default(),
+            log: Log::open(&folder, settings.log, settings.log_days, metrics.clone())?,
+            traces: Traces::start(settings.otlp.as_deref(), metrics.clone())?,
+            metrics,
+            began: Instant::now(),
+            engine,
+            settings,
+            locks: Locks::default(),
+        })
+    }
+
+    /// Counts and logs a request that was answered.
+    pub fn observed(&self, request: &Request<'_>) {
+        self.metrics.request(request);
+        self.log.request(request, engine::runtime::now());
     }
 
     /// The bucket of a preset.
@@ -34,7 +73,10 @@ impl Service {
     /// The secret of an access key.
     pub fn secret_of(&self, access_key: &str) -> Option<String> {
         let (local, secret) = LOCAL_KEY;
-        (self.settings.access == Access::None && access_key == local).then(|| secret.to_owned())
+        if self.settings.access == Access::None {
+            return (access_key == local).then(|| secret.to_owned());
+        }
+        self.keys.secret_of(access_key)
     }
 
     /// All buckets; they are there from the start.

@@ -113,9 +113,11 @@ mod tests {
 
     #[test]
     fn a_record_comes_back() {
-        for (place, flag, attributes) in
-            [(Place::Store(7), false, b"".as_slice()), (Place::File(u64::MAX), true, b"{}"), (Place::Store(1), true, b"")]
-        {
+        for (place, flag, attributes) in [
+            (Place::Store(7), false, b"".as_slice()),
+            (Place::File(u64::MAX), true, b"{}"),
+            (Place::Store(1), true, b""),
+        ] {
             let (is_archived, is_marker, attributes) = (flag, !flag, attributes.to_vec());
             let digest = "ab".repeat(32);
             let head = Head { bytes: 1, digest, at: 2, stored_bytes: 3, is_archived, is_marker, attributes };

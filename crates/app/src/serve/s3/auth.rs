@@ -21,7 +21,9 @@ impl S3Auth for Keys {
     async fn get_secret_key(&self, access_key: &str) -> S3Result<SecretKey> {
         match self.0.secret_of(access_key) {
             Some(secret) => Ok(SecretKey::from(secret)),
-            None => Err(s3_error!(InvalidAccessKeyId, "no key is known as {access_key}; `millrace keys create` makes one")),
+            None => {
+                Err(s3_error!(InvalidAccessKeyId, "no key is known as {access_key}; `millrace keys create` makes one"))
+            }
         }
     }
 }

@@ -61,7 +61,8 @@ impl Storage {
             if_unmodified_since: input.copy_source_if_unmodified_since,
         };
         let source = self.source(&input.copy_source, wanted).await?;
-        let replaces = input.metadata_directive.as_ref().map(MetadataDirective::as_str) == Some(MetadataDirective::REPLACE);
+        let replaces =
+            input.metadata_directive.as_ref().map(MetadataDirective::as_str) == Some(MetadataDirective::REPLACE);
         let is_itself = source.object.bucket == input.bucket && source.object.key == input.key;
         if is_itself && !replaces && matches!(&input.copy_source, CopySource::Bucket { version_id: None, .. }) {
             return Err(s3_error!(InvalidRequest, "the object would be copied to itself with nothing changed"));

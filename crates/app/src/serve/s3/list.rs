@@ -57,7 +57,8 @@ impl Asked {
         }
         let mut last = None;
         loop {
-            let listed = objects.list(&self.bucket, &self.prefix, Versions::Newest(after.as_deref()), PAGE_ENTRIES_MAX)?;
+            let listed =
+                objects.list(&self.bucket, &self.prefix, Versions::Newest(after.as_deref()), PAGE_ENTRIES_MAX)?;
             let is_end = listed.len() < PAGE_ENTRIES_MAX;
             let mut skipped = false;
             for entry in listed {
@@ -187,8 +188,7 @@ impl Storage {
         };
         let page = self.page(asked).await?;
         let by = input.fetch_owner.unwrap_or(false).then(owner);
-        let contents: Vec<Object> =
-            page.objects.iter().map(|listed| entry(listed, &encoding, by.clone())).collect();
+        let contents: Vec<Object> = page.objects.iter().map(|listed| entry(listed, &encoding, by.clone())).collect();
         Ok(ListObjectsV2Output {
             name: Some(input.bucket),
             prefix: input.prefix.map(|prefix| encoding.text(&prefix)),
@@ -218,8 +218,7 @@ impl Storage {
             entries_max,
         };
         let page = self.page(asked).await?;
-        let contents: Vec<Object> =
-            page.objects.iter().map(|listed| entry(listed, &encoding, Some(owner()))).collect();
+        let contents: Vec<Object> = page.objects.iter().map(|listed| entry(listed, &encoding, Some(owner()))).collect();
         Ok(ListObjectsOutput {
             name: Some(input.bucket),
             prefix: input.prefix.map(|prefix| encoding.text(&prefix)),

@@ -145,8 +145,7 @@ impl Storage {
     }
 
     pub(super) async fn copy_part(&self, request: S3Request<UploadPartCopyInput>) -> S3Result<UploadPartCopyOutput> {
-        let (_, begun) =
-            self.begun(&request.input.bucket, &request.input.key, &request.input.upload_id).await?;
+        let (_, begun) = self.begun(&request.input.bucket, &request.input.key, &request.input.upload_id).await?;
         let promised = Promised::new(&request, None, Default::default(), begun.algorithm.as_deref());
         let input = request.input;
         let upload = self.part(&input.upload_id, input.part_number)?;

@@ -108,7 +108,8 @@ impl Storage {
         let (range, told) = part_of(input.range, input.part_number, &attributes, head.bytes)?;
         let length = range.end - range.start;
         let body = self.bytes_of(object.clone(), range).await?;
-        let sums = if told.is_none() && input.checksum_mode.is_some() { attributes.sums.clone() } else { Default::default() };
+        let sums =
+            if told.is_none() && input.checksum_mode.is_some() { attributes.sums.clone() } else { Default::default() };
         let output = GetObjectOutput {
             accept_ranges: Some("bytes".to_owned()),
             body: Some(body),
@@ -122,7 +123,10 @@ impl Storage {
             content_language: input.response_content_language.or(attributes.content_language),
             content_disposition: input.response_content_disposition.or(attributes.content_disposition),
             cache_control: input.response_cache_control.or(attributes.cache_control),
-            parts_count: input.part_number.and_then(|_| i32::try_from(attributes.parts).ok()).filter(|parts| *parts > 0),
+            parts_count: input
+                .part_number
+                .and_then(|_| i32::try_from(attributes.parts).ok())
+                .filter(|parts| *parts > 0),
             checksum_type: sums.kind(),
             checksum_crc32: sums.crc32,
             checksum_crc32c: sums.crc32c,
@@ -147,7 +151,8 @@ impl Storage {
         };
         wanted.check(&head, &attributes)?;
         let (range, told) = part_of(input.range, input.part_number, &attributes, head.bytes)?;
-        let sums = if told.is_none() && input.checksum_mode.is_some() { attributes.sums.clone() } else { Default::default() };
+        let sums =
+            if told.is_none() && input.checksum_mode.is_some() { attributes.sums.clone() } else { Default::default() };
         let output = HeadObjectOutput {
             accept_ranges: Some("bytes".to_owned()),
             content_length: i64::try_from(range.end - range.start).ok(),
@@ -160,7 +165,10 @@ impl Storage {
             content_language: attributes.content_language,
             content_disposition: attributes.content_disposition,
             cache_control: attributes.cache_control,
-            parts_count: input.part_number.and_then(|_| i32::try_from(attributes.parts).ok()).filter(|parts| *parts > 0),
+            parts_count: input
+                .part_number
+                .and_then(|_| i32::try_from(attributes.parts).ok())
+                .filter(|parts| *parts > 0),
             checksum_type: sums.kind(),
             checksum_crc32: sums.crc32,
             checksum_crc32c: sums.crc32c,
@@ -247,9 +255,9 @@ fn part_of(
         return Err(s3_error!(NotImplemented, "objects are kept whole; ask for a range instead of a part"));
     }
     let Some(range) = range else { return Ok((0..bytes, None)) };
-    let range = range
-        .check(bytes)
-        .map_err(|error| s3_error!(error, InvalidRange, "the object has {bytes} bytes, and the range is behind them"))?;
+    let range = range.check(bytes).map_err(|error| {
+        s3_error!(error, InvalidRange, "the object has {bytes} bytes, and the range is behind them")
+    })?;
     let told = format!("bytes {}-{}/{bytes}", range.start, range.end - 1);
     Ok((range, Some(told)))
 }

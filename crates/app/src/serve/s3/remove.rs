@@ -4,8 +4,8 @@ use engine::objects::Listed;
 use engine::pipeline::object::ObjectVersion;
 use engine::runtime::now;
 use s3s::dto::{
-    DeleteObjectInput, DeleteObjectOutput, DeleteObjectsInput, DeleteObjectsOutput, DeletedObject, Error as Failed,
-    ETagCondition,
+    DeleteObjectInput, DeleteObjectOutput, DeleteObjectsInput, DeleteObjectsOutput, DeletedObject, ETagCondition,
+    Error as Failed,
 };
 use s3s::{S3Request, S3Result, s3_error};
 

@@ -82,12 +82,7 @@ impl Storage {
     }
 
     /// Makes an object durable, if what it wants is so, together with other changes; then it starts its feed.
-    pub(super) async fn place(
-        &self,
-        upload: Upload,
-        conditions: &Conditions,
-        beside: Vec<Change>,
-    ) -> S3Result<Placed> {
+    pub(super) async fn place(&self, upload: Upload, conditions: &Conditions, beside: Vec<Change>) -> S3Result<Placed> {
         let engine = self.service.engine.clone();
         let (bucket, key) = (upload.bucket().to_owned(), upload.key().to_owned());
         let lock = self.service.locks.of(&bucket, &key);

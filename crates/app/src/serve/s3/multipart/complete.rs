@@ -5,9 +5,7 @@ use std::io::{Read, Write};
 use engine::objects::{Listed, Objects, PARTS_BUCKET, Upload, Versions};
 use s3s::checksum::ChecksumHasher;
 use s3s::crypto::{Checksum as _, Crc32, Crc32c, Crc64Nvme, Md5, Sha1, Sha256};
-use s3s::dto::{
-    ChecksumAlgorithm, CompleteMultipartUploadInput, CompleteMultipartUploadOutput, CompletedPart,
-};
+use s3s::dto::{ChecksumAlgorithm, CompleteMultipartUploadInput, CompleteMultipartUploadOutput, CompletedPart};
 use s3s::{S3Request, S3Result, s3_error};
 
 use super::{Begun, key_of, number_of};
@@ -198,8 +196,9 @@ impl Together {
         parts: &[Listed],
         mut upload: Upload,
     ) -> S3Result<(Upload, String, Sums, usize)> {
-        let failed =
-            |error: std::io::Error| s3_error!(error, ServiceUnavailable, "the parts could not be put together; try again");
+        let failed = |error: std::io::Error| {
+            s3_error!(error, ServiceUnavailable, "the parts could not be put together; try again")
+        };
         let mut piece = vec![0; 256 * 1024];
         for part in parts {
             let mut input = objects.read(&part.object).map_err(of_objects)?.into_input();
