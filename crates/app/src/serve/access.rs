@@ -11,6 +11,9 @@ use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock};
 
 use anyhow::Result;
+use engine::pipeline::find::{self, Found};
+use engine::pipeline::handle;
+use engine::pipeline::ports::Ledger;
 use engine::pipeline::preset::Preset;
 use engine::pipeline::topology::{self, Topology};
 use engine::runtime::Engine;
@@ -38,6 +41,24 @@ impl Caller {
     /// Whether the caller may know of the object of a key. What may not be known of is answered as if it were not there.
     pub fn may_see(&self, object_key: &str) -> bool {
         self.prefix().is_none_or(|prefix| object_key.starts_with(&prefix))
+    }
+
+    /// What the caller may know of a file that was found by a name: others may have sent the same bytes, or a file of the
+    /// same name. What is somebody else's is not told apart from what is not there.
+    pub fn theirs(&self, ledger: &dyn Ledger, mut found: Found) -> Result<Option<Found>, handle::Error> {
+        if self.is_admin() {
+            return Ok(Some(found));
+        }
+        let mut newest = None;
+        let mut versions = Vec::new();
+        for id in std::mem::take(&mut found.versions) {
+            let receipt = find::by_id(ledger, &id)?;
+            if let Some(receipt) = receipt.filter(|receipt| self.may_see(&receipt.arrival().object.key)) {
+                versions.push(id);
+                newest = newest.or(Some(receipt));
+            }
+        }
+        Ok(newest.map(|receipt| Found { receipt, versions }))
     }
 
     /// Whether the caller may do what is about everybody.

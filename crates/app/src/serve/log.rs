@@ -53,6 +53,9 @@ pub(super) struct Line {
     pub fields: Map<String, Value>,
 }
 
+/// Fields that say again what messages say to people.
+const IN_MESSAGE: [&str; 7] = ["method", "path", "route", "status", "file.key", "stage", "outcome"];
+
 impl Line {
     fn to_json(&self) -> String {
         let at = i64::try_from(self.at).unwrap_or(0).saturating_mul(1_000_000);
@@ -65,7 +68,8 @@ impl Line {
     }
 
     fn to_text(&self) -> String {
-        let fields = self.fields.iter().filter(|(_, value)| !value.is_null());
+        let fields =
+            self.fields.iter().filter(|(name, value)| !value.is_null() && !IN_MESSAGE.contains(&name.as_str()));
         let text = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
         let fields: String = fields.map(|(name, value)| format!(" {name}={}", text(value))).collect();
         // a message or a path may hold what a terminal would obey
@@ -101,7 +105,11 @@ impl Log {
 
     /// Tells of a request that was answered.
     pub fn request(&self, request: &Request<'_>, at: u64) {
-        let level = if request.status >= 500 { Level::Error } else { Level::Info };
+        let level = match request.status {
+            500.. => Level::Error,
+            401 | 403 | 429 => Level::Warn,
+            _ => Level::Info,
+        };
         let message = format!("{} {} {}", request.method, request.path, request.status);
         let fields = json!({
             "door": request.door, "method": request.method, "path": request.path, "route": request.route,

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use axum::body::{Body, to_bytes};
+use axum::body::{Body, HttpBody, to_bytes};
 use axum::extract::{MatchedPath, Request, State};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
@@ -38,6 +38,7 @@ pub(in crate::serve) async fn admit(State(service): State<Arc<Service>>, mut req
     let path = request.uri().path().to_owned();
     let route = request.extensions().get::<MatchedPath>().map_or("other", |path| path.as_str()).to_owned();
     let from = request.extensions().get::<Origin>().map(|origin| origin.0.ip());
+    let received = length(request.headers());
 
     let mut caller = Caller::default();
     let mut response = if cors::is_preflight(request.method(), request.headers()) {
@@ -55,6 +56,8 @@ pub(in crate::serve) async fn admit(State(service): State<Arc<Service>>, mut req
     if let Ok(value) = HeaderValue::from_str(&id) {
         response.headers_mut().insert(REQUEST_ID, value);
     }
+    let sent = response.body().size_hint().exact().unwrap_or_else(|| length(response.headers()));
+    service.metrics.bytes("http", received, sent);
     service.observed(&Counted {
         door: "http",
         method: method.as_str(),
@@ -67,6 +70,12 @@ pub(in crate::serve) async fn admit(State(service): State<Arc<Service>>, mut req
         from,
     });
     response
+}
+
+/// How long a body is announced to be.
+fn length(headers: &HeaderMap) -> u64 {
+    let text = headers.get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok());
+    text.and_then(|text| text.parse().ok()).unwrap_or(0)
 }
 
 /// The id that a client brought, when it can stand in a log, or one of our own.

@@ -1,7 +1,8 @@
 //! Signatures of AWS, version 4: what was signed, made again from a request, and compared.
 //!
-//! Pure: the caller brings the secret, the time and the hash of the body. Two forms of one path and of one query are
-//! tried, because clients differ in how often they encode what is encoded already; none of them means anything else.
+//! Pure: the caller brings the secret, the time and the hash of the body. Two forms of one path and three of
+//! one query are tried, because clients differ in how often they encode what is encoded already, and in whether they sort;
+//! none of them means anything else.
 
 use axum::http::{HeaderMap, Method, Uri, header};
 use ring::hmac;
@@ -178,7 +179,7 @@ impl Signed {
         let key = self.key(secret);
         let paths = [path(uri.path(), Paths::Twice), Some(uri.path().to_owned()).filter(|path| !path.contains("%25"))];
         let found = paths.into_iter().flatten().any(|path| {
-            [self.query(uri, true), self.query(uri, false)].into_iter().any(|query| {
+            [self.query(uri, true), self.query(uri, false), self.unsorted(uri)].into_iter().any(|query| {
                 let request = self.request(method, &path, &query, headers, payload);
                 same(self.sign(&key, &request).as_bytes(), self.signature.as_bytes())
             })
@@ -223,6 +224,11 @@ impl Signed {
         }
         request.push_str(&format!("\n{}\n{payload}", names.join(";")));
         request
+    }
+
+    /// The query as it came, which is what curl signs before its version 8.3.
+    fn unsorted(&self, uri: &Uri) -> String {
+        if self.is_presigned() { String::new() } else { uri.query().unwrap_or_default().to_owned() }
     }
 
     /// The canonical query: sorted, and encoded anew or left as it came.

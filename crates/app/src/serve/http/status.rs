@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use axum::Extension;
 use axum::extract::{Path, Query, State};
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
@@ -10,6 +11,7 @@ use serde::Deserialize;
 
 use super::problem::Problem;
 use crate::data::status::as_json;
+use crate::serve::access::Caller;
 use crate::serve::state::Service;
 
 /// `?fileId=`
@@ -20,9 +22,13 @@ pub(super) struct Asked {
 }
 
 /// By `?fileId=NAME`.
-pub(super) async fn by_query(State(service): State<Arc<Service>>, Query(asked): Query<Asked>) -> Response {
+pub(super) async fn by_query(
+    State(service): State<Arc<Service>>,
+    Extension(caller): Extension<Caller>,
+    Query(asked): Query<Asked>,
+) -> Response {
     match asked.file_id.filter(|name| !name.is_empty()) {
-        Some(name) => by_name(&service, &name),
+        Some(name) => by_name(&service, &caller, &name),
         None => Problem::new(StatusCode::BAD_REQUEST, "no_file_id", "no fileId was given")
             .hint("ask /status?fileId=NAME, with a key, bucket/key, receipt id, upload id or sha256")
             .into_response(),
@@ -30,14 +36,23 @@ pub(super) async fn by_query(State(service): State<Arc<Service>>, Query(asked): 
 }
 
 /// By `/status/NAME`, in which slashes may be written as they are.
-pub(super) async fn by_path(State(service): State<Arc<Service>>, Path(name): Path<String>) -> Response {
-    by_name(&service, &name)
+pub(super) async fn by_path(
+    State(service): State<Arc<Service>>,
+    Extension(caller): Extension<Caller>,
+    Path(name): Path<String>,
+) -> Response {
+    by_name(&service, &caller, &name)
 }
 
-fn by_name(service: &Service, name: &str) -> Response {
+fn by_name(service: &Service, caller: &Caller, name: &str) -> Response {
     let engine = &service.engine;
     let found = match find::by_name(&engine.ports(), name) {
         Ok(found) => found,
+        Err(error) => return Problem::unavailable(&error).into_response(),
+    };
+    let theirs = found.map(|found| caller.theirs(&engine.ports(), found)).transpose();
+    let found = match theirs {
+        Ok(found) => found.flatten(),
         Err(error) => return Problem::unavailable(&error).into_response(),
     };
     let Some(found) = found else {
