@@ -238,7 +238,10 @@ const UNSIGNED_CHUNKS: &str = "STREAMING-UNSIGNED-PAYLOAD-TRAILER";
 /// said with it: the request is signed anew with the local pair. Chunks that are signed themselves cannot be, and are
 /// refused as what they are, signed with an unknown key.
 fn as_local(service: &Service, request: &mut hyper::Request<Incoming>, signed: Option<&Signed>) {
-    let Some(signed) = signed.filter(|signed| service.secret_of(&signed.access_key).is_none()) else { return };
+    let Some(signed) = signed else { return of_old(request) };
+    if service.secret_of(&signed.access_key).is_some() {
+        return;
+    }
     if signed.is_presigned() {
         if let Some(uri) = without_signature(request.uri()) {
             *request.uri_mut() = uri;
@@ -257,8 +260,26 @@ fn as_local(service: &Service, request: &mut hyper::Request<Incoming>, signed: O
     }
 }
 
+/// The same for signatures of version 2, which say nothing of a body. `aws s3 presign` still makes them.
+fn of_old(request: &mut hyper::Request<Incoming>) {
+    let header = request.headers().get(AUTHORIZATION).and_then(|value| value.to_str().ok());
+    if header.is_some_and(|header| header.starts_with("AWS ")) {
+        request.headers_mut().remove(AUTHORIZATION);
+    }
+    if let Some(uri) = without_signature(request.uri()) {
+        *request.uri_mut() = uri;
+    }
+}
+
+/// What signs in a query, in version 2.
+const OLD_SIGNATURE: [&str; 3] = ["AWSAccessKeyId=", "Signature=", "Expires="];
+
 fn without_signature(uri: &Uri) -> Option<Uri> {
-    let kept: Vec<&str> = uri.query()?.split('&').filter(|part| !part.starts_with("X-Amz-")).collect();
+    let query = uri.query()?;
+    let is_old = OLD_SIGNATURE.iter().all(|name| query.split('&').any(|part| part.starts_with(name)));
+    let signs =
+        |part: &str| part.starts_with("X-Amz-") || (is_old && OLD_SIGNATURE.iter().any(|name| part.starts_with(name)));
+    let kept: Vec<&str> = query.split('&').filter(|part| !signs(part)).collect();
     let query = if kept.is_empty() { String::new() } else { format!("?{}", kept.join("&")) };
     format!("{}{query}", uri.path()).parse().ok()
 }
