@@ -37,6 +37,9 @@ pub(crate) struct Arguments {
     /// Print every setting as it is in force, as TOML, and serve nothing.
     #[arg(long)]
     print_config: bool,
+    /// Print the page about all settings, and serve nothing.
+    #[arg(long, hide = true)]
+    print_settings: bool,
 }
 
 /// Threads that answer requests; work on files has threads of its own.
@@ -67,9 +70,13 @@ pub(crate) fn run(arguments: &Arguments, engine: &Arc<Engine>, out: &mut Out<'_>
 /// Answers without a data folder, if that was asked for.
 pub(crate) fn print_config(arguments: &Arguments, out: &mut dyn std::io::Write) -> Result<bool> {
     if arguments.print_config {
-        out.write_all(settings(arguments)?.to_toml().as_bytes())?;
+        let feeds = crate::data::config(&arguments.place)?.written;
+        let page = settings(arguments)?.to_toml() + &settings::reference::feeds(&feeds);
+        out.write_all(page.as_bytes())?;
+    } else if arguments.print_settings {
+        out.write_all(settings::reference::page().as_bytes())?;
     }
-    Ok(arguments.print_config)
+    Ok(arguments.print_config || arguments.print_settings)
 }
 
 fn settings(arguments: &Arguments) -> Result<Settings> {

@@ -15,6 +15,7 @@ use engine::pipeline::receipt::{Outcome, Receipt};
 use serde_json::{Value, json};
 
 use super::metrics::{Metrics, outcome_word, preset_word};
+use super::settings::Collector;
 use crate::data::keys::book::sha256;
 
 /// Files whose spans wait for the collector.
@@ -33,9 +34,9 @@ pub(super) struct Traces {
 }
 
 impl Traces {
-    /// Begins to send to a collector, `http://HOST:PORT`.
-    pub fn start(collector: Option<&str>, metrics: Arc<Metrics>) -> std::io::Result<Self> {
-        let Some(host) = collector.and_then(|collector| collector.strip_prefix("http://")).map(str::to_owned) else {
+    /// Begins to send to a collector.
+    pub fn start(collector: Option<&Collector>, metrics: Arc<Metrics>) -> std::io::Result<Self> {
+        let Some(Collector(host)) = collector.cloned() else {
             return Ok(Self { to: None, thread: None, metrics });
         };
         let (to, from) = sync_channel(FILES_WAITING_MAX);

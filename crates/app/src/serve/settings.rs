@@ -5,6 +5,7 @@ pub(crate) mod reference;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::str::FromStr;
 
 use anyhow::Result;
 use clap::{Args, ValueEnum};
@@ -29,7 +30,7 @@ pub(crate) struct Written {
     cors: Vec<String>,
     log: Option<LogFormat>,
     log_days: Option<u32>,
-    otlp: Option<String>,
+    otlp: Option<Collector>,
     #[serde(default)]
     limits: WrittenLimits,
     #[serde(default)]
@@ -65,7 +66,7 @@ pub(crate) struct Flags {
     log_days: Option<u32>,
     /// Where traces go: a collector that takes OTLP by HTTP.
     #[arg(long, value_name = "http://HOST:PORT", env = "MILLRACE_OTLP", hide_short_help = true)]
-    otlp: Option<String>,
+    otlp: Option<Collector>,
     #[command(flatten)]
     limits: WrittenLimits,
     #[command(flatten)]
@@ -123,7 +124,7 @@ pub(crate) struct Tls {
 }
 
 /// Settings in force.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone)]
 pub(super) struct Settings {
     pub environment: String,
     pub http: SocketAddr,
@@ -133,7 +134,7 @@ pub(super) struct Settings {
     pub tls: Option<Tls>,
     pub log: LogFormat,
     pub log_days: u32,
-    pub otlp: Option<String>,
+    pub otlp: Option<Collector>,
     pub limits: Limits,
     pub alarms: Alarms,
 }
@@ -151,7 +152,7 @@ impl Settings {
             tls: tls.map(|(certificate, key)| Tls { certificate, key }).or(written.tls),
             log: flags.log.or(written.log).unwrap_or(LogFormat::Pretty),
             log_days: flags.log_days.or(written.log_days).unwrap_or(Topology::of(Preset::Files).log_days),
-            otlp: flags.otlp.clone().or(written.otlp).map(collector).transpose()?,
+            otlp: flags.otlp.clone().or(written.otlp),
             limits: Limits::new(&flags.limits, &written.limits),
             alarms: Alarms::new(&flags.alarms, &written.alarms),
         })
@@ -183,11 +184,18 @@ impl Settings {
         ];
         lines.push(format!("log = \"{}\"", self.log.word()));
         lines.push(format!("log_days = {}", self.log_days));
-        lines.extend(self.otlp.as_ref().map(|otlp| format!("otlp = {}", quoted(otlp))));
-        if let Some(Tls { certificate, key }) = &self.tls {
-            let paths = [certificate, key].map(|path| quoted(&path.display().to_string()));
-            lines.push(format!("tls = {{ certificate = {}, key = {} }}", paths[0], paths[1]));
-        }
+        // what is not set is shown as it would be
+        lines.push(match &self.otlp {
+            Some(Collector(host)) => format!("otlp = {}", quoted(&format!("http://{host}"))),
+            None => "# otlp = \"http://HOST:PORT\"".to_owned(),
+        });
+        lines.push(match &self.tls {
+            Some(Tls { certificate, key }) => {
+                let paths = [certificate, key].map(|path| quoted(&path.display().to_string()));
+                format!("tls = {{ certificate = {}, key = {} }}", paths[0], paths[1])
+            }
+            None => "# tls = { certificate = \"FILE.pem\", key = \"FILE.pem\" }".to_owned(),
+        });
         for (table, values) in [("limits", self.limits.values()), ("alarms", self.alarms.values())] {
             lines.extend([String::new(), format!("[serve.{table}]")]);
             lines.extend(values.into_iter().map(|(name, value)| format!("{name} = {value}")));
@@ -196,15 +204,26 @@ impl Settings {
     }
 }
 
-/// Where traces go, if that is an address this can send to.
-fn collector(written: String) -> Result<String> {
-    let host = written.strip_prefix("http://").map(|rest| rest.trim_end_matches('/'));
-    match host.filter(|host| !host.is_empty() && !host.contains(['/', ' ', '@'])) {
-        Some(host) => Ok(format!("http://{host}")),
-        None => {
-            let hint =
-                "give the collector as http://HOST:PORT, without a path; it is the one that speaks TLS further on";
-            Err(Hint::new(format!("otlp `{written}` is no address that traces can go to"), hint).into())
-        }
+/// Where traces go: the host, and the port if one is given.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(try_from = "String")]
+pub(crate) struct Collector(pub String);
+
+impl TryFrom<String> for Collector {
+    type Error = String;
+
+    fn try_from(written: String) -> Result<Self, String> {
+        written.parse()
+    }
+}
+
+impl FromStr for Collector {
+    type Err = String;
+
+    fn from_str(written: &str) -> Result<Self, String> {
+        let host = written.strip_prefix("http://").map(|rest| rest.trim_end_matches('/'));
+        let host = host.filter(|host| !host.is_empty() && !host.contains(['/', ' ', '@']));
+        let wrong = || format!("`{written}` is no collector such as http://localhost:4318, without a path and TLS");
+        host.map(|host| Self(host.to_owned())).ok_or_else(wrong)
     }
 }

@@ -50,7 +50,7 @@ impl Service {
             quotas: Quotas::new(engine.clone(), settings.limits.uploads_per_day),
             alarms: Alarms::default(),
             log: Log::open(&folder, settings.log, settings.log_days, metrics.clone())?,
-            traces: Traces::start(settings.otlp.as_deref(), metrics.clone())?,
+            traces: Traces::start(settings.otlp.as_ref(), metrics.clone())?,
             metrics,
             began: Instant::now(),
             engine,
