@@ -107,11 +107,8 @@ impl Keys {
     /// The secret of an access key.
     pub fn secret_of(&self, access_key: &str) -> Option<String> {
         self.with(|loaded| {
-            loaded
-                .by_access_key
-                .contains_key(access_key)
-                .then(|| loaded.master.as_ref())?
-                .map(|of| of.secret(access_key))
+            let master = loaded.master.as_ref().filter(|_| loaded.by_access_key.contains_key(access_key))?;
+            Some(master.secret(access_key))
         })
     }
 

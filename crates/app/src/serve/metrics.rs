@@ -47,10 +47,13 @@ struct Histogram {
     seconds: f64,
 }
 
+/// Door, method, route and status.
+type Series = (&'static str, String, String, u16);
+
 /// Everything that is counted as it happens.
 #[derive(Debug, Default)]
 pub(super) struct Metrics {
-    requests: Mutex<BTreeMap<(&'static str, String, String, u16), Histogram>>,
+    requests: Mutex<BTreeMap<Series, Histogram>>,
     files: Mutex<BTreeMap<(&'static str, &'static str), u64>>,
     rows: Mutex<BTreeMap<(&'static str, &'static str), u64>>,
     file_bytes: Mutex<BTreeMap<&'static str, u64>>,

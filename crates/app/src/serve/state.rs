@@ -47,7 +47,7 @@ impl Service {
         Ok(Self {
             keys,
             limits: Limits::new(&settings.limits),
-            quotas: Quotas::new(engine.clone(), settings.limits.uploads_per_day),
+            quotas: Quotas::new(engine.clone(), settings.limits.uploads_per_day)?,
             alarms: Alarms::default(),
             log: Log::open(&folder, settings.log, settings.log_days, metrics.clone())?,
             traces: Traces::start(settings.otlp.as_ref(), metrics.clone())?,

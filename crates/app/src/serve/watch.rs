@@ -22,6 +22,8 @@ use super::state::Service;
 
 /// How often it is found out what is alarming.
 const LOOK_EVERY: Duration = Duration::from_secs(2);
+/// How long nothing is looked at after something was.
+const REST: Duration = Duration::from_millis(50);
 /// Files that are remembered, so that nothing is told twice; a file that was forgotten may be.
 const FILES_KEPT_MAX: usize = 20_000;
 
@@ -54,6 +56,8 @@ pub(super) fn start(
         let mut last: Option<Instant> = None;
         while !is_end.load(Ordering::SeqCst) {
             looking.files(&watcher);
+            // a file that goes through all its stages meanwhile is looked at once
+            std::thread::sleep(REST);
             if last.is_none_or(|last| last.elapsed() >= LOOK_EVERY) {
                 let service = &looking.service;
                 let changes = service.alarms.evaluate(&sample(service), &service.settings.alarms);

@@ -31,9 +31,9 @@ const REQUEST_ID_BYTES_MAX: usize = 128;
 /// Lets a request in, or answers why not.
 pub(in crate::serve) async fn admit(State(service): State<Arc<Service>>, mut request: Request, next: Next) -> Response {
     let begun = Instant::now();
-    let id = request_id(request.headers());
+    let id = RequestId(request_id(request.headers()));
     let origin = cors::allowed(&service.settings.cors, request.headers());
-    request.extensions_mut().insert(RequestId(id.clone()));
+    request.extensions_mut().insert(id.clone());
     let method = request.method().clone();
     let path = request.uri().path().to_owned();
     let route = request.extensions().get::<MatchedPath>().map_or("other", |path| path.as_str()).to_owned();
@@ -53,7 +53,7 @@ pub(in crate::serve) async fn admit(State(service): State<Arc<Service>>, mut req
         }
     };
     cors::mark(origin, response.headers_mut());
-    if let Ok(value) = HeaderValue::from_str(&id) {
+    if let Ok(value) = HeaderValue::from_str(&id.0) {
         response.headers_mut().insert(REQUEST_ID, value);
     }
     let sent = response.body().size_hint().exact().unwrap_or_else(|| length(response.headers()));
@@ -65,7 +65,7 @@ pub(in crate::serve) async fn admit(State(service): State<Arc<Service>>, mut req
         path: &path,
         status: response.status().as_u16(),
         took: begun.elapsed(),
-        id: &id,
+        id: &id.0,
         key: caller.key.as_deref(),
         from,
     });

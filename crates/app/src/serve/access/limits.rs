@@ -98,7 +98,7 @@ impl Limits {
 
     /// Counts a request by where it comes from, before anybody is asked who they are.
     pub fn source(&self, from: IpAddr, now: Instant) -> Result<(), TooOften> {
-        let taken = self.by_source.take(&from.to_string(), now);
+        let taken = self.by_source.take(&name_of(from), now);
         taken.map_err(|wait| TooOften { what: "requests of this address", wait })
     }
 
@@ -117,6 +117,14 @@ impl Limits {
             (Rate::PerSecond(_), _) => (&self.ingest, "requests that bring records"),
         };
         buckets.take("", now).map_err(|wait| TooOften { what, wait })
+    }
+}
+
+/// An address, or the network of 64 bits that a client of IPv6 has to itself.
+fn name_of(from: IpAddr) -> String {
+    match from.to_canonical() {
+        IpAddr::V4(from) => from.to_string(),
+        IpAddr::V6(from) => format!("{:x?}", from.segments().get(..4)),
     }
 }
 
@@ -149,6 +157,15 @@ mod tests {
         let later = start + Duration::from_secs(5);
         (0..BUCKETS_MAX).for_each(|number| drop(buckets.take(&format!("x{number}"), later)));
         assert!(buckets.by_name.lock().unwrap().len() <= BUCKETS_MAX);
+    }
+
+    #[test]
+    fn addresses_of_one_client_are_one() {
+        let name = |text: &str| name_of(text.parse().unwrap());
+        assert_eq!(name("2001:db8::1"), name("2001:db8::ffff:2"));
+        assert_ne!(name("2001:db8::1"), name("2001:db8:0:1::1"));
+        assert_eq!(name("::ffff:10.0.0.1"), name("10.0.0.1"));
+        assert_ne!(name("10.0.0.1"), name("10.0.0.2"));
     }
 
     #[test]

@@ -11,6 +11,8 @@ use engine::queues::{self, Transaction};
 use engine::runtime::Engine;
 use serde::{Deserialize, Serialize};
 
+use crate::data::keys::book::KEYS_MAX;
+
 const DAY_MS: u64 = 24 * 60 * 60 * 1000;
 const PREFIX: &str = "access/quota/";
 
@@ -39,8 +41,13 @@ pub(in crate::serve) enum Use {
 
 impl Quotas {
     /// With 0 there is no limit.
-    pub fn new(engine: Arc<Engine>, per_day: u32) -> Self {
-        Self { engine, per_day: u64::from(per_day), by_key: Mutex::default() }
+    pub fn new(engine: Arc<Engine>, per_day: u32) -> queues::Result<Self> {
+        let mut by_key = HashMap::new();
+        for (name, value) in engine.queues().records(PREFIX.as_bytes(), None, KEYS_MAX)? {
+            let key = String::from_utf8_lossy(&name).trim_start_matches(PREFIX).to_owned();
+            by_key.insert(key, serde_json::from_slice(&value).unwrap_or_default());
+        }
+        Ok(Self { engine, per_day: u64::from(per_day), by_key: Mutex::new(by_key) })
     }
 
     /// Counts one use of a key. When it is granted, it is counted for good.
@@ -51,16 +58,7 @@ impl Quotas {
         let day = now / DAY_MS;
         let written = {
             let mut by_key = self.by_key.lock().unwrap_or_else(PoisonError::into_inner);
-            let name = format!("{PREFIX}{key}").into_bytes();
-            let known = match by_key.get(key) {
-                Some(known) => *known,
-                None => self
-                    .engine
-                    .queues()
-                    .record(&name)?
-                    .and_then(|value| serde_json::from_slice(&value).ok())
-                    .unwrap_or_default(),
-            };
+            let known = by_key.get(key).copied().unwrap_or_default();
             let mut uses = if known.day == day { known } else { Uses { day, count: 0 } };
             if uses.count >= self.per_day {
                 by_key.insert(key.to_owned(), uses);
@@ -69,6 +67,7 @@ impl Quotas {
             uses.count += 1;
             by_key.insert(key.to_owned(), uses);
             let mut transaction = Transaction::default();
+            let name = format!("{PREFIX}{key}").into_bytes();
             transaction.records.push((name, Some(serde_json::to_vec(&uses).unwrap_or_default())));
             // handed over under the lock, so that counts are written in their order
             self.engine.queues().transact(transaction, now)

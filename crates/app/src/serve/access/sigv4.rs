@@ -178,13 +178,12 @@ impl Signed {
     pub fn fits(&self, method: &Method, uri: &Uri, headers: &HeaderMap, secret: &str, payload: &str) -> bool {
         let key = self.key(secret);
         let paths = [path(uri.path(), Paths::Twice), Some(uri.path().to_owned()).filter(|path| !path.contains("%25"))];
-        let found = paths.into_iter().flatten().any(|path| {
+        paths.into_iter().flatten().any(|path| {
             [self.query(uri, true), self.query(uri, false), self.unsorted(uri)].into_iter().any(|query| {
                 let request = self.request(method, &path, &query, headers, payload);
                 same(self.sign(&key, &request).as_bytes(), self.signature.as_bytes())
             })
-        });
-        found
+        })
     }
 
     /// The value of the Authorization header if another pair had signed the same request.

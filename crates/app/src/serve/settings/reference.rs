@@ -148,7 +148,9 @@ mod tests {
         }
         let source = include_str!("../../../../pipeline/src/feed.rs");
         let fields = source.split("pub struct Written {").nth(1).and_then(|rest| rest.split("\n}").next()).unwrap();
-        for name in fields.lines().filter_map(|line| line.trim().strip_prefix("pub ")?.split_once(':')).map(|(name, _)| name) {
+        for name in
+            fields.lines().filter_map(|line| line.trim().strip_prefix("pub ")?.split_once(':')).map(|(name, _)| name)
+        {
             assert!(page.contains(&format!("\n| `{name}` |")), "{name} of feeds is not on the page");
         }
     }

@@ -13,7 +13,7 @@ use crate::{millrace, run, stderr, stdout};
 
 /// A service that runs until it is dropped.
 pub(crate) struct Server {
-    child: Child,
+    pub(super) child: Child,
     pub(crate) folder: PathBuf,
     /// Where the HTTP API is: `127.0.0.1:PORT`.
     pub(crate) http: String,

@@ -127,6 +127,28 @@ fn a_file_has_one_trace_in_its_receipt_in_the_log_and_at_the_collector() {
     assert_eq!((put["door"].as_str(), put["status"].as_u64()), (Some("s3"), Some(200)));
 }
 
+const PAGE: &str = include_str!("../../../../../docs/metrics.md");
+
+/// Every value has the labels that the page says it has.
+fn labels_are_told(exported: &str) {
+    for line in exported.lines().filter(|line| !line.starts_with('#')) {
+        let (name, rest) = line.split_once(['{', ' ']).unwrap();
+        let row = PAGE.lines().find(|row| {
+            let parts = ["", "_bucket", "_sum", "_count"].map(|part| name.strip_suffix(part).unwrap_or(name));
+            parts.iter().any(|name| row.starts_with(&format!("| `{name}` |")))
+        });
+        let told: Vec<&str> =
+            row.unwrap_or_else(|| panic!("{name}")).split('|').nth(3).unwrap().split('`').skip(1).step_by(2).collect();
+        let labels = if line.contains('{') { rest.rsplit_once('}').unwrap().0 } else { "" };
+        let found: Vec<&str> = labels
+            .split("\",")
+            .filter_map(|label| Some(label.split_once("=\"")?.0))
+            .filter(|label| *label != "le")
+            .collect();
+        assert_eq!(found, told, "{line}");
+    }
+}
+
 #[test]
 fn metrics_are_those_that_are_told() {
     let folder = tempdir().unwrap();
@@ -144,9 +166,9 @@ fn metrics_are_those_that_are_told() {
     ] {
         assert!(page.lines().any(|found| found == line), "{line} is not in\n{page}");
     }
+    labels_are_told(&page);
     let exported: Vec<&str> = page.lines().filter_map(|line| line.strip_prefix("# TYPE ")).collect();
-    let told = include_str!("../../../../../docs/metrics.md");
-    let rows = told.lines().filter_map(|line| line.strip_prefix("| `millrace_"));
+    let rows = PAGE.lines().filter_map(|line| line.strip_prefix("| `millrace_"));
     let told: Vec<String> = rows
         .map(|row| {
             let mut cells = row.split('|').map(|cell| cell.trim().trim_matches('`'));
