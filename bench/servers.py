@@ -157,6 +157,22 @@ def nats(folder, ports, rights):
     return [server, '-c', settings]
 
 
+def nginx_with(body):
+    """A server that gives these bytes at /file, without a log of requests: to its advantage."""
+    def find(folder, ports, rights):
+        (folder / 'file').write_bytes(body)
+        settings = folder / 'nginx.conf'
+        settings.write_text(f'''daemon off; pid {folder}/pid; error_log stderr notice; worker_processes auto;
+            events {{ worker_connections 1024; }}
+            http {{ access_log off; sendfile on; tcp_nopush on; keepalive_requests 1000000000; types {{ }}
+                default_type application/json; open_file_cache max=10;
+                client_body_temp_path {folder}/b; proxy_temp_path {folder}/p; fastcgi_temp_path {folder}/f;
+                uwsgi_temp_path {folder}/u; scgi_temp_path {folder}/s;
+                server {{ listen 127.0.0.1:{ports[0]}; root {folder}; }} }}''')
+        return [program('nginx', 'nginx', ['/usr/sbin/nginx']), '-c', settings]
+    return Server('nginx', 'start worker process', find, signal.SIGQUIT)
+
+
 def environment():
     """Python of the virtual environment with the server of NATS and the parser of Redis's protocol."""
     try:

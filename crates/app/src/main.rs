@@ -11,6 +11,7 @@ mod scratch;
 mod serve;
 mod size;
 mod table;
+mod webhooks;
 
 use std::process::ExitCode;
 
@@ -32,6 +33,8 @@ enum Command {
     Check(check::Arguments),
     #[command(flatten)]
     Data(data::Ask),
+    /// List the webhooks, and try them.
+    Webhooks(webhooks::Arguments),
     /// Propose, look over and test contracts.
     Feed(feed::Arguments),
     /// Print the completions of a shell.
@@ -46,6 +49,7 @@ fn main() -> ExitCode {
     let result = match cli.command {
         Command::Check(arguments) => check::run(arguments),
         Command::Data(ask) => data::run(ask),
+        Command::Webhooks(arguments) => webhooks::run(&arguments),
         Command::Feed(arguments) => feed::run(arguments),
         Command::Completions { shell } => {
             clap_complete::generate(shell, &mut Cli::command(), "millrace", &mut std::io::stdout());

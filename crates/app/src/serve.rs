@@ -5,15 +5,19 @@
 
 mod access;
 mod alarms;
+mod encoding;
 mod http;
 mod listen;
 mod log;
 mod metrics;
+mod notify;
 mod otlp;
 mod s3;
 pub(crate) mod settings;
 mod state;
 mod watch;
+
+pub(crate) use notify::webhook;
 
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -24,6 +28,7 @@ use engine::runtime::Engine;
 
 use crate::data::{Out, Place};
 use listen::{Door, Stop};
+use notify::Notifier;
 use settings::{Flags, Settings};
 use state::Service;
 
@@ -55,12 +60,14 @@ pub(crate) fn run(arguments: &Arguments, engine: &Arc<Engine>, out: &mut Out<'_>
         .enable_all()
         .build()
         .context("threads to answer requests")?;
+    let notifier = Notifier::start(engine, &settings.webhooks).context("threads to notify")?;
     let service = Arc::new(Service::new(engine.clone(), settings)?);
     // whoever wants to be told of alarms as they change is told here
     let watch = watch::start(&service, |_, _| {}).context("a thread that looks on")?;
     let served = runtime.block_on(serve(&service, out));
     // what still blocks is cut off: nothing that was not answered is promised
     runtime.shutdown_timeout(std::time::Duration::from_secs(1));
+    drop(notifier);
     drop(watch);
     served?;
     writeln!(out.notes, "stopped; what was answered is kept")?;
@@ -70,8 +77,9 @@ pub(crate) fn run(arguments: &Arguments, engine: &Arc<Engine>, out: &mut Out<'_>
 /// Answers without a data folder, if that was asked for.
 pub(crate) fn print_config(arguments: &Arguments, out: &mut dyn std::io::Write) -> Result<bool> {
     if arguments.print_config {
-        let feeds = crate::data::config(&arguments.place)?.written;
-        let page = settings(arguments)?.to_toml() + &settings::reference::feeds(&feeds);
+        let config = crate::data::config(&arguments.place)?;
+        let hooks = settings::reference::webhooks(&config.serve.webhook);
+        let page = settings(arguments)?.to_toml() + &hooks + &settings::reference::feeds(&config.written);
         out.write_all(page.as_bytes())?;
     } else if arguments.print_settings {
         out.write_all(settings::reference::page().as_bytes())?;

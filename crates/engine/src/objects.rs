@@ -4,6 +4,7 @@
 //! either lies in the store and is committed with whatever else is known of it, so an object is there with its receipt
 //! and its message or not at all. Every byte is under a checksum that is looked at when it is read.
 
+mod ahead;
 mod blocks;
 mod change;
 mod check;

@@ -36,6 +36,8 @@ pub struct Line {
 pub struct Plan {
     /// What workers read, in the order of presets and stages.
     pub lines: Vec<Line>,
+    /// What is on its way to those who want to hear of files.
+    pub notifications: Line,
     /// All queues, those of dead letters among them.
     pub queues: Vec<Settings>,
 }
@@ -55,7 +57,7 @@ impl Plan {
             names.sort_unstable();
             names
         };
-        let mut plan = Self { lines: Vec::new(), queues: Vec::new() };
+        let mut plan = Self { lines: Vec::new(), notifications: notifications(), queues: Vec::new() };
         for preset in Preset::ALL {
             let topology = Topology::of(preset);
             let faults = topology.check();
@@ -68,7 +70,17 @@ impl Plan {
                 }
             }
         }
+        let line = &plan.notifications;
+        let queue = Settings { visibility_ms: line.visibility_ms, ..Settings::fifo(line.name.as_str()) };
+        let queue = queue.redrive(line.dead.as_str(), line.receives_max);
+        let dead = queue.dead_letters(line.dead.as_str());
+        plan.queues.extend([queue, dead]);
         Ok(plan)
+    }
+
+    /// All queues that have dead letters.
+    pub fn with_dead_letters(&self) -> impl Iterator<Item = &Line> {
+        self.lines.iter().chain([&self.notifications])
     }
 
     fn add(&mut self, topology: &Topology, function: &Function, stage: Stage, parked: &[String]) {
@@ -105,6 +117,19 @@ impl Plan {
             Ok((*queue, sent))
         };
         Ok(std::sync::Arc::new(route))
+    }
+}
+
+/// The queue of notifications: those of one receiver in order, each tried ten times.
+fn notifications() -> Line {
+    Line {
+        name: "notifications".to_owned(),
+        dead: "notifications-dlq".to_owned(),
+        preset: Preset::Transactions,
+        stage: Stage::Notify,
+        is_fifo: true,
+        receives_max: 10,
+        visibility_ms: 60_000,
     }
 }
 

@@ -185,6 +185,11 @@ impl Engine {
         &self.shared.plan.lines
     }
 
+    /// The queue of what is on its way to those who want to hear of files.
+    pub fn notifications(&self) -> &Line {
+        &self.shared.plan.notifications
+    }
+
     /// The queues.
     pub fn queues(&self) -> &Queues {
         &self.shared.queues

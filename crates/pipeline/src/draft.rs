@@ -17,13 +17,15 @@ use crate::step::{RecordKey, Step, Write};
 pub(crate) struct Draft<'a> {
     ledger: &'a dyn Ledger,
     expects: BTreeMap<RecordKey, Revision>,
+    /// What was looked at without being decided by, yet.
+    seen: BTreeMap<RecordKey, Revision>,
     writes: BTreeMap<RecordKey, Option<Vec<u8>>>,
     sends: Vec<Message>,
 }
 
 impl<'a> Draft<'a> {
     pub fn new(ledger: &'a dyn Ledger) -> Self {
-        Self { ledger, expects: BTreeMap::new(), writes: BTreeMap::new(), sends: Vec::new() }
+        Self { ledger, expects: BTreeMap::new(), seen: BTreeMap::new(), writes: BTreeMap::new(), sends: Vec::new() }
     }
 
     pub fn ledger(&self) -> &'a dyn Ledger {
@@ -36,8 +38,42 @@ impl<'a> Draft<'a> {
             return written.as_deref().map(|value| read(key, value)).transpose();
         }
         let loaded = self.ledger.load(key)?;
-        self.expects.insert(key.clone(), loaded.revision);
+        self.hold(key);
+        // what was read first stays what is decided by
+        self.expects.entry(key.clone()).or_insert(loaded.revision);
         loaded.value.as_deref().map(|value| read(key, value)).transpose()
+    }
+
+    /// What a record says, for those who look at many to find the few that they decide by; [`Draft::hold`] says which.
+    pub fn peek<T: DeserializeOwned>(&mut self, key: &RecordKey) -> Result<Option<T>, Error> {
+        if self.expects.contains_key(key) || self.writes.contains_key(key) {
+            return self.load(key);
+        }
+        let loaded = self.ledger.load(key)?;
+        self.seen.entry(key.clone()).or_insert(loaded.revision);
+        loaded.value.as_deref().map(|value| read(key, value)).transpose()
+    }
+
+    /// The commit fails if somebody else changes this record from what was peeked at.
+    pub fn hold(&mut self, key: &RecordKey) {
+        if let Some(revision) = self.seen.remove(key) {
+            self.expects.entry(key.clone()).or_insert(revision);
+        }
+    }
+
+    /// As [`Draft::hold`], by what another draft has seen.
+    pub fn hold_as_seen_by(&mut self, other: &Self, key: &RecordKey) {
+        self.expects.extend(other.seen.get(key).map(|revision| (key.clone(), *revision)));
+    }
+
+    /// As [`Draft::peek`], a receipt.
+    pub fn peek_receipt(&mut self, id: &ReceiptId) -> Result<Receipt, Error> {
+        self.peek(&records::receipt(id))?.ok_or_else(|| Error::NoReceipt(id.clone()))
+    }
+
+    /// As [`Draft::hold`], a receipt.
+    pub fn hold_receipt(&mut self, id: &ReceiptId) {
+        self.hold(&records::receipt(id));
     }
 
     /// The receipt of a file, which there must be: it is written when the file arrives.

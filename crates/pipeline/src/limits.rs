@@ -15,6 +15,10 @@ pub const FEEDS_MAX: usize = 1000;
 /// Times a stage decides anew because others changed what it decided by; past it, the message is delivered again.
 pub const DECISIONS_MAX: u32 = 20;
 
+/// Copies and versions of a file that learn in one commit what it is to them; of more, those that stay duplicates are told
+/// in commits before.
+pub const RELATIVES_PER_COMMIT_MAX: usize = 50;
+
 /// Ids of one file that are kept as records; a file with more has them in an object of its own.
 pub const IDS_AS_RECORDS_MAX: usize = 2000;
 

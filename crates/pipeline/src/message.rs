@@ -208,8 +208,12 @@ impl Message {
     pub fn id(&self) -> MessageId {
         let (preset, stage) = self.stage();
         let about = match self {
-            Self::MarketProcess(Records { feed, origin, part, .. }) => {
-                digest(&[feed.as_str(), origin, &part.to_string()])
+            Self::MarketProcess(Records { feed, origin, part, of, .. }) => {
+                let about = digest(&[feed.as_str(), origin, &part.to_string()]);
+                match of.as_ref().map_or(0, |share| share.work.generation) {
+                    0 => about,
+                    generation => format!("{about}.{generation}"),
+                }
             }
             Self::MarketAggregate(Tick { feed, due_seconds }) => digest(&[feed.as_str(), &due_seconds.to_string()]),
             Self::FilesValidate(work)

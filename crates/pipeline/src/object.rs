@@ -73,7 +73,7 @@ impl Order {
 
 /// 128 bits in hexadecimal over parts. Each goes in with its length, so `a`, `bc` is not `ab`, `c`. The hash is not
 /// made against attackers, but nobody outside chooses the version of an object, so nobody can aim at another's id.
-pub(crate) fn digest(parts: &[&str]) -> String {
+pub fn digest(parts: &[&str]) -> String {
     let mut bytes = Vec::new();
     for part in parts {
         bytes.extend_from_slice(&(part.len() as u64).to_le_bytes());

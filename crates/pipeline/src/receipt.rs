@@ -2,11 +2,13 @@
 //!
 //! A receipt keeps *facts*, and status and outcome follow from them. Each fact only grows — the earliest time, the
 //! highest attempt, the union — so the order in which events come and how often they come cannot matter (invariant 3),
-//! and nothing ever moves back. What people and machines read is a [`View`].
+//! and nothing ever moves back. What a file is to the others of its feed is no such fact: it follows from all of them and
+//! is set by whoever decides it ([`Relations`]). What people and machines read is a [`View`].
 
 mod account;
 mod event;
 mod outcome;
+mod relations;
 #[cfg(test)]
 mod tests;
 mod view;
@@ -24,6 +26,7 @@ use crate::preset::{Preset, Stage};
 pub use account::{Account, Counts, Drift, RefusedFile, Unaccounted};
 pub use event::{Event, What};
 pub use outcome::{Outcome, Status};
+pub use relations::{Other, Relations};
 pub(crate) use view::DETAILS_SECONDS;
 pub use view::View;
 
@@ -49,15 +52,6 @@ impl Arrival {
     pub fn order(&self) -> Order {
         Order::of(&self.object, self.at)
     }
-}
-
-/// Another file of the same feed, and its place there.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-pub struct Other {
-    /// Its place: of two, the one with the smaller came first.
-    pub order: Order,
-    /// Its receipt.
-    pub receipt: ReceiptId,
 }
 
 /// How far one stage has come.
@@ -134,11 +128,9 @@ pub struct Receipt {
     /// Since when the aggregates can be queried.
     aggregates_committed_at: Option<Millis>,
     stages: BTreeMap<Stage, Progress>,
-    /// Of several, the one that came first.
+    // three fields as they have always been written, read and set together as [`Relations`]
     duplicate_of: Option<Other>,
-    /// Of several, the one that came last.
     supersedes: Option<Other>,
-    /// Of several, the one that came first.
     superseded_by: Option<Other>,
     links: BTreeMap<String, Told<ObjectVersion>>,
     updated_at: Millis,
@@ -148,6 +140,12 @@ pub struct Receipt {
     /// How it had ended before that, the oldest first.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     past: Vec<Past>,
+    /// Of its bytes, once they were read.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    sha256: Option<String>,
+    /// Whether it has its place among the files of its feed.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    placed: bool,
 }
 
 /// How a file had ended before it was begun anew.
@@ -179,11 +177,13 @@ impl Receipt {
             links: BTreeMap::new(),
             generation: 0,
             past: Vec::new(),
+            sha256: None,
+            placed: false,
         }
     }
 
     /// Forgets what the stages found, because somebody wants them to look again: what they say from now on is of the
-    /// next generation. Other versions of its key stay what they are to it. The only way back there is.
+    /// next generation. Its place among other files stays. The only way back there is.
     pub fn begin_again(&mut self, at: Millis) {
         let (outcome, account) = (self.outcome(), self.account().cloned());
         self.past.push(Past { until: at, outcome, account });
@@ -238,16 +238,6 @@ impl Receipt {
         self.aggregates_committed_at
     }
 
-    /// The older version of its key whose place it took.
-    pub fn supersedes(&self) -> Option<&Other> {
-        self.supersedes.as_ref()
-    }
-
-    /// The newer version of its key that took its place.
-    pub fn superseded_by(&self) -> Option<&Other> {
-        self.superseded_by.as_ref()
-    }
-
     /// Its id.
     pub fn id(&self) -> ReceiptId {
         ReceiptId::of(&self.arrival.object)
@@ -279,10 +269,5 @@ impl Receipt {
         let progress = self.stages.get(&self.stage())?;
         let waits = progress.began_at.is_none() && progress.ended_at.is_none();
         progress.blocked.as_ref().filter(|_| waits).map(|blocked| &blocked.by)
-    }
-
-    /// The receipt of the same bytes that came before.
-    pub fn duplicate_of(&self) -> Option<&Other> {
-        self.duplicate_of.as_ref()
     }
 }

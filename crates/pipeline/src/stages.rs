@@ -1,6 +1,7 @@
 //! The stages: what is done with a message. Each looks, decides and commits; none waits, retries or reads a clock.
 
 pub(crate) mod aggregate;
+mod copies;
 pub(crate) mod ingest;
 pub(crate) mod notify;
 mod outputs;
@@ -12,6 +13,7 @@ mod taken;
 pub(crate) mod tick;
 pub(crate) mod transform;
 pub(crate) mod validate;
+mod versions;
 
 use rows::source::Scratch;
 
@@ -23,7 +25,7 @@ use crate::message::{Message, MessageId, Work};
 use crate::object::{ObjectVersion, ReceiptId};
 use crate::ports::Committed;
 use crate::preset::Stage;
-use crate::receipt::{Account, Event, Outcome, Receipt, What};
+use crate::receipt::{Account, Event, Receipt, What};
 
 /// The length of the windows of `market`.
 pub(crate) fn market_window() -> rows::time::Interval {
@@ -83,13 +85,17 @@ impl<'a> Task<'a> {
         self.draft().commit(self.message.id())
     }
 
-    /// The receipt, if the stage is still to be done: not when it is done, the file was begun anew since, or it is at
-    /// its end without this stage.
+    /// The receipt, if the stage is still to be done.
     pub fn open_receipt(&self, work: &Work) -> Result<Option<Receipt>, Error> {
         let receipt = self.draft().receipt(&work.receipt())?;
-        let is_over = matches!(receipt.outcome(), Outcome::Rejected | Outcome::Duplicate);
-        let is_open = receipt.generation() == work.generation && !receipt.is_done(self.stage()) && !is_over;
-        Ok(Some(receipt).filter(|_| is_open))
+        Ok(Some(receipt).filter(|receipt| self.is_open(receipt, work)))
+    }
+
+    /// Whether the stage is still to be done: not when it is done, the file was begun anew since, or it is at its end
+    /// without this stage. What is not open does not come to be again for the same message.
+    pub fn is_open(&self, receipt: &Receipt, work: &Work) -> bool {
+        let is_over = receipt.is_refused() || receipt.duplicate_of().is_some();
+        receipt.generation() == work.generation && !receipt.is_done(self.stage()) && !is_over
     }
 
     /// Says in a commit of its own that the stage was begun, for work that takes long enough to be watched.

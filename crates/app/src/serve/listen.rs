@@ -1,19 +1,23 @@
 //! A port, and the connections on it: how many, how long they may take, and how they end.
 
+use std::io;
 use std::net::SocketAddr;
+use std::pin::Pin;
 use std::sync::Arc;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
-use anyhow::{Context, Result};
+use anyhow::{Context as _, Result};
 use hyper::body::Incoming;
 use hyper::service::HttpService;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulShutdown;
 use rustls_pki_types::pem::PemObject;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
-use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, watch};
+use tokio::time::Sleep;
 use tokio_rustls::TlsAcceptor;
 
 use super::settings::Tls;
@@ -27,6 +31,8 @@ const HEAD_SECONDS_MAX: u64 = 20;
 const HEAD_BYTES_MAX: usize = 64 * 1024;
 /// Time in which a connection must have agreed on a cipher.
 const HANDSHAKE_SECONDS_MAX: u64 = 10;
+/// Time for which a client may take nothing of an answer.
+const STALLED_SECONDS_MAX: u64 = 60;
 /// Time in which requests that are under way may end when the service stops.
 const DRAIN_SECONDS_MAX: u64 = 20;
 
@@ -71,7 +77,7 @@ impl Door {
     /// Opens a port.
     pub async fn open(name: &str, address: SocketAddr, tls: Option<TlsAcceptor>) -> Result<Self> {
         let listener = TcpListener::bind(address).await.map_err(|error| match error.kind() {
-            std::io::ErrorKind::AddrInUse => {
+            io::ErrorKind::AddrInUse => {
                 let message = format!("{address} is taken by another program");
                 anyhow::Error::from(Hint::new(message, format!("take another port with --{name}")))
             }
@@ -117,9 +123,9 @@ impl Door {
                 builder
                     .timer(TokioTimer::new())
                     .header_read_timeout(Duration::from_secs(HEAD_SECONDS_MAX))
-                    .max_buf_size(HEAD_BYTES_MAX)
+                    .max_header_size(HEAD_BYTES_MAX)
                     .half_close(true);
-                let connection = builder.serve_connection(TokioIo::new(stream), service);
+                let connection = builder.serve_connection(TokioIo::new(Patient::new(stream)), service);
                 // a client that goes away is no matter of ours
                 let _ = watcher.watch(connection).await;
                 drop(place);
@@ -155,6 +161,69 @@ impl<S: HttpService<Incoming> + Clone> hyper::service::Service<hyper::Request<In
 
 trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
 impl<T: AsyncRead + AsyncWrite + Send + Unpin> Stream for T {}
+
+/// A connection that is given up when its client takes nothing for too long.
+struct Patient {
+    stream: Box<dyn Stream>,
+    /// Since the client takes nothing.
+    stalled: Option<Pin<Box<Sleep>>>,
+}
+
+impl Patient {
+    fn new(stream: Box<dyn Stream>) -> Self {
+        Self { stream, stalled: None }
+    }
+
+    /// What a write came to, or the end of patience.
+    fn judged<T>(&mut self, context: &mut Context<'_>, written: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
+        if written.is_ready() {
+            self.stalled = None;
+            return written;
+        }
+        let patience = Duration::from_secs(STALLED_SECONDS_MAX);
+        let stalled = self.stalled.get_or_insert_with(|| Box::pin(tokio::time::sleep(patience)));
+        match stalled.as_mut().poll(context) {
+            Poll::Ready(()) => Poll::Ready(Err(io::ErrorKind::TimedOut.into())),
+            Poll::Pending => Poll::Pending,
+        }
+    }
+}
+
+impl AsyncRead for Patient {
+    fn poll_read(mut self: Pin<&mut Self>, context: &mut Context<'_>, into: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_read(context, into)
+    }
+}
+
+impl AsyncWrite for Patient {
+    fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        let written = Pin::new(&mut self.stream).poll_write(context, bytes);
+        self.judged(context, written)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let flushed = Pin::new(&mut self.stream).poll_flush(context);
+        self.judged(context, flushed)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let shut = Pin::new(&mut self.stream).poll_shutdown(context);
+        self.judged(context, shut)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        pieces: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let written = Pin::new(&mut self.stream).poll_write_vectored(context, pieces);
+        self.judged(context, written)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
+    }
+}
 
 async fn agreed(stream: TcpStream, tls: Option<TlsAcceptor>) -> Option<Box<dyn Stream>> {
     let Some(tls) = tls else { return Some(Box::new(stream)) };

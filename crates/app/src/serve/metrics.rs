@@ -15,7 +15,7 @@ use std::time::Duration;
 use engine::pipeline::preset::Preset;
 use engine::pipeline::receipt::{Counts, Outcome};
 
-pub(super) use look::{dead_queues, exported, statistics};
+pub(super) use look::{dead_queues, exported, lines, statistics};
 use names::NAMES;
 
 /// A request that was answered.

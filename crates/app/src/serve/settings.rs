@@ -13,6 +13,7 @@ use engine::pipeline::preset::Preset;
 use engine::pipeline::topology::Topology;
 use serde::{Deserialize, Serialize};
 
+use super::notify::webhook::{self, WEBHOOKS_MAX, Webhook};
 use crate::complain::Hint;
 use numbers::{WrittenAlarms, WrittenLimits};
 
@@ -35,6 +36,22 @@ pub(crate) struct Written {
     limits: WrittenLimits,
     #[serde(default)]
     alarms: WrittenAlarms,
+    /// Who wants to hear of files.
+    #[serde(default)]
+    pub(crate) webhook: Vec<webhook::Written>,
+}
+
+/// The webhooks of the settings, or what is wrong with one.
+pub(crate) fn webhooks(written: &[webhook::Written]) -> Result<Vec<Webhook>> {
+    if written.len() > WEBHOOKS_MAX {
+        let message = format!("{} webhooks are declared, more than {WEBHOOKS_MAX}", written.len());
+        return Err(Hint::new(message, "declare fewer").into());
+    }
+    let twice = |(place, of): (usize, &webhook::Written)| written[..place].iter().any(|other| other.name == of.name);
+    if let Some((_, of)) = written.iter().enumerate().find(|at| twice(*at)) {
+        return Err(Hint::new(format!("webhook `{}` is declared twice", of.name), "keep one of the two").into());
+    }
+    Ok(written.iter().map(Webhook::new).collect::<Result<_, _>>()?)
 }
 
 /// The same on the command line and in the environment.
@@ -124,7 +141,7 @@ pub(crate) struct Tls {
 }
 
 /// Settings in force.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub(super) struct Settings {
     pub environment: String,
     pub http: SocketAddr,
@@ -137,6 +154,7 @@ pub(super) struct Settings {
     pub otlp: Option<Collector>,
     pub limits: Limits,
     pub alarms: Alarms,
+    pub webhooks: Vec<Webhook>,
 }
 
 impl Settings {
@@ -149,6 +167,7 @@ impl Settings {
             s3: flags.s3.or(written.s3).unwrap_or_else(|| local(9000)),
             access: flags.access.or(written.access).unwrap_or(Access::None),
             cors: if flags.cors.is_empty() { written.cors } else { flags.cors.clone() },
+            webhooks: webhooks(&written.webhook)?,
             tls: tls.map(|(certificate, key)| Tls { certificate, key }).or(written.tls),
             log: flags.log.or(written.log).unwrap_or(LogFormat::Pretty),
             log_days: flags.log_days.or(written.log_days).unwrap_or(Topology::of(Preset::Files).log_days),

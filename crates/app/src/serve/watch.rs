@@ -17,7 +17,7 @@ use serde_json::json;
 
 use super::alarms::{Sample, State};
 use super::log::{Level, Line};
-use super::metrics::{dead_queues, outcome_word, preset_word, statistics};
+use super::metrics::{dead_queues, lines, outcome_word, preset_word, statistics};
 use super::state::Service;
 
 /// How often it is found out what is alarming.
@@ -176,8 +176,9 @@ fn sample(service: &Service) -> Sample {
             sample.functions.push((function.name.to_owned(), done, failed));
         }
     }
-    let lines = engine.lines().iter();
-    sample.oldest = lines.map(|line| (line.name.clone(), statistics(engine, &line.name).oldest_age_ms)).collect();
+    for (name, _) in lines(engine) {
+        sample.oldest.push((name.to_owned(), statistics(engine, name).oldest_age_ms));
+    }
     for name in dead_queues(engine) {
         let found = statistics(engine, name);
         sample.dead.push((name.to_owned(), (found.visible + found.in_flight + found.delayed) as u64));

@@ -2,9 +2,15 @@
 #![expect(clippy::unwrap_used, reason = "what is missing fails the test")]
 
 mod access;
+mod client;
 mod crash;
+mod crash_serve;
 mod data;
+mod hostile;
+mod s3;
+mod server;
 mod tidy;
+mod webhooks;
 
 use std::path::Path;
 use std::process::{Command, Output};

@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use super::ahead::Ahead;
 use super::clock::{from_text, time_of, to_text};
 
 /// Where files are while they are written.
@@ -21,6 +22,7 @@ pub(super) struct Files {
     folder: PathBuf,
     /// Files that are there and not recorded yet.
     placed: Arc<Mutex<HashSet<u64>>>,
+    ahead: Ahead,
     /// How many steps from now one fails, and how.
     fault: Mutex<Option<(usize, io::ErrorKind)>>,
 }
@@ -57,7 +59,8 @@ impl Files {
         sync_folder(folder)?;
         // and the folder itself must be there for good
         sync_folder(folder.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new(".")))?;
-        Ok(Self { folder: folder.to_path_buf(), placed: Arc::default(), fault: Mutex::new(None) })
+        let (folder, ahead) = (folder.to_path_buf(), Ahead::start());
+        Ok(Self { folder, placed: Arc::default(), ahead, fault: Mutex::new(None) })
     }
 
     pub(super) fn folder(&self) -> &Path {
@@ -93,6 +96,11 @@ impl Files {
         let path = self.folder.join(UNFINISHED).join(to_text(number));
         let file = OpenOptions::new().write(true).create_new(true).open(&path)?;
         Ok(Unfinished { file, path, number, is_moved: false })
+    }
+
+    /// Has what was written of a file brought to the disk meanwhile.
+    pub(super) fn sync_ahead(&self, unfinished: &Unfinished) {
+        self.ahead.sync(&unfinished.path);
     }
 
     /// Makes a file durable under its name.

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use pipeline::object::ObjectVersion;
 
+use super::ahead::EVERY_BYTES;
 use super::blocks::{Summary, Summing};
 use super::change::{Bytes, Change};
 use super::clock::{time_of, to_text};
@@ -70,6 +71,8 @@ struct Writer {
     unfinished: Unfinished,
     buffer: Vec<u8>,
     number: u64,
+    /// Bytes that were written since the disk was last asked to take them.
+    behind: u64,
 }
 
 impl Upload {
@@ -221,7 +224,7 @@ impl Body {
 
     fn settle(self, table: &[u8]) -> Result<(Bytes, Place)> {
         let name = self.name();
-        let Some(Writer { mut unfinished, mut buffer, number }) = self.file else {
+        let Some(Writer { mut unfinished, mut buffer, number, .. }) = self.file else {
             let content = [self.held.as_slice(), table].concat();
             return Ok((Bytes::Memory(content.into()), Place::Store(self.objects.number(0))));
         };
@@ -254,15 +257,20 @@ impl Body {
             let number = self.objects.number(0);
             let tried = || format!("write {} to {}", self.name(), files.folder().display());
             let unfinished = files.create(number).map_err(|error| Error::from_io(tried(), error))?;
-            self.file = Some(Writer { unfinished, buffer: std::mem::take(&mut self.held), number });
+            self.file = Some(Writer { unfinished, buffer: std::mem::take(&mut self.held), number, behind: 0 });
         }
         let name = self.name();
-        let Some(Writer { unfinished, buffer, .. }) = &mut self.file else { return Ok(()) };
+        let Some(Writer { unfinished, buffer, behind, .. }) = &mut self.file else { return Ok(()) };
         buffer.extend_from_slice(bytes);
         if buffer.len() < WRITE_BYTES {
             return Ok(());
         }
         let written = files.step().and_then(|()| unfinished.file.write_all(buffer));
+        *behind += buffer.len() as u64;
+        if *behind >= EVERY_BYTES {
+            files.sync_ahead(unfinished);
+            *behind = 0;
+        }
         buffer.clear();
         written.map_err(|error| Error::from_io(format!("write {name} to {}", unfinished.path.display()), error))
     }

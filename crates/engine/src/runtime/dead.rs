@@ -222,7 +222,7 @@ fn number(id: &str) -> Option<MessageId> {
 
 fn list(shared: &Shared) -> Result<Vec<DeadLetter>> {
     let mut letters = Vec::new();
-    for line in &shared.plan.lines {
+    for line in shared.plan.with_dead_letters() {
         let queue = shared.queues.queue(&line.dead)?;
         let mut after = None;
         loop {
@@ -329,7 +329,7 @@ impl Engine {
     /// Sends all of them back, in their order; says how many.
     pub fn redrive_all(&self) -> Result<usize> {
         let mut done = 0;
-        for line in &self.shared.plan.lines {
+        for line in self.shared.plan.with_dead_letters() {
             done += self.shared.queues.redrive(self.shared.queues.queue(&line.dead)?, now())?;
         }
         Ok(done)

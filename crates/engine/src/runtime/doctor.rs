@@ -120,16 +120,16 @@ impl Engine {
             findings.add(format!("receipt {id}: {error}"), "report it with the file");
         }
         let is_waiting = outcome == Outcome::InProgress || outcome == Outcome::Failed;
-        // files of market wait for the clock once their rows are kept
-        let by_clock = receipt.arrival().preset == pipeline::preset::Preset::Market
-            && receipt.is_done(pipeline::preset::Stage::Process);
+        // files of market wait for the clock once their rows are kept, and copies do at once
+        let is_ready = receipt.is_done(pipeline::preset::Stage::Process) || receipt.duplicate_of().is_some();
+        let by_clock = receipt.arrival().preset == pipeline::preset::Preset::Market && is_ready;
         if outcome == Outcome::InProgress && !waiting.contains(&id) && !by_clock {
             findings.add(
                 format!("file {} ({id}) is in progress, and no message is about it", receipt.arrival().object.key),
                 format!("run `millrace replay {id}`"),
             );
         }
-        if is_open && !is_waiting && !waiting.contains(&id) {
+        if is_open && !is_waiting && !waiting.contains(&id) && !by_clock {
             findings.add(format!("receipt {id} is at its end and still counted as open"), "report it");
         }
         if outcome == Outcome::InProgress && !is_open {

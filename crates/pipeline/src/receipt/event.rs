@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Account, Blocked, Failure, Other, Receipt, Told};
+use super::{Account, Blocked, Failure, Receipt, Told};
 use crate::Millis;
 use crate::object::{ObjectVersion, ReceiptId};
 use crate::preset::Stage;
@@ -51,12 +51,6 @@ pub enum What {
         /// The file in front.
         by: ReceiptId,
     },
-    /// The same bytes came before in this feed.
-    DuplicateOf(Other),
-    /// It takes the place of this older version of its key.
-    Supersedes(Other),
-    /// This newer version of its key took its place.
-    SupersededBy(Other),
     /// A stage that works on a file in parts has done one of them.
     PartDone {
         /// Which stage.
@@ -98,9 +92,6 @@ impl Receipt {
             What::Blocked { stage, by } => {
                 greatest(&mut self.stages.entry(stage).or_default().blocked, Blocked { at, by });
             }
-            What::DuplicateOf(other) => earliest(&mut self.duplicate_of, other),
-            What::Supersedes(older) => greatest(&mut self.supersedes, older),
-            What::SupersededBy(newer) => earliest(&mut self.superseded_by, newer),
             What::PartDone { stage, part } => {
                 self.stages.entry(stage).or_default().parts.insert(part);
             }
@@ -114,7 +105,7 @@ impl Receipt {
 }
 
 /// Keeps the smaller of what is there and what comes.
-fn earliest<T: Ord>(slot: &mut Option<T>, value: T) {
+pub(super) fn earliest<T: Ord>(slot: &mut Option<T>, value: T) {
     if slot.as_ref().is_none_or(|kept| value < *kept) {
         *slot = Some(value);
     }

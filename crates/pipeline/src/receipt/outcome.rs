@@ -87,10 +87,10 @@ impl Receipt {
     /// How it ended. Never `completed` unless every row is accounted for (invariant 1), and the good ones and the
     /// aggregates can be queried (invariant 5).
     pub fn outcome(&self) -> Outcome {
-        if self.superseded_by.is_some() {
+        if self.superseded_by().is_some() {
             return Outcome::Superseded;
         }
-        if self.duplicate_of.is_some() {
+        if self.duplicate_of().is_some() {
             return Outcome::Duplicate;
         }
         let Some(account) = self.account() else { return self.unfinished() };

@@ -135,9 +135,15 @@ fn failed_refused_duplicate_superseded() {
     assert_eq!((receipt.status(), receipt.outcome()), (Status::Validating, Outcome::Rejected));
 
     let other = other("0");
-    let receipt = told(Preset::Files, [What::DuplicateOf(other.clone())]);
+    let mut receipt = told(Preset::Files, story(Preset::Files, account(1, 1, 0)));
+    let mut relations = Relations { duplicate_of: Some(other.clone()), ..Relations::default() };
+    receipt.relate(relations.clone(), 1);
     assert_eq!((receipt.outcome(), receipt.duplicate_of()), (Outcome::Duplicate, Some(&other)));
-    assert_eq!(told(Preset::Files, [What::SupersededBy(other)]).outcome(), Outcome::Superseded);
+    relations.superseded_by = Some(other);
+    receipt.relate(relations, 2);
+    assert_eq!(receipt.outcome(), Outcome::Superseded, "of a copy that was overwritten, that says more");
+    receipt.relate(Relations::default(), 3);
+    assert_eq!(receipt.outcome(), Outcome::Completed, "what it is to others may change");
 }
 
 #[test]
@@ -183,9 +189,6 @@ fn anything(preset: Preset) -> impl Strategy<Value = What> {
         2 => (stage(), 1..4u32, "[ab]").prop_map(|(stage, attempt, error)| What::Failed { stage, attempt, error }),
         2 => (stage(), one()).prop_map(|(stage, by)| What::Blocked { stage, by: by.receipt }),
         1 => (stage(), 0..3u64).prop_map(|(stage, part)| What::PartDone { stage, part }),
-        1 => one().prop_map(What::DuplicateOf),
-        1 => one().prop_map(What::Supersedes),
-        1 => one().prop_map(What::SupersededBy),
         1 => ("[ab]", "[12]").prop_map(|(name, version)| What::Linked { name, to: object(&version) }),
     ]
 }
@@ -218,7 +221,6 @@ proptest! {
             9 => select(story(Preset::Files, account(3, 2, 1))),
             1 => select(Preset::Files.stages().to_vec())
                 .prop_map(|stage| What::Failed { stage, attempt: 3, error: "e".into() }),
-            1 => Just(What::SupersededBy(other("2"))),
         ],
         0..40,
     )) {

@@ -9,8 +9,8 @@ use crate::handle::{Error, decide};
 use crate::message::Work;
 use crate::object::ObjectVersion;
 use crate::ports::Committed;
-use crate::receipt::{Event, What};
-use crate::records::Contribution;
+use crate::receipt::{Event, Receipt, What};
+use crate::records::{self, Contribution};
 use crate::replay::replayed_at;
 
 pub(crate) fn run(task: &Task<'_>, work: &Work) -> Result<Committed, Error> {
@@ -22,28 +22,29 @@ pub(crate) fn run(task: &Task<'_>, work: &Work) -> Result<Committed, Error> {
     let summary = reader.summary().clone();
     decide(|| {
         let mut draft = task.draft();
-        count(task, work, &mut draft, began_at, (&object, &summary))?;
-        draft.commit(task.message.id())
+        match count(task, work, &mut draft, began_at, (&object, &summary))? {
+            Some(_) => draft.commit(task.message.id()),
+            None => task.nothing_to_do(),
+        }
     })
 }
 
-/// Makes a file count. This is the small commit that comes last: before it nothing of the file can be seen in any
-/// aggregate, after it all of it (invariant 5).
+/// Makes a file count, unless it is over; the answer is its receipt. This is the small commit that comes last: before it
+/// nothing of the file can be seen in any aggregate, after it all of it (invariant 5).
 pub(super) fn count(
     task: &Task<'_>,
     work: &Work,
     draft: &mut Draft<'_>,
     began_at: Millis,
     (object, summary): (&ObjectVersion, &Summary),
-) -> Result<(), Error> {
+) -> Result<Option<Receipt>, Error> {
     let mut receipt = draft.receipt(&work.receipt())?;
-    let now = task.now();
-    if let Some(sha256) = receipt.account().map(|account| account.sha256.clone())
-        && let Some(original) = standing::original(draft, &receipt, &sha256)?
-    {
-        receipt.apply(Event { at: now, what: What::DuplicateOf(original) });
-        return validate::end(draft, &receipt);
+    if !task.is_open(&receipt, work) {
+        return Ok(None);
     }
+    let now = task.now();
+    let what = What::Linked { name: "contribution".to_owned(), to: object.clone() };
+    receipt.apply(Event { at: now, what });
     receipt.apply(Event { at: now, what: What::RowsCommitted(summary.rows) });
     receipt.apply(Event { at: now, what: What::AggregatesCommitted });
     task.begun_and_ended(began_at, now).into_iter().for_each(|event| receipt.apply(event));
@@ -56,6 +57,9 @@ pub(super) fn count(
         superseded_by: receipt.superseded_by().cloned(),
         replayed_at: replayed_at(&receipt),
     };
-    standing::settle(draft, &mut receipt, contribution)?;
-    validate::end(draft, &receipt)
+    draft.put(records::contribution(&receipt.arrival().feed, &receipt.arrival().order()), &contribution);
+    receipt.set_placed(true);
+    let settled = standing::settle(task, draft, receipt)?;
+    validate::end(draft, &settled.receipt)?;
+    Ok(Some(settled.receipt))
 }

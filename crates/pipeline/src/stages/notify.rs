@@ -17,6 +17,9 @@ pub(crate) fn run(task: &Task<'_>, work: &Work) -> Result<Committed, Error> {
     decide(|| {
         let mut draft = task.draft();
         let mut receipt = draft.receipt(&work.receipt())?;
+        if !task.is_open(&receipt, work) {
+            return task.nothing_to_do();
+        }
         let now = task.now();
         task.begun_and_ended(began_at, now).into_iter().for_each(|event| receipt.apply(event));
         draft.put(records::notice(&receipt.id(), work.generation), &notice(&receipt, now));
@@ -25,7 +28,8 @@ pub(crate) fn run(task: &Task<'_>, work: &Work) -> Result<Committed, Error> {
     })
 }
 
-fn notice(receipt: &Receipt, at: Millis) -> Notice {
+/// What is to be told of a file.
+pub(super) fn notice(receipt: &Receipt, at: Millis) -> Notice {
     let event = match receipt.outcome() {
         Outcome::Superseded => "file.superseded",
         Outcome::CompletedWithRejects => "file.completed_with_rejects",

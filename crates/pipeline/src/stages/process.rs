@@ -19,6 +19,9 @@ pub(crate) fn run(task: &Task<'_>, work: &Work) -> Result<Committed, Error> {
     decide(|| {
         let mut draft = task.draft();
         let mut receipt = draft.receipt(&work.receipt())?;
+        if !task.is_open(&receipt, work) {
+            return task.nothing_to_do();
+        }
         let now = task.now();
         task.begun_and_ended(began_at, now).into_iter().for_each(|event| receipt.apply(event));
         let what = What::Linked { name: "contribution".to_owned(), to: object.clone() };

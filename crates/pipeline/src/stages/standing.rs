@@ -1,43 +1,81 @@
 //! What a file is to the others of its feed: the same bytes that came before, an older or a newer version of its key.
 //!
-//! All of it follows from the order of the files, not from the order in which they are worked on: whoever comes late finds
-//! what he is to those who were quicker, and tells them.
+//! All of it follows from the files of the feed and their order (docs/decisions/0009-standing-of-files.md), not from the
+//! order in which they are worked on. Whoever takes a place, or loses it, decides for all to whom that makes a difference.
 
+use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 
+use super::versions::{self, Version, bytes, is_replaced};
+use super::{Task, copies};
 use crate::Millis;
 use crate::draft::{Draft, each_record, parsed};
 use crate::handle::Error;
-use crate::object::{Order, ReceiptId};
-use crate::preset::{Preset, Stage};
-use crate::receipt::{Event, Other, Outcome, Receipt, What};
+use crate::limits::RELATIVES_PER_COMMIT_MAX;
+use crate::message::MessageId;
+use crate::object::{Order, ReceiptId, digest};
+use crate::preset::Preset;
+use crate::receipt::{Other, Outcome, Receipt, Relations};
 use crate::records::{self, Contribution};
 use crate::step::Kind;
 
-/// The first file of the feed with the same bytes that still stood when this one came.
+/// The first file of the feed with the same bytes that came before this one and stands, by all that was validated: a
+/// file that has one need not be read.
 pub(super) fn original(draft: &mut Draft<'_>, receipt: &Receipt, sha256: &str) -> Result<Option<Other>, Error> {
     let mine = receipt.arrival().order();
     for (order, id) in with_content(draft, receipt, sha256)? {
         if order >= mine {
             return Ok(None);
         }
-        let other = draft.receipt(&id)?;
-        let replaced = other.superseded_by().is_some_and(|newer| newer.order < mine);
-        let counts = other.duplicate_of().is_none() && !matches!(other.outcome(), Outcome::Rejected | Outcome::Failed);
-        if counts && !replaced {
-            return Ok(Some(Other { order, receipt: id }));
+        let other = draft.peek_receipt(&id)?;
+        let is_copy = other.duplicate_of().is_some();
+        if is_copy || !may_stand(&other) || other.superseded_by().is_some() || is_replaced(draft, &other)? {
+            continue;
         }
+        draft.hold_receipt(&id);
+        return Ok(Some(Other { order, receipt: id }));
     }
     Ok(None)
 }
 
-fn with_content(draft: &Draft<'_>, receipt: &Receipt, sha256: &str) -> Result<Vec<(Order, ReceiptId)>, Error> {
-    let within = records::within(&[receipt.arrival().feed.as_str(), sha256]);
-    named(draft, Kind::Content, &within)
+/// Whether a file can be the original of others: it has its place, or is on its way there.
+pub(super) fn may_stand(receipt: &Receipt) -> bool {
+    let is_coming = || receipt.account().is_some() && receipt.outcome() != Outcome::Failed;
+    !receipt.is_refused() && (receipt.is_placed() || is_coming())
+}
+
+/// Whether what is in a file counts, through the file or another of the same bytes, under another key than this one's.
+pub(super) fn content_counts(draft: &mut Draft<'_>, file: &Receipt, for_receipt: &Receipt) -> Result<bool, Error> {
+    if stands_elsewhere(draft, file, for_receipt)? {
+        return Ok(true);
+    }
+    let bytes = bytes(draft, file)?;
+    for (_, id) in with_content(draft, file, &bytes)? {
+        let other = draft.peek_receipt(&id)?;
+        if id != file.id() && stands_elsewhere(draft, &other, for_receipt)? {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+fn stands_elsewhere(draft: &mut Draft<'_>, file: &Receipt, for_receipt: &Receipt) -> Result<bool, Error> {
+    let is_elsewhere = !versions::are_of_one_key(file, for_receipt);
+    let counts = is_elsewhere && !file.is_refused() && file.superseded_by().is_none();
+    Ok(counts && !is_replaced(draft, file)?)
+}
+
+/// Files with the same bytes, in order.
+pub(super) fn with_content(
+    draft: &Draft<'_>,
+    receipt: &Receipt,
+    sha256: &str,
+) -> Result<Vec<(Order, ReceiptId)>, Error> {
+    named(draft, Kind::Content, &records::within(&[receipt.arrival().feed.as_str(), sha256]))
 }
 
 /// Receipts that records under `within` name, in the order of the files.
-fn named(draft: &Draft<'_>, kind: Kind, within: &str) -> Result<Vec<(Order, ReceiptId)>, Error> {
+pub(super) fn named(draft: &Draft<'_>, kind: Kind, within: &str) -> Result<Vec<(Order, ReceiptId)>, Error> {
     let mut found = Vec::new();
     each_record(draft.ledger(), kind, within, |id, value| {
         let order: Order = parsed(kind, id, &serde_json::to_vec(records::last_part(id)).unwrap_or_default())?;
@@ -52,111 +90,132 @@ fn named(draft: &Draft<'_>, kind: Kind, within: &str) -> Result<Vec<(Order, Rece
     Ok(found)
 }
 
-/// Makes a file count: it takes the place of the next older version of its key, or leaves it to the next newer one; and
-/// files of the same bytes that came later and were quicker turn out to be its duplicates.
-pub(super) fn settle(
-    draft: &mut Draft<'_>,
-    receipt: &mut Receipt,
-    mut contribution: Contribution,
-) -> Result<(), Error> {
-    let (at, me) = (contribution.counted_at, other_of(receipt));
-    if let Some(older) = take_place(draft, receipt, at)? {
-        supersede(draft, &older)?;
-    }
-    contribution.superseded_by = receipt.superseded_by().cloned();
-    for copy in tell_copies(draft, receipt, at)? {
-        draft.remove(records::contribution(&receipt.arrival().feed, &copy.arrival().order()));
-    }
-    draft.put(records::contribution(&receipt.arrival().feed, &me.order), &contribution);
-    Ok(())
+/// What came of a file that took its place or lost it.
+pub(super) struct Settled {
+    /// Its receipt.
+    pub receipt: Receipt,
+    /// Others whose rows do not count because of it, also those of whom that was known.
+    pub others: Vec<Receipt>,
 }
 
-/// Tells files of the same bytes that came later and were quicker that they are duplicates of this one. The answer is all
-/// that are, also those that knew it.
-pub(super) fn tell_copies(draft: &mut Draft<'_>, receipt: &Receipt, at: Millis) -> Result<Vec<Receipt>, Error> {
-    let me = other_of(receipt);
-    let sha256 = receipt.account().map(|account| account.sha256.clone()).unwrap_or_default();
-    let mut copies = Vec::new();
-    for (order, id) in with_content(draft, receipt, &sha256)? {
-        let stood = receipt.superseded_by().is_none_or(|newer| newer.order > order);
-        if order <= me.order || !stood {
-            continue;
+/// Decides what a file is to others, and they to it, and writes all of it to the draft. Whether it has its place is in the
+/// receipt; its contribution, if it adds one, is in the draft.
+pub(super) fn settle(task: &Task<'_>, draft: &mut Draft<'_>, receipt: Receipt) -> Result<Settled, Error> {
+    let (me, bytes) = (receipt.id(), bytes(draft, &receipt)?);
+    let mut settling = Settling { task, draft, at: task.now(), files: BTreeMap::new() };
+    settling.files.insert(me.clone(), (receipt.clone(), None));
+    let around = versions::around(settling.draft, &receipt)?;
+    let has_place = receipt.is_placed();
+    let version = has_place.then(|| Version { receipt: receipt.clone(), bytes: bytes.clone() });
+    let mut touched: BTreeMap<String, Order> = BTreeMap::from([(bytes, receipt.arrival().order())]);
+    let mut others: Vec<ReceiptId> = Vec::new();
+    for (version, told) in around.told(version) {
+        let (id, order) = (version.receipt.id(), version.receipt.arrival().order());
+        let mut relations = version.receipt.relations();
+        let superseded_by = told.superseded_by.unwrap_or_else(|| relations.superseded_by.clone());
+        if superseded_by != relations.superseded_by {
+            let from = touched.entry(version.bytes).or_insert_with(|| order.clone());
+            *from = std::cmp::min(&*from, &order).clone();
         }
-        let mut later = draft.receipt(&id)?;
-        let is_known = counts(&later) || later.duplicate_of().is_some();
-        if !is_known || later.duplicate_of().is_some_and(|first| *first < me) {
-            continue;
-        }
-        if later.duplicate_of() != Some(&me) {
-            later.apply(Event { at, what: What::DuplicateOf(me.clone()) });
-            // nobody waits for it any more, and its last stage has nothing left to do
-            super::validate::end(draft, &later)?;
-        }
-        copies.push(later);
+        others.extend(superseded_by.is_some().then(|| id.clone()).filter(|id| *id != me));
+        relations.superseded_by = superseded_by;
+        relations.supersedes = told.supersedes.unwrap_or(relations.supersedes);
+        settling.relate(version.receipt, relations);
     }
-    Ok(copies)
-}
-
-/// Whether rows of a file count, or did. Those of `market` do as soon as they are kept, and it is known which they are.
-fn counts(receipt: &Receipt) -> bool {
-    let kept = || receipt.is_done(Stage::Ingest) && receipt.is_done(Stage::Process);
-    receipt.aggregated_at().is_some() || (receipt.arrival().preset == Preset::Market && kept())
-}
-
-/// Takes the place of the next older version of the key, which is the answer, and leaves it to the next newer one. The
-/// receipts of those two are written; that of this file is the caller's to write.
-pub(super) fn take_place(draft: &mut Draft<'_>, receipt: &mut Receipt, at: Millis) -> Result<Option<Receipt>, Error> {
-    let me = other_of(receipt);
-    let (older, newer) = neighbours(draft, receipt)?;
-    if let Some(mut newer) = newer {
-        receipt.apply(Event { at, what: What::SupersededBy(other_of(&newer)) });
-        newer.apply(Event { at, what: What::Supersedes(me.clone()) });
-        draft.put_receipt(&newer)?;
+    if !has_place {
+        settling.relate(receipt, Relations::default());
     }
-    let Some(mut older) = older else { return Ok(None) };
-    receipt.apply(Event { at, what: What::Supersedes(other_of(&older)) });
-    older.apply(Event { at, what: What::SupersededBy(me) });
-    draft.put_receipt(&older)?;
-    Ok(Some(older))
-}
-
-/// Has the contribution of a file say who took its place, as its receipt does.
-fn supersede(draft: &mut Draft<'_>, older: &Receipt) -> Result<(), Error> {
-    let key = records::contribution(&older.arrival().feed, &older.arrival().order());
-    if let Some(mut contribution) = draft.load::<Contribution>(&key)? {
-        contribution.superseded_by = older.superseded_by().cloned();
-        draft.put(key, &contribution);
+    for (bytes, from) in &touched {
+        others.extend(copies::settle(&mut settling, &me, bytes, from)?);
     }
-    Ok(())
+    let files = settling.write(&me)?;
+    let receipt = files.get(&me).cloned().ok_or(Error::NoReceipt(me))?;
+    let mut stopped = Vec::new();
+    for id in others {
+        let other = files.get(&id).cloned().map_or_else(|| draft.peek_receipt(&id), Ok)?;
+        stopped.push(other);
+    }
+    Ok(Settled { receipt, others: stopped })
 }
 
-/// The next older and the next newer version of the same key that count, or did. Those in between that do not count yet
-/// are part of the decision: when one of them comes to count at the same time, one of the two decides again.
-fn neighbours(draft: &mut Draft<'_>, receipt: &Receipt) -> Result<(Option<Receipt>, Option<Receipt>), Error> {
-    let object = &receipt.arrival().object;
-    let name = format!("{}/{}", object.bucket, object.key);
-    let versions = named(draft, Kind::Alias, &records::within(&[&name]))?;
-    let mine = receipt.arrival().order();
-    let older = versions.iter().rev().filter(|(order, _)| *order < mine);
-    let newer = versions.iter().filter(|(order, _)| *order > mine);
-    Ok((first_that_counts(draft, receipt, older)?, first_that_counts(draft, receipt, newer)?))
+/// A decision about several files.
+pub(super) struct Settling<'s, 't, 'd> {
+    pub task: &'s Task<'t>,
+    pub draft: &'s mut Draft<'d>,
+    pub at: Millis,
+    /// Files that are to be written, each with whether it was a duplicate before; none of the file it is all about.
+    files: BTreeMap<ReceiptId, (Receipt, Option<bool>)>,
 }
 
-fn first_that_counts<'i>(
-    draft: &mut Draft<'_>,
-    receipt: &Receipt,
-    versions: impl Iterator<Item = &'i (Order, ReceiptId)>,
-) -> Result<Option<Receipt>, Error> {
-    for (_, id) in versions {
-        let other = draft.receipt(id)?;
-        let same_feed = other.arrival().feed == receipt.arrival().feed;
-        if same_feed && counts(&other) && other.duplicate_of().is_none() {
-            return Ok(Some(other));
+impl Settling<'_, '_, '_> {
+    /// A receipt as it is decided so far.
+    pub fn receipt(&mut self, id: &ReceiptId) -> Result<Receipt, Error> {
+        match self.files.get(id) {
+            Some((receipt, _)) => Ok(receipt.clone()),
+            None => self.draft.peek_receipt(id),
         }
     }
-    Ok(None)
+
+    /// Notes what a file is to others, if that is new.
+    pub fn relate(&mut self, mut receipt: Receipt, relations: Relations) {
+        if receipt.relations() != relations {
+            let was_duplicate = receipt.duplicate_of().is_some();
+            receipt.relate(relations, self.at);
+            self.note(receipt, was_duplicate);
+        }
+    }
+
+    pub fn note(&mut self, receipt: Receipt, was_duplicate: bool) {
+        match self.files.entry(receipt.id()) {
+            std::collections::btree_map::Entry::Occupied(mut entry) => entry.get_mut().0 = receipt,
+            std::collections::btree_map::Entry::Vacant(entry) => drop(entry.insert((receipt, Some(was_duplicate)))),
+        }
+    }
+
+    /// Writes all to the draft, or where there are too many for one commit, those to commits before it for which little
+    /// changes: they were no originals and are none.
+    fn write(self, me: &ReceiptId) -> Result<BTreeMap<ReceiptId, Receipt>, Error> {
+        let Self { task, draft, files, .. } = self;
+        let (minor, major): (Vec<_>, Vec<_>) = files
+            .values()
+            .partition(|(receipt, was_duplicate)| *was_duplicate == Some(true) && receipt.duplicate_of().is_some());
+        let mut together: Vec<&Receipt> = major.into_iter().map(|(receipt, _)| receipt).collect();
+        let minor: Vec<&Receipt> = minor.into_iter().map(|(receipt, _)| receipt).collect();
+        if minor.len() <= RELATIVES_PER_COMMIT_MAX {
+            together.extend(minor);
+        } else {
+            for some in minor.chunks(RELATIVES_PER_COMMIT_MAX) {
+                write_before(task, draft, some)?;
+            }
+        }
+        for receipt in together {
+            draft.hold_receipt(&receipt.id());
+            draft.put_receipt(receipt)?;
+            // of market, it is the receipts that say whose rows count
+            let arrival = receipt.arrival();
+            let key = records::contribution(&arrival.feed, &arrival.order());
+            let adds = arrival.preset != Preset::Market && receipt.duplicate_of().is_none();
+            let contribution: Option<Contribution> = if adds { draft.load(&key)? } else { None };
+            if let Some(mut contribution) =
+                contribution.filter(|found| found.superseded_by.as_ref() != receipt.superseded_by())
+            {
+                contribution.superseded_by = receipt.superseded_by().cloned();
+                draft.put(key, &contribution);
+            }
+        }
+        debug_assert!(files.contains_key(me));
+        Ok(files.into_iter().map(|(id, (receipt, _))| (id, receipt)).collect())
+    }
 }
 
-fn other_of(receipt: &Receipt) -> Other {
-    Other { order: receipt.arrival().order(), receipt: receipt.id() }
+fn write_before(task: &Task<'_>, seen: &Draft<'_>, receipts: &[&Receipt]) -> Result<(), Error> {
+    let mut draft = task.draft();
+    let mut texts = Vec::with_capacity(receipts.len());
+    for receipt in receipts {
+        draft.hold_as_seen_by(seen, &records::receipt(&receipt.id()));
+        draft.put_receipt(receipt)?;
+        texts.push(format!("{} {:?} {}", receipt.id(), receipt.relations(), receipt.updated_at()));
+    }
+    let what = digest(&texts.iter().map(String::as_str).collect::<Vec<_>>());
+    draft.commit(MessageId::of_part(&task.message.id(), "relatives", &what)).map(drop)
 }

@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Task;
 use super::outputs::Output;
+use super::standing::content_counts;
 use crate::draft::{Draft, each_record, parsed};
 use crate::handle::Error;
 use crate::limits::IDS_AS_RECORDS_MAX;
@@ -69,19 +70,15 @@ impl<'a> Taken<'a> {
         Ok(taken)
     }
 
-    /// Whether ids of that file are taken for this one: not its own, and not those of a version that was replaced (this
-    /// one may be what replaces it) or of the same bytes.
+    /// Whether ids of that file are taken for this one: not its own, not those of an older version of its key, nor of the
+    /// same bytes; and of a file that was replaced only if a copy of it stands.
     fn counts(&mut self, other: &ReceiptId) -> Result<bool, Error> {
         if let Some(counts) = self.standing.get(other) {
             return Ok(*counts);
         }
-        let theirs = self.task.draft().receipt(other)?;
-        let same_key = {
-            let (mine, theirs) = (&self.receipt.arrival().object, &theirs.arrival().object);
-            (&mine.bucket, &mine.key) == (&theirs.bucket, &theirs.key)
-        };
-        let same_bytes = theirs.account().is_some_and(|account| account.sha256 == self.sha256);
-        let counts = !same_key && !same_bytes && theirs.superseded_by().is_none() && theirs.duplicate_of().is_none();
+        let mut draft = self.task.draft();
+        let theirs = draft.peek_receipt(other)?;
+        let counts = theirs.sha256() != Some(self.sha256) && content_counts(&mut draft, &theirs, self.receipt)?;
         self.standing.insert(other.clone(), counts);
         Ok(counts)
     }

@@ -60,11 +60,17 @@ fn ready(task: &Task<'_>) -> Result<Vec<ReceiptId>, Error> {
     let mut ready = Vec::new();
     for id in open {
         let receipt = task.draft().receipt(&id)?;
-        if receipt.is_done(Stage::Ingest) && receipt.is_done(Stage::Process) {
+        if is_ready(&receipt) {
             ready.push(id);
         }
     }
     Ok(ready)
+}
+
+/// Whether all that can be done about a file before the clock has been done.
+fn is_ready(receipt: &Receipt) -> bool {
+    let is_kept = receipt.is_done(Stage::Ingest) && receipt.is_done(Stage::Process);
+    is_kept || receipt.duplicate_of().is_some()
 }
 
 /// A file takes the place of an older version of its key, or leaves it to a newer one; it turns out to be a copy, or others
@@ -74,22 +80,22 @@ fn take_place(task: &Task<'_>, id: &ReceiptId) -> Result<(), Error> {
     let replaced = decide(|| {
         let mut draft = task.draft();
         let mut receipt = draft.receipt(id)?;
-        let sha256 = receipt.account().map(|account| account.sha256.clone()).unwrap_or_default();
-        let mut replaced: Vec<Receipt> = Vec::new();
-        match standing::original(&mut draft, &receipt, &sha256)? {
-            Some(original) => receipt.apply(Event { at: task.now(), what: What::DuplicateOf(original) }),
-            None => {
-                replaced.extend(standing::take_place(&mut draft, &mut receipt, task.now())?);
-                replaced.extend(standing::tell_copies(&mut draft, &receipt, task.now())?);
-            }
+        if !is_ready(&receipt) {
+            return Ok(Vec::new());
         }
-        draft.put_receipt(&receipt)?;
-        draft.commit(MessageId::of_part(&task.message.id(), "place", id.as_str()))?;
+        receipt.set_placed(true);
+        let standing::Settled { receipt, others: mut replaced } = standing::settle(task, &mut draft, receipt)?;
+        draft.commit(part(task, "place", &receipt))?;
         let counts = receipt.superseded_by().is_none() && receipt.duplicate_of().is_none();
         replaced.extend(Some(receipt).filter(|_| !counts));
         Ok(replaced)
     })?;
     replaced.iter().try_for_each(|replaced| mark_due(task, replaced))
+}
+
+/// What a part of the work of a tick on a file is committed under. A tick may come again when the file was begun anew.
+fn part(task: &Task<'_>, what: &str, receipt: &Receipt) -> MessageId {
+    MessageId::of_part(&task.message.id(), what, &format!("{}.{}", receipt.id(), receipt.generation()))
 }
 
 /// Makes all windows due that a file has rows in.
@@ -114,12 +120,13 @@ fn mark_due(task: &Task<'_>, receipt: &Receipt) -> Result<(), Error> {
         ControlFlow::Continue(())
     };
     reader.rows_between(None, None, each).map_err(told)?;
-    let source = task.message.id();
     let windows: Vec<_> = windows.into_iter().collect();
     for (number, chunk) in windows.chunks(WINDOWS_PER_COMMIT).enumerate() {
         let mut draft = task.draft();
+        // says of which file, so that what two files make due in one tick is not taken for the same
+        let source = part(task, &format!("due-{number}"), receipt);
         chunk.iter().for_each(|(symbol, start)| draft.put(records::due(&task.feed.name, symbol, *start), &source));
-        draft.commit(MessageId::of_part(&source, receipt.id().as_str(), &number.to_string()))?;
+        draft.commit(source)?;
     }
     Ok(())
 }
@@ -230,13 +237,17 @@ fn finish(task: &Task<'_>, id: &ReceiptId) -> Result<(), Error> {
     decide(|| {
         let mut draft = task.draft();
         let mut receipt = draft.receipt(id)?;
+        if !is_ready(&receipt) {
+            // it was a copy and comes to count
+            return Ok(Committed::Before);
+        }
         let now = task.now();
         if receipt.duplicate_of().is_none() {
             receipt.apply(Event { at: now, what: What::AggregatesCommitted });
             task.begun_and_ended(now, now).into_iter().for_each(|event| receipt.apply(event));
         }
         validate::end(&mut draft, &receipt)?;
-        draft.commit(MessageId::of_part(&task.message.id(), "done", id.as_str()))
+        draft.commit(part(task, "done", &receipt))
     })
     .map(drop)
 }

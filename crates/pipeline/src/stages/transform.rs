@@ -4,7 +4,6 @@ use super::{Task, aggregate, process};
 use crate::handle::{Error, decide};
 use crate::message::{Message, Work};
 use crate::ports::Committed;
-use crate::receipt::Outcome;
 use crate::records;
 
 pub(crate) fn run(task: &Task<'_>, work: &Work) -> Result<Committed, Error> {
@@ -13,12 +12,9 @@ pub(crate) fn run(task: &Task<'_>, work: &Work) -> Result<Committed, Error> {
     let (object, summary) = process::contribute(task, work, &receipt)?;
     decide(|| {
         let mut draft = task.draft();
-        aggregate::count(task, work, &mut draft, began_at, (&object, &summary))?;
-        let mut receipt = draft.receipt(&work.receipt())?;
-        if receipt.outcome() != Outcome::Duplicate {
-            let what = crate::receipt::What::Linked { name: "contribution".to_owned(), to: object.clone() };
-            receipt.apply(crate::receipt::Event { at: task.now(), what });
-            draft.put_receipt(&receipt)?;
+        let counted = aggregate::count(task, work, &mut draft, began_at, (&object, &summary))?;
+        let Some(receipt) = counted else { return task.nothing_to_do() };
+        if receipt.duplicate_of().is_none() {
             // it is at its end only when those who wait were told
             let arrival = receipt.arrival();
             draft.put_text(records::open(&arrival.feed, &arrival.order()), receipt.id().as_str());

@@ -9,7 +9,7 @@ use crate::limits::BEGUN_TOLD_BYTES_MIN;
 use crate::message::{Message, Work};
 use crate::ports::Committed;
 use crate::preset::Preset;
-use crate::receipt::{Account, Event, Other, Receipt, What};
+use crate::receipt::{Account, Event, Receipt, Relations, What};
 use crate::{Millis, records};
 
 pub(crate) fn run(task: &Task<'_>, work: &Work) -> Result<Committed, Error> {
@@ -40,9 +40,8 @@ pub(super) fn first(
         let parsed = Parsed { account: parse::gone(work), links: Vec::new(), claim: None };
         return commit(task, work, began_at, parsed, next);
     };
-    let sha256 = content.sha256.clone();
-    if let Some(original) = standing::original(&mut task.draft(), &receipt, &sha256)? {
-        return duplicate(task, work, began_at, &sha256, original);
+    if let Some(committed) = copy(task, work, began_at, &content.sha256)? {
+        return Ok(committed);
     }
     if content.opened.bytes >= BEGUN_TOLD_BYTES_MIN {
         task.tell_begun(work, began_at)?;
@@ -52,22 +51,30 @@ pub(super) fn first(
     commit(task, work, began_at, parsed, next)
 }
 
-/// Ends a file whose bytes came before.
-fn duplicate(
-    task: &Task<'_>,
-    work: &Work,
-    began_at: Millis,
-    sha256: &str,
-    original: Other,
-) -> Result<Committed, Error> {
+/// Ends a file whose bytes came before, if they did: it is not read.
+fn copy(task: &Task<'_>, work: &Work, began_at: Millis, sha256: &str) -> Result<Option<Committed>, Error> {
     decide(|| {
         let mut draft = task.draft();
         let mut receipt = draft.receipt(&work.receipt())?;
+        let original = standing::original(&mut draft, &receipt, sha256)?;
+        let Some(original) = original.filter(|_| task.is_open(&receipt, work)) else { return Ok(None) };
         task.begun_and_ended(began_at, task.now()).into_iter().for_each(|event| receipt.apply(event));
-        receipt.apply(Event { at: task.now(), what: What::DuplicateOf(original.clone()) });
+        receipt.know_content(sha256);
         claim_names(&mut draft, &receipt, sha256);
-        end_without_rows(&mut draft, &receipt)?;
-        draft.commit(task.message.id())
+        if receipt.arrival().preset == Preset::Market {
+            // the clock gives it its place: whose rows do not count because of it must be aggregated anew
+            let relations = Relations { duplicate_of: Some(original), ..receipt.relations() };
+            receipt.relate(relations, task.now());
+            draft.put_receipt(&receipt)?;
+            return draft.commit(task.message.id()).map(Some);
+        }
+        receipt.set_placed(true);
+        let settled = standing::settle(task, &mut draft, receipt)?;
+        if settled.receipt.duplicate_of().is_none() {
+            return Ok(None);
+        }
+        end_without_rows(&mut draft, &settled.receipt)?;
+        draft.commit(task.message.id()).map(Some)
     })
 }
 
@@ -82,7 +89,11 @@ fn commit(
     decide(|| {
         let mut draft = task.draft();
         let mut receipt = draft.receipt(&work.receipt())?;
+        if !task.is_open(&receipt, work) {
+            return task.nothing_to_do();
+        }
         let now = task.now();
+        receipt.know_content(&account.sha256);
         receipt.apply(Event { at: now, what: What::Checked(Box::new(account.clone())) });
         task.begun_and_ended(began_at, now).into_iter().for_each(|event| receipt.apply(event));
         for (name, to) in &links {
@@ -93,6 +104,11 @@ fn commit(
             claim.put(task, &receipt, &mut draft);
         }
         if account.refused.is_some() {
+            if receipt.is_placed() {
+                // begun anew, it does not fit any more: versions and copies of it count in its place
+                receipt.set_placed(false);
+                receipt = standing::settle(task, &mut draft, receipt)?.receipt;
+            }
             end_without_rows(&mut draft, &receipt)?;
         } else {
             draft.put_receipt(&receipt)?;

@@ -6,4 +6,5 @@ mod invariants;
 mod limits;
 mod sim;
 mod stages;
+mod standing;
 mod world;

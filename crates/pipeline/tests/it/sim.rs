@@ -8,6 +8,7 @@
 
 mod ending;
 mod random;
+mod rule;
 mod runtime;
 mod world;
 

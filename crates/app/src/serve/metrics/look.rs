@@ -60,9 +60,7 @@ pub(in crate::serve) fn statistics(engine: &Engine, name: &str) -> Statistics {
 }
 
 fn queues(engine: &Engine, page: &mut Page) {
-    let lines = engine.lines();
-    let work: Vec<(&str, Statistics)> =
-        lines.iter().map(|line| (line.name.as_str(), statistics(engine, &line.name))).collect();
+    let work: Vec<(&str, Statistics)> = lines(engine).map(|(name, _)| (name, statistics(engine, name))).collect();
     page.head("millrace_queue_messages");
     for (name, found) in &work {
         for (state, count) in [("visible", found.visible), ("in_flight", found.in_flight), ("delayed", found.delayed)] {
@@ -81,9 +79,15 @@ fn queues(engine: &Engine, page: &mut Page) {
     }
 }
 
+/// The queues that somebody works on, and where their dead letters are.
+pub(in crate::serve) fn lines(engine: &Engine) -> impl Iterator<Item = (&str, &str)> {
+    let lines = engine.lines().iter().chain([engine.notifications()]);
+    lines.map(|line| (line.name.as_str(), line.dead.as_str()))
+}
+
 /// The queues of dead letters, each once.
 pub(in crate::serve) fn dead_queues(engine: &Engine) -> Vec<&str> {
-    let mut names: Vec<&str> = engine.lines().iter().map(|line| line.dead.as_str()).collect();
+    let mut names: Vec<&str> = lines(engine).map(|(_, dead)| dead).collect();
     names.sort_unstable();
     names.dedup();
     names

@@ -16,6 +16,7 @@ use s3s::{S3Request, S3Result, TrailingHeaders, s3_error};
 use tokio::task::JoinHandle;
 
 use super::attributes::Sums;
+use crate::serve::encoding::base64;
 
 /// Time in which the next piece of a body must come.
 const PIECE_SECONDS_MAX: u64 = 60;
@@ -190,37 +191,5 @@ fn unwritten(error: std::io::Error) -> s3s::S3Error {
     match error.downcast::<engine::objects::Error>() {
         Ok(error) => super::of_objects(error),
         Err(error) => s3_error!(error, ServiceUnavailable, "the body could not be written; try again"),
-    }
-}
-
-/// Base64 as checksums are written.
-pub(super) fn base64(bytes: &[u8]) -> String {
-    const LETTERS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    let mut text = String::new();
-    for chunk in bytes.chunks(3) {
-        let bits = chunk.iter().fold(0_u32, |bits, byte| bits << 8 | u32::from(*byte)) << (8 * (3 - chunk.len()));
-        for place in 0..4 {
-            let letter = LETTERS[(bits >> (18 - 6 * place) & 63) as usize];
-            text.push(if place <= chunk.len() { char::from(letter) } else { '=' });
-        }
-    }
-    text
-}
-
-/// In hexadecimal.
-pub(super) fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn base64_is_that_of_the_standard() {
-        for (bytes, text) in [("", ""), ("f", "Zg=="), ("fo", "Zm8="), ("foo", "Zm9v"), ("foobar", "Zm9vYmFy")] {
-            assert_eq!(base64(bytes.as_bytes()), text);
-        }
-        assert_eq!(base64(&[0xfb, 0xff]), "+/8=");
     }
 }

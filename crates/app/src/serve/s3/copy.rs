@@ -13,10 +13,11 @@ use s3s::dto::{
 use s3s::{S3Request, S3Result, s3_error};
 
 use super::attributes::{Attributes, Sums};
-use super::body::{Promised, hex};
+use super::body::Promised;
 use super::read::{Wanted, modified};
 use super::write::Conditions;
 use super::{Storage, of_objects, refused};
+use crate::serve::encoding::hex;
 use crate::serve::state::blocking;
 
 /// What must be so of the source.

@@ -11,6 +11,7 @@ use s3s::{S3Request, S3Result, s3_error};
 use super::attributes::Attributes;
 use super::read::modified;
 use super::{Storage, of_objects};
+use crate::serve::encoding::hex;
 use crate::serve::state::blocking;
 
 /// Entries of one page, as S3 has it.
@@ -237,7 +238,7 @@ impl Storage {
 
 /// A place in a listing, in letters that travel well.
 fn token(after: &str) -> String {
-    super::body::hex(after.as_bytes())
+    hex(after.as_bytes())
 }
 
 fn from_token(token: &str) -> S3Result<String> {

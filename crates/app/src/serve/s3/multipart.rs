@@ -17,11 +17,12 @@ use s3s::{S3Request, S3Result, s3_error};
 use serde::{Deserialize, Serialize};
 
 use super::attributes::Attributes;
-use super::body::{Promised, Received, hex, receive};
+use super::body::{Promised, Received, receive};
 use super::copy::{Copied, OfSource, copy};
 use super::list::{Encoding, PAGE_ENTRIES_MAX, entries_max, owner};
 use super::read::modified;
 use super::{Storage, of_objects, refused};
+use crate::serve::encoding::hex;
 use crate::serve::state::blocking;
 
 /// Parts of an upload, as S3 has it.

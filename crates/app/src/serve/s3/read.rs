@@ -15,7 +15,7 @@ use s3s::dto::{
     ETagCondition, GetObjectInput, GetObjectOutput, HeadObjectInput, HeadObjectOutput, StreamingBlob, Timestamp,
 };
 use s3s::{S3Error, S3Request, S3Response, S3Result, s3_error};
-use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
 
 use super::attributes::Attributes;
 use super::{Storage, of_objects};
@@ -23,8 +23,6 @@ use crate::serve::state::blocking;
 
 /// Bytes that are read at once.
 const PIECE_BYTES: usize = 256 * 1024;
-/// Pieces that wait for a slow client; reading goes no further.
-const PIECES_WAITING_MAX: usize = 4;
 
 /// What must be so for an object to be given.
 pub(super) struct Wanted {
@@ -187,51 +185,66 @@ impl Storage {
         let opened = blocking(move || -> S3Result<_> {
             let mut input = objects.read(&object).map_err(of_objects)?.into_input();
             input.seek(SeekFrom::Start(range.start)).map_err(unread)?;
-            let mut left = range.end - range.start;
-            let first = next(&mut *input, &mut left).map_err(unread)?;
-            Ok((input, first, left))
+            // an object that cannot be read is told before anything of it is sent
+            Ok(read(input, range.end - range.start))
         });
-        let (mut input, first, mut left) = opened.await?;
-        let (give, pieces) = mpsc::channel(PIECES_WAITING_MAX);
-        let _ = give.try_send(Ok(first));
-        if left > 0 {
-            tokio::task::spawn_blocking(move || {
-                while left > 0 {
-                    let piece = next(&mut *input, &mut left);
-                    let is_last = piece.is_err();
-                    // a client that went away takes no more
-                    if give.blocking_send(piece).is_err() || is_last {
-                        return;
-                    }
-                }
-            });
-        }
-        Ok(StreamingBlob::wrap(Pieces(pieces)))
+        let Read { input, piece, left } = opened.await?;
+        let first = Some(piece.map_err(unread)?);
+        Ok(StreamingBlob::wrap(Pieces { first, coming: ahead(input, left) }))
     }
 }
 
-fn next(input: &mut dyn Input, left: &mut u64) -> std::io::Result<Bytes> {
-    let mut piece = vec![0; usize::try_from(*left).unwrap_or(PIECE_BYTES).min(PIECE_BYTES)];
-    input.read_exact(&mut piece)?;
-    *left -= piece.len() as u64;
-    Ok(piece.into())
+/// A piece that was read, and what the next is read from.
+struct Read {
+    input: Box<dyn Input>,
+    piece: std::io::Result<Bytes>,
+    left: u64,
+}
+
+fn read(mut input: Box<dyn Input>, left: u64) -> Read {
+    let mut piece = vec![0; usize::try_from(left).unwrap_or(PIECE_BYTES).min(PIECE_BYTES)];
+    let got = input.read_exact(&mut piece);
+    Read { input, left: left - piece.len() as u64, piece: got.map(|()| piece.into()) }
+}
+
+/// Reads one piece ahead on another thread: a client that takes nothing keeps none.
+fn ahead(input: Box<dyn Input>, left: u64) -> Option<JoinHandle<Read>> {
+    (left > 0).then(|| tokio::task::spawn_blocking(move || read(input, left)))
+}
+
+/// Pieces as they are taken.
+struct Pieces {
+    first: Option<Bytes>,
+    coming: Option<JoinHandle<Read>>,
+}
+
+impl Stream for Pieces {
+    type Item = std::io::Result<Bytes>;
+
+    fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        if let Some(first) = self.first.take() {
+            return Poll::Ready(Some(Ok(first)));
+        }
+        let Some(coming) = &mut self.coming else { return Poll::Ready(None) };
+        let read = match Pin::new(coming).poll(context) {
+            Poll::Pending => return Poll::Pending,
+            Poll::Ready(read) => read,
+        };
+        self.coming = None;
+        let Ok(Read { input, piece, left }) = read else {
+            return Poll::Ready(Some(Err(std::io::Error::other("the piece could not be read"))));
+        };
+        if piece.is_ok() {
+            self.coming = ahead(input, left);
+        }
+        Poll::Ready(Some(piece))
+    }
 }
 
 fn unread(error: std::io::Error) -> S3Error {
     match error.downcast::<engine::objects::Error>() {
         Ok(error) => of_objects(error),
         Err(error) => s3_error!(error, InternalError, "the object could not be read; run `millrace doctor`"),
-    }
-}
-
-/// Pieces as they are read.
-struct Pieces(mpsc::Receiver<std::io::Result<Bytes>>);
-
-impl Stream for Pieces {
-    type Item = std::io::Result<Bytes>;
-
-    fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        self.0.poll_recv(context)
     }
 }
 

@@ -6,8 +6,9 @@ use s3s::dto::{ETag, ETagCondition, PutObjectInput, PutObjectOutput};
 use s3s::{S3Request, S3Result, s3_error};
 
 use super::attributes::Attributes;
-use super::body::{Promised, Received, hex, receive};
+use super::body::{Promised, Received, receive};
 use super::{Storage, of_objects, refused};
+use crate::serve::encoding::hex;
 use crate::serve::state::blocking;
 
 /// What must be so for a write to happen.

@@ -5,6 +5,7 @@ use clap::{Arg, CommandFactory};
 use engine::pipeline::feed::{OnPoison, Written as Feed};
 
 use super::{Flags, Settings, Written};
+use crate::serve::notify::webhook::Written as Webhook;
 
 const HEAD: &str = "# Settings
 
@@ -30,6 +31,20 @@ after it and takes every key. They have neither flags nor variables.
 | `zone` | UTC | in which zone hours and days begin |
 | `settle` | `\"1m\"` | for how long after its end, or after its first file, a window is open |
 | `on_poison` | `\"skip_and_mark\"` | files behind one that cannot be worked on go on, or wait (`\"park\"`) |
+";
+
+const WEBHOOKS: &str = "
+## Webhooks
+
+Each `[[serve.webhook]]` declares one; what they hear is in [serve.md](serve.md).
+
+| key of `[[serve.webhook]]` | without it | what it is |
+|---|---|---|
+| `name` | must be there | its name |
+| `url` | must be there | where events are posted to |
+| `secret` | `secret_env` must be there | what events are signed with: `whsec_` and at least 24 bytes in base64 |
+| `secret_env` | `secret` must be there | the variable of the environment that has the secret |
+| `events` | `[\"*\"]` | events it wants to hear; `*` is all, `file.*` those that begin so |
 ";
 
 /// The settings when nothing is said.
@@ -86,7 +101,7 @@ pub(crate) fn page() -> String {
         ];
         page.push_str(&format!("| {} |\n", cells.join(" | ")));
     }
-    page + FEEDS
+    page + FEEDS + WEBHOOKS
 }
 
 /// What a setting is, with the words it may have.
@@ -105,9 +120,25 @@ fn value_of(told: &str, key: &str) -> Option<String> {
     section.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(" = ")).map(str::to_owned)
 }
 
+fn quoted(text: &str) -> String {
+    serde_json::Value::from(text).to_string()
+}
+
+/// Webhooks as they would be written, but for what nobody should read.
+pub(crate) fn webhooks(webhooks: &[Webhook]) -> String {
+    let mut page = String::new();
+    for Webhook { name, url, secret, secret_env, events } in webhooks {
+        page.push_str(&format!("\n[[serve.webhook]]\nname = {}\nurl = {}\n", quoted(name), quoted(url)));
+        page.push_str(if secret.is_some() { "# secret = \"whsec_…\" is not shown\n" } else { "" });
+        page.extend(secret_env.as_ref().map(|name| format!("secret_env = {}\n", quoted(name))));
+        let events: Vec<String> = events.iter().map(|event| quoted(event)).collect();
+        page.push_str(&format!("events = [{}]\n", events.join(", ")));
+    }
+    page
+}
+
 /// Feeds as they would be written.
 pub(crate) fn feeds(feeds: &[Feed]) -> String {
-    let quoted = |text: &str| serde_json::Value::from(text).to_string();
     let mut page = String::new();
     for feed in feeds {
         let preset = crate::serve::metrics::preset_word(feed.preset);
@@ -146,12 +177,14 @@ mod tests {
                 assert!(page.contains(&format!("| `{table}{name}` |")), "{table}{name} is not on the page");
             }
         }
-        let source = include_str!("../../../../pipeline/src/feed.rs");
-        let fields = source.split("pub struct Written {").nth(1).and_then(|rest| rest.split("\n}").next()).unwrap();
-        for name in
-            fields.lines().filter_map(|line| line.trim().strip_prefix("pub ")?.split_once(':')).map(|(name, _)| name)
-        {
-            assert!(page.contains(&format!("\n| `{name}` |")), "{name} of feeds is not on the page");
+        let feed = include_str!("../../../../pipeline/src/feed.rs");
+        let webhook = include_str!("../notify/webhook.rs");
+        for source in [feed, webhook] {
+            let fields = source.split(" struct Written {").nth(1).and_then(|rest| rest.split("\n}").next()).unwrap();
+            let fields = fields.lines().filter_map(|line| line.trim().strip_prefix("pub ")?.split_once(':'));
+            for (name, _) in fields {
+                assert!(page.contains(&format!("\n| `{name}` |")), "{name} is not on the page");
+            }
         }
     }
 

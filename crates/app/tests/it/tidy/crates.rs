@@ -20,7 +20,7 @@ const ARROWS: [(&str, &[&str], &[&str]); 8] = [
 ];
 
 /// Dependencies that any crate may declare: the words in which crates tell each other their types, the form in which
-/// these are written, and hashes that are as plain as arithmetic.
+/// these are written, and a hash that is as plain as arithmetic.
 const SHARED: [&str; 4] = ["ring", "serde", "serde_json", "xxhash-rust"];
 
 /// The page that says who owns a dependency and why it is there: `| name | owner | why |`.

@@ -5,14 +5,17 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ops::ControlFlow;
 
 use pipeline::Millis;
+use pipeline::object::ObjectVersion;
 use pipeline::preset::Preset;
 use pipeline::query::{At, Of, Transactions, aggregates, transactions};
 use pipeline::receipt::{Outcome, Receipt};
 use pipeline::rows::contribution::Filter;
+use pipeline::sha256::Sha256;
 use pipeline::step::{Kind, RecordKey};
 use serde_json::{Value, json};
 use testkit::{Faults, MemoryLedger, MemoryObjects};
 
+use super::rule;
 use super::runtime::left;
 use super::world::World;
 
@@ -51,19 +54,25 @@ impl Ending {
             .filter(|(key, _)| key.kind == Kind::Receipt)
             .map(|(key, value)| (key.id.clone(), serde_json::from_slice(value).unwrap()))
             .collect();
+        let files: Vec<&Receipt> = receipts.values().collect();
+        for (file, relations) in rule::relations(&files) {
+            let receipt = &receipts[file.receipt.as_str()];
+            assert_eq!(receipt.relations(), relations, "{}", receipt.arrival().object.key);
+        }
         for (key, value) in &records {
             if let Some(value) = record(key, value, &receipts) {
-                leaves(format!("{:?} {}", key.kind, key.id), &value, &mut lines);
+                let id = id(key, &receipts);
+                leaves(format!("{:?} {id}", key.kind), &written(value, objects), &mut lines);
             }
         }
         for kind in [Kind::Open, Kind::Due] {
             assert_eq!(left(ledger, kind), Vec::<String>::new(), "nothing of kind {kind:?} is left at the end");
         }
         // a stage writes the same object again, however often it works
-        let mut written = BTreeSet::new();
+        let mut written_once = BTreeSet::new();
         for version in objects.versions().into_iter().filter(|version| version.version.starts_with('c')) {
             let key = format!("{}/{}", version.bucket, version.key);
-            assert!(written.insert(key.clone()), "an output was written with two contents: {key}");
+            assert!(written_once.insert(key.clone()), "an output was written with two contents: {key}");
         }
         let at = At { objects, ledger, now };
         for feed in world.feeds.iter() {
@@ -82,8 +91,9 @@ impl Ending {
             });
             told.unwrap();
             if feed.preset == Preset::Transactions {
-                let mut number = 0;
+                let (mut number, mut ids) = (0, BTreeSet::new());
                 let told = transactions(at, feed, &Transactions::default(), |told| {
+                    assert!(ids.insert(told.transaction_id.clone()), "{} counts twice", told.transaction_id);
                     lines.insert(format!("transaction {name} {number:05}"), serde_json::to_string(&told).unwrap());
                     number += 1;
                     ControlFlow::Continue(())
@@ -92,6 +102,19 @@ impl Ending {
             }
         }
         Self(lines)
+    }
+}
+
+/// What a record is about. Ids are taken by what is in files, whichever of the same bytes came first; and how often a file
+/// was begun anew follows from what came when.
+fn id(key: &RecordKey, receipts: &BTreeMap<String, Receipt>) -> String {
+    match key.kind {
+        Kind::Id => {
+            let (id, receipt) = key.id.rsplit_once('/').unwrap();
+            format!("{id} of {}", receipts[receipt].sha256().unwrap())
+        }
+        Kind::Notice => key.id.split('/').next().unwrap().to_owned(),
+        _ => key.id.clone(),
     }
 }
 
@@ -106,8 +129,8 @@ fn record(key: &RecordKey, value: &[u8], receipts: &BTreeMap<String, Receipt>) -
         // those who wait for a copy that was quicker than its original were told before anybody knew
         Kind::Notice if duplicate(key.id.split('/').next().unwrap()) => return None,
         Kind::Notice => drop(json.as_object_mut().unwrap().remove("event")),
-        // its ids do not count, nor do its rows
-        Kind::Id if duplicate(json.as_str().unwrap()) => return None,
+        Kind::Id => return Some(json!(true)),
+        // its rows do not count
         Kind::Row if duplicate(json["origin"].as_str().unwrap()) => return None,
         Kind::Window => drop(json.as_object_mut().unwrap().remove("revision")),
         _ => {}
@@ -120,11 +143,38 @@ fn receipt(receipt: &Receipt, json: Value) -> Value {
     let outcome = receipt.outcome();
     assert_ne!(outcome, Outcome::InProgress, "{json}");
     assert_eq!(receipt.adds_up(), Ok(()), "{json}");
-    let json = plain(json);
+    let mut json = plain(json);
     if receipt.duplicate_of().is_some() {
-        return json!({ "outcome": outcome, "duplicate_of": json["duplicate_of"] });
+        let facts = ["duplicate_of", "supersedes", "superseded_by", "sha256"].map(|name| (name, json[name].clone()));
+        return json!({ "outcome": outcome, "facts": BTreeMap::from(facts) });
     }
+    // a copy that came to count may have been begun anew for it
+    let facts = json.as_object_mut().unwrap();
+    facts.retain(|name, _| !["generation", "past"].contains(&name.as_str()));
     json!({ "outcome": outcome, "status": receipt.status(), "facts": json })
+}
+
+/// Objects that stages wrote, by what is in them and not by for whom they were written: who takes over from another
+/// names what that wrote.
+fn written(value: Value, objects: &MemoryObjects) -> Value {
+    match value {
+        Value::Object(fields) => {
+            let text = |name: &str| fields.get(name).and_then(Value::as_str);
+            if let (Some(bucket), Some(key), Some(version)) = (text("bucket"), text("key"), text("version"))
+                && version.starts_with('c')
+            {
+                let (folder, of) = key.split_once('/').unwrap();
+                assert!(of.starts_with("r-"), "{key}");
+                let object = ObjectVersion { bucket: bucket.into(), key: key.into(), version: version.into() };
+                let mut digest = Sha256::default();
+                digest.update(&objects.bytes(&object).expect("what is named is there"));
+                return json!(format!("{folder} {}", digest.finish()));
+            }
+            Value::Object(fields.into_iter().map(|(name, value)| (name, written(value, objects))).collect())
+        }
+        Value::Array(items) => Value::Array(items.into_iter().map(|item| written(item, objects)).collect()),
+        other => other,
+    }
 }
 
 /// Every value by its path, so that what differs is seen in one line.

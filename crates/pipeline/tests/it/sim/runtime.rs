@@ -9,10 +9,14 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use pipeline::Millis;
 use pipeline::arrive::{Arrived, arrive};
+use pipeline::find::by_id;
 use pipeline::handle::{Budget, Call, Pipeline};
 use pipeline::message::{Feed, Message, Tick};
+use pipeline::object::ReceiptId;
 use pipeline::ports::Commit;
 use pipeline::preset::{Preset, Stage};
+use pipeline::receipt::Receipt;
+use pipeline::replay::{replay, replayable};
 use pipeline::rows::source::{MemoryScratch, Scratch};
 use pipeline::sha256::Sha256;
 use pipeline::step::Kind;
@@ -42,6 +46,7 @@ struct Runtime<'a> {
     /// None: nothing is shuffled or repeated.
     random: Option<Random>,
     clock: AtomicU64,
+    ticks: u64,
 }
 
 /// Who waits behind whom; nobody else can be behind what has no name.
@@ -61,6 +66,13 @@ struct Waiting {
 enum Body {
     Event(Arrived),
     Message(Message),
+    /// A file is begun anew, unless it is of that generation.
+    Replay {
+        id: ReceiptId,
+        generation: u32,
+        preset: Preset,
+        feed: String,
+    },
 }
 
 /// Attempts after which something does not get through at all.
@@ -82,14 +94,13 @@ pub(super) fn run(world: &World, manner: Manner, faults: &Faults) -> Ending {
         lines: Vec::new(),
         random,
         clock: AtomicU64::new(START + 24 * 60 * 60 * 1000),
+        ticks: 0,
     };
     runtime.let_in();
-    // two ticks when all is quiet: what the first finds half done, the second ends
-    for due_seconds in [1_000_000, 1_000_001] {
-        runtime.work();
-        runtime.tick(due_seconds);
-    }
-    runtime.work();
+    // two ticks when all is quiet: what the first finds half done, the second ends; then some files are looked at again
+    runtime.work_and_tick();
+    runtime.replay();
+    runtime.work_and_tick();
     Ending::of(world, &runtime.objects, &runtime.ledger, START + 48 * 60 * 60 * 1000)
 }
 
@@ -134,8 +145,27 @@ impl Runtime<'_> {
         }
     }
 
-    fn tick(&mut self, due_seconds: u64) {
-        self.enqueue(Body::Message(tick(due_seconds)));
+    fn work_and_tick(&mut self) {
+        for _ in 0..2 {
+            self.work();
+            self.ticks += 1;
+            self.enqueue(Body::Message(tick(1_000_000 + self.ticks)));
+        }
+        self.work();
+    }
+
+    /// Begins the files anew that the world says, of those that can be.
+    fn replay(&mut self) {
+        let ledger = self.ledger.with(&Faults::default());
+        let receipts = ledger.records().into_iter().filter(|(key, _)| key.kind == Kind::Receipt);
+        let receipts = receipts.map(|(_, value)| serde_json::from_slice::<Receipt>(&value).unwrap());
+        let replayable = replayable(receipts);
+        for number in &self.world.replays {
+            let Some(receipt) = replayable.get(number % replayable.len().max(1)) else { return };
+            let (preset, feed) = (receipt.arrival().preset, receipt.arrival().feed.as_str().to_owned());
+            let body = Body::Replay { id: receipt.id(), generation: receipt.generation() + 1, preset, feed };
+            self.enqueue(body);
+        }
     }
 
     fn name(&self, body: &Body) -> Name {
@@ -143,14 +173,19 @@ impl Runtime<'_> {
             Body::Event(Arrived { object, .. }) => {
                 let preset = pipeline::feed::preset_of(&object.bucket).unwrap();
                 let feed = self.pipeline.feeds.taking(preset, &object.key)?.name.as_str().to_owned();
-                (self.random.is_none() || feed == IN_ORDER).then_some((preset, None, feed))
+                self.name_of_event(preset, feed)
             }
+            Body::Replay { preset, feed, .. } => self.name_of_event(*preset, feed.clone()),
             Body::Message(message) => {
                 let (preset, stage) = message.stage();
                 let feed = message.group().as_str().to_owned();
                 (preset != Preset::Market).then_some((preset, Some(stage), feed))
             }
         }
+    }
+
+    fn name_of_event(&self, preset: Preset, feed: String) -> Name {
+        (self.random.is_none() || feed == IN_ORDER).then_some((preset, None, feed))
     }
 
     fn enqueue(&mut self, body: Body) {
@@ -224,6 +259,14 @@ impl Runtime<'_> {
                 let Some(arriving) = arrive(&self.pipeline.feeds, arrived.clone()) else { return Ok(()) };
                 let commit = Commit { source: arriving.source, expects: Vec::new(), step: arriving.step };
                 pipeline::ports::Ledger::commit(&self.ledger, commit).map(drop).map_err(|error| told(&error))
+            }
+            Body::Replay { id, generation, .. } => {
+                let ledger = self.ledger.with(&Faults::default());
+                let known = by_id(&ledger, id).unwrap().unwrap();
+                if known.generation() >= *generation {
+                    return Ok(());
+                }
+                replay(&self.pipeline, &call, id).map_err(|error| told(&error))
             }
             Body::Message(message) => self.pipeline.handle(message, &call).map(drop).map_err(|error| told(&error)),
         }

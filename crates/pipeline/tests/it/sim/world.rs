@@ -24,8 +24,13 @@ const PAST: i64 = 1_789_999_000;
 const FUTURE: i64 = 1_890_000_000;
 
 /// The feed whose events come in order: its files share transaction ids, and an id belongs to the file that was
-/// validated first.
+/// validated first. That is what does not end the same yet when a file is late; who mends it has these events shuffled,
+/// too, and takes [`OWN`] away.
 pub(super) const IN_ORDER: &str = "cards";
+
+/// Transactions whose versions share ids, and whose events come in any order: what they hold comes under no other key.
+/// Of all others in their feed, no two files with different bytes share an id.
+const OWN: &str = "own/";
 
 /// One file as its sender writes it.
 #[derive(Debug, Clone)]
@@ -45,6 +50,8 @@ pub(super) struct World {
     pub(super) uploads: Vec<Upload>,
     /// What is sent to `market` one by one.
     pub(super) requests: Vec<Records>,
+    /// Which files are begun anew when all is done, counted among those that can be.
+    pub(super) replays: Vec<usize>,
 }
 
 impl World {
@@ -74,7 +81,8 @@ impl World {
             uploads.push(upload);
         }
         let requests = (0..random.below(3)).map(|number| request(random, number)).collect();
-        Self { feeds, uploads, requests }
+        let replays = (0..random.below(4)).map(|_| random.below(100)).collect();
+        Self { feeds, uploads, requests, replays }
     }
 }
 
@@ -85,15 +93,22 @@ pub(super) fn bucket(preset: Preset) -> &'static str {
 
 fn upload(random: &mut Random, earlier: &[Upload], number: usize, at: Millis) -> Upload {
     let is_gone = random.once_in(20);
-    if !earlier.is_empty() && random.once_in(3) {
+    if !earlier.is_empty() && random.once_in(2) {
         let old = random.below(earlier.len());
         let old = &earlier[old];
         let new = Upload { at, is_gone, ..old.clone() };
-        if may_be_copied(old, earlier) && random.once_in(2) {
-            return Upload { key: format!("{} (copy {number}).csv", old.key), ..new };
-        }
-        if may_be_overwritten(old, earlier) {
-            return Upload { bytes: content(random, old.preset, &old.key), ..new };
+        let is_own = |upload: &&Upload| upload.key.starts_with(OWN);
+        let of_preset = earlier.iter().filter(|other| other.preset == old.preset);
+        let may_be_taken: Vec<&Upload> =
+            of_preset.filter(|other| other.key == old.key || !(is_own(other) || is_own(&old))).collect();
+        let other = may_be_taken[random.below(may_be_taken.len())];
+        match random.below(5) {
+            // a copy under a new name, a new version, the same once more
+            0 if !is_own(&old) => return Upload { key: format!("{} (copy {number}).csv", old.key), ..new },
+            1 => return Upload { bytes: content(random, old.preset, &old.key), ..new },
+            2 => return new,
+            // what another file of the preset holds, or an older version of this one
+            _ => return Upload { bytes: other.bytes.clone(), ..new },
         }
     }
     let (preset, folder) = random.of(&[
@@ -101,28 +116,13 @@ fn upload(random: &mut Random, earlier: &[Upload], number: usize, at: Millis) ->
         (Preset::Files, "desk 1/"),
         (Preset::Market, ""),
         (Preset::Transactions, ""),
+        (Preset::Transactions, OWN),
         (Preset::Transactions, "cards/"),
         (Preset::Transactions, "cards/"),
     ]);
     let key = format!("{folder}{}{number}.csv", random.of(&["day ", "a/b/", "é+%2F-", "x"]));
     let bytes = content(random, preset, &key);
     Upload { preset, key, bytes, at, is_gone }
-}
-
-// What these two leave out does not end the same yet; whoever mends it takes the condition away.
-
-/// Whether the same bytes may come again under another name. Not where ids are shared, because the ids of a copy count
-/// until it is known for one; and not of a file that has versions, because a receipt cannot take back that it was a
-/// duplicate or was superseded.
-fn may_be_copied(old: &Upload, earlier: &[Upload]) -> bool {
-    let of_key = earlier.iter().filter(|other| (other.preset, &other.key) == (old.preset, &old.key));
-    !old.key.starts_with(IN_ORDER) && of_key.count() == 1
-}
-
-/// Whether a new version may come: not of what has copies, as above.
-fn may_be_overwritten(old: &Upload, earlier: &[Upload]) -> bool {
-    let of_bytes = earlier.iter().filter(|other| (other.preset, &other.bytes) == (old.preset, &old.bytes));
-    !old.key.starts_with(IN_ORDER) && of_bytes.count() == 1
 }
 
 fn content(random: &mut Random, preset: Preset, key: &str) -> Vec<u8> {
@@ -177,10 +177,14 @@ fn bars(random: &mut Random, rows: usize, from: i64) -> Vec<u8> {
 
 fn transactions(random: &mut Random, rows: usize, key: &str) -> Vec<u8> {
     let mut text = String::from("transaction_id,amount,currency,timestamp,merchant,status\n");
+    let of_key = || key.replace(['/', ' ', '+'], "_");
+    let whose = match key {
+        key if key.starts_with(IN_ORDER) => String::new(),
+        key if key.starts_with(OWN) => of_key(),
+        _ => format!("{}{}-", of_key(), random.next()),
+    };
     for _ in 0..rows {
-        // only the feed in order has ids that other files have as well
-        let id = if key.starts_with(IN_ORDER) { String::new() } else { key.replace(['/', ' ', '+'], "_") };
-        let (id, at) = (format!("t{id}{}", random.below(40)), instant(random, PAST));
+        let (id, at) = (format!("t{whose}{}", random.below(40)), instant(random, PAST));
         let currency = random.of(&["EUR", "USD", "EUR", "eur", "XXX"]);
         let status = random.of(&["completed", "pending", "failed", "gone"]);
         let merchant = random.of(&["shop", "Café 1", "\"x, y\""]);

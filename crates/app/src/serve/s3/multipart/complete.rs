@@ -9,8 +9,8 @@ use s3s::dto::{ChecksumAlgorithm, CompleteMultipartUploadInput, CompleteMultipar
 use s3s::{S3Request, S3Result, s3_error};
 
 use super::{Begun, key_of, number_of};
+use crate::serve::encoding::{base64, from_base64, from_hex, hex};
 use crate::serve::s3::attributes::{Attributes, Sums};
-use crate::serve::s3::body::{base64, hex};
 use crate::serve::s3::write::Conditions;
 use crate::serve::s3::{Storage, of_objects, refused};
 use crate::serve::state::blocking;
@@ -224,41 +224,5 @@ fn hasher(algorithm: Option<&str>) -> ChecksumHasher {
         crc64nvme: is(ChecksumAlgorithm::CRC64NVME).then(Crc64Nvme::new),
         sha1: is(ChecksumAlgorithm::SHA1).then(Sha1::new),
         sha256: is(ChecksumAlgorithm::SHA256).then(Sha256::new),
-    }
-}
-
-fn from_hex(text: &str) -> Vec<u8> {
-    let pair = |pair: &[u8]| u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok();
-    text.as_bytes().chunks(2).filter_map(pair).collect()
-}
-
-fn from_base64(text: &str) -> Vec<u8> {
-    let value = |letter: u8| match letter {
-        b'A'..=b'Z' => Some(letter - b'A'),
-        b'a'..=b'z' => Some(letter - b'a' + 26),
-        b'0'..=b'9' => Some(letter - b'0' + 52),
-        b'+' => Some(62),
-        b'/' => Some(63),
-        _ => None,
-    };
-    let values: Vec<u8> = text.bytes().filter_map(value).collect();
-    let mut bytes = Vec::with_capacity(values.len() * 3 / 4);
-    for four in values.chunks(4) {
-        let bits = four.iter().fold(0_u32, |bits, value| bits << 6 | u32::from(*value)) << (6 * (4 - four.len()));
-        bytes.extend(&bits.to_be_bytes()[1..four.len()]);
-    }
-    bytes
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn checksums_come_back_from_text() {
-        for bytes in [b"".as_slice(), b"a", b"ab", b"abc", b"abcd", &[0xff; 32]] {
-            assert_eq!(from_base64(&base64(bytes)), bytes);
-            assert_eq!(from_hex(&hex(bytes)), bytes);
-        }
     }
 }

@@ -1,0 +1,129 @@
+//! Who wants to hear of files is told, by signed webhooks.
+//!
+//! A stage that ends a file writes down what is to be told, in the commit that ends it. From there it goes into a durable
+//! queue, once for every webhook that wants it, in the commit that takes the note away; and from the queue it is sent
+//! until it is taken, or is a dead letter like any other.
+
+mod deliver;
+pub(crate) mod webhook;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use engine::pipeline::ports::Ledger;
+use engine::pipeline::records::Notice;
+use engine::pipeline::step::{Kind, RecordKey};
+use engine::queues::{self, Message, Transaction};
+use engine::runtime::{Engine, now};
+use engine::session::record_key;
+use rows::time::rfc3339;
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+
+use webhook::Webhook;
+
+/// How often notes are looked for when nothing seems to happen.
+const LOOK_EVERY: Duration = Duration::from_millis(500);
+/// Notes that are taken at once.
+const NOTES_AT_ONCE: usize = 100;
+/// Threads that send; each webhook has one at most, so that its events come in order.
+const SENDING_THREADS_MAX: usize = 8;
+
+/// An event on its way to one webhook.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+struct Delivery {
+    webhook: String,
+    /// The same for every attempt and every webhook: receivers know by it what they have seen.
+    id: String,
+    /// The body as it is sent.
+    payload: String,
+}
+
+/// What sends, until it is dropped.
+pub(super) struct Notifier {
+    stop: Arc<AtomicBool>,
+    threads: Vec<JoinHandle<()>>,
+}
+
+impl Notifier {
+    /// Starts to tell `webhooks`. Without any, notes are taken away: nobody waits for them.
+    pub fn start(engine: &Arc<Engine>, webhooks: &[Webhook]) -> std::io::Result<Self> {
+        let (stop, webhooks): (Arc<AtomicBool>, Arc<[Webhook]>) = (Arc::default(), webhooks.into());
+        let mut threads = Vec::new();
+        let mut spawn = |name: &str, work: Box<dyn FnOnce() + Send>| -> std::io::Result<()> {
+            threads.push(std::thread::Builder::new().name(name.to_owned()).spawn(work)?);
+            Ok(())
+        };
+        let (with, to, until) = (engine.clone(), webhooks.clone(), stop.clone());
+        spawn("millrace-notes", Box::new(move || take_notes(&with, &to, &until)))?;
+        for _ in 0..webhooks.len().min(SENDING_THREADS_MAX) {
+            let (with, to, until) = (engine.clone(), webhooks.clone(), stop.clone());
+            spawn("millrace-hooks", Box::new(move || deliver::run(&with, &to, &until)))?;
+        }
+        Ok(Self { stop, threads })
+    }
+}
+
+impl Drop for Notifier {
+    fn drop(&mut self) {
+        self.stop.store(true, Ordering::SeqCst);
+        for thread in self.threads.drain(..) {
+            let _ = thread.join();
+        }
+    }
+}
+
+/// Moves notes into the queue until told to stop.
+fn take_notes(engine: &Engine, webhooks: &[Webhook], stop: &AtomicBool) {
+    let watcher = engine.live().watch();
+    while !stop.load(Ordering::SeqCst) {
+        // what fails now is there the next time
+        let taken = take_some(engine, webhooks).unwrap_or(0);
+        if taken < NOTES_AT_ONCE {
+            watcher.touched(LOOK_EVERY);
+        }
+    }
+}
+
+fn take_some(engine: &Engine, webhooks: &[Webhook]) -> anyhow::Result<usize> {
+    let notes = engine.ports().page(Kind::Notice, "", None, NOTES_AT_ONCE)?;
+    if notes.is_empty() {
+        return Ok(0);
+    }
+    let queue = engine.queues().queue(&engine.notifications().name)?;
+    for (id, value) in &notes {
+        let key = record_key(&RecordKey { kind: Kind::Notice, id: id.clone() });
+        let mut transaction = Transaction {
+            expects: vec![(key.clone(), Some(value.clone()))],
+            records: vec![(key, None)],
+            ..Transaction::default()
+        };
+        if let Ok(notice) = serde_json::from_slice::<Notice>(value) {
+            let event_id =
+                format!("evt_{}", engine::pipeline::object::digest(&[id, &notice.event, &notice.at.to_string()]));
+            let payload = payload(&notice);
+            for webhook in webhooks.iter().filter(|webhook| webhook.wants(&notice.event)) {
+                let delivery =
+                    Delivery { webhook: webhook.name.clone(), id: event_id.clone(), payload: payload.clone() };
+                let dedup = engine::pipeline::object::digest(&[&webhook.name, &event_id]);
+                let message = Message::of_group(webhook.name.clone(), dedup, serde_json::to_vec(&delivery)?);
+                transaction.sends.push((queue, message));
+            }
+        }
+        match engine.queues().transact(transaction, now()).wait() {
+            // it says something else by now: that is taken the next time
+            Ok(_) | Err(queues::Error::Changed { .. }) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Ok(notes.len())
+}
+
+/// The body of an event: the same for every way by which it is told.
+pub(crate) fn payload(notice: &Notice) -> String {
+    let at = i64::try_from(notice.at).unwrap_or(i64::MAX).saturating_mul(1_000_000);
+    let body = json!({ "type": notice.event, "timestamp": rfc3339(at), "data": notice });
+    body.to_string()
+}

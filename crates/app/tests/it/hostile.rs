@@ -1,0 +1,115 @@
+//! Clients that break off, dawdle and send too much: each is refused or forgotten, and nothing of theirs stays.
+
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::time::{Duration, Instant};
+
+use super::client::{answer, host, request};
+use super::server::Server;
+use super::{run, stderr, stdout};
+
+const BUCKET: &str = "/file-processing-bucket-dev";
+
+/// Files that were begun and not ended.
+fn unfinished(server: &Server) -> usize {
+    std::fs::read_dir(server.path().join("data/objects/tmp")).unwrap().count()
+}
+
+fn wait_until(what: &str, is_so: impl Fn() -> bool) {
+    let end = Instant::now() + Duration::from_secs(30);
+    while !is_so() {
+        assert!(Instant::now() < end, "{what}");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+fn sound(server: &mut Server) {
+    assert!(server.stop().success());
+    let doctor = run(server.path(), &["doctor"]);
+    assert_eq!(doctor.status.code(), Some(0), "{}{}", stdout(&doctor), stderr(&doctor));
+}
+
+#[test]
+fn half_an_upload_leaves_nothing() {
+    let mut server = Server::start(&[]);
+    let piece = vec![b'x'; 1024 * 1024];
+    for pieces in [0, 1, 3] {
+        let mut stream = TcpStream::connect(host(&server.s3)).unwrap();
+        let head = format!("PUT {BUCKET}/half.csv HTTP/1.1\r\nhost: x\r\ncontent-length: {}\r\n\r\n", 8 * piece.len());
+        stream.write_all(head.as_bytes()).unwrap();
+        (0..pieces).for_each(|_| stream.write_all(&piece).unwrap());
+        std::thread::sleep(Duration::from_millis(100));
+        drop(stream);
+    }
+    wait_until("unfinished files go", || unfinished(&server) == 0);
+    let got = request(&server.s3, "GET", &format!("{BUCKET}/half.csv"), &[], b"").unwrap();
+    assert_eq!(got.status, 404, "{}", got.text());
+    // so does one that is under way when the service ends
+    let mut stream = TcpStream::connect(host(&server.s3)).unwrap();
+    let head = format!("PUT {BUCKET}/half.csv HTTP/1.1\r\nhost: x\r\ncontent-length: {}\r\n\r\n", 8 * piece.len());
+    stream.write_all(head.as_bytes()).unwrap();
+    stream.write_all(&piece).unwrap();
+    stream.write_all(&piece).unwrap();
+    wait_until("it has begun", || unfinished(&server) == 1);
+    let before = Instant::now();
+    server.kill();
+    server.restart();
+    assert!(before.elapsed() < Duration::from_secs(20));
+    assert_eq!(unfinished(&server), 0);
+    sound(&mut server);
+}
+
+#[test]
+fn heads_that_are_too_long_or_never_end_are_refused() {
+    let mut server = Server::start(&[]);
+    let long = "x".repeat(100 * 1024);
+    for url in [&server.http, &server.s3] {
+        match request(url, "GET", "/", &[("x-long", &long)], b"") {
+            Ok(answer) => assert_eq!(answer.status, 431, "{}", answer.text()),
+            // it may hang up while the rest is still being sent
+            Err(error) => assert!(error.kind() != std::io::ErrorKind::TimedOut, "{error}"),
+        }
+        let mut garbage = TcpStream::connect(host(url)).unwrap();
+        garbage.write_all(b"\x16\x03\x01 this is no HTTP\r\n\r\n").unwrap();
+        assert_eq!(answer(&mut garbage).map_or(400, |answer| answer.status), 400);
+    }
+    // forty clients that send a head letter by letter hinder nobody, and are sent away
+    let slow: Vec<TcpStream> = (0..40)
+        .map(|_| {
+            let mut stream = TcpStream::connect(host(&server.http)).unwrap();
+            stream.write_all(b"GET /healthz HT").unwrap();
+            stream
+        })
+        .collect();
+    let began = Instant::now();
+    assert_eq!(request(&server.http, "GET", "/healthz", &[], b"").unwrap().status, 200);
+    assert!(began.elapsed() < Duration::from_secs(2));
+    for mut stream in slow {
+        stream.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
+        let mut rest = Vec::new();
+        // an answer or the end, but not for ever
+        let _ = stream.read_to_end(&mut rest);
+    }
+    assert!(began.elapsed() < Duration::from_secs(50), "{:?}", began.elapsed());
+    sound(&mut server);
+}
+
+#[test]
+fn a_client_that_takes_nothing_hinders_nobody() {
+    let mut server = Server::start(&[]);
+    let large = vec![7; 16 * 1024 * 1024];
+    let path = format!("{BUCKET}/large.bin");
+    assert_eq!(request(&server.s3, "PUT", &path, &[], &large).unwrap().status, 200);
+    let stalled: Vec<TcpStream> = (0..600)
+        .map(|_| {
+            let mut stream = TcpStream::connect(host(&server.s3)).unwrap();
+            stream.write_all(format!("GET {path} HTTP/1.1\r\nhost: x\r\n\r\n").as_bytes()).unwrap();
+            stream
+        })
+        .collect();
+    // more of them than the service has threads for work that blocks
+    let got = request(&server.s3, "GET", &path, &[], b"").unwrap();
+    assert!(got.body == large);
+    drop(stalled);
+    sound(&mut server);
+}

@@ -1,0 +1,129 @@
+//! Webhooks, by a receiver that takes, refuses and is away.
+
+use std::fs;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpListener;
+use std::path::Path;
+use std::sync::mpsc::{Receiver, channel};
+use std::time::Duration;
+
+use ring::hmac;
+use serde_json::Value;
+use tempfile::tempdir;
+
+use super::server::Server;
+use super::{run, stderr, stdout};
+
+const CARDS: &str = "transaction_id,timestamp,amount,currency,merchant,status\n\
+    t1,2026-01-05T10:00:00Z,1.50,EUR,Shop,completed\nt2,2026-01-05T11:00:00Z,x,EUR,Shop,completed\n";
+
+/// The secret of the Standard Webhooks specification, as text and as bytes.
+const SECRET: &str = "whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD";
+const SECRET_BYTES: [u8; 24] =
+    [11, 97, 85, 176, 20, 8, 134, 187, 28, 10, 25, 80, 32, 197, 126, 111, 155, 18, 98, 202, 104, 111, 186, 3];
+
+/// What came with one request.
+struct Event {
+    id: String,
+    body: Value,
+}
+
+/// Takes requests: the first few are refused with 500, of all the signature is looked at.
+fn receiver(refusals: usize) -> (String, Receiver<Event>) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}/hook", listener.local_addr().unwrap());
+    let (tell, heard) = channel();
+    std::thread::spawn(move || {
+        for (number, stream) in listener.incoming().enumerate() {
+            let mut stream = stream.unwrap();
+            let mut reader = BufReader::new(stream.try_clone().unwrap());
+            let mut headers = Vec::new();
+            loop {
+                let mut line = String::new();
+                reader.read_line(&mut line).unwrap();
+                if line.trim().is_empty() {
+                    break;
+                }
+                headers.push(line.trim().to_owned());
+            }
+            let header = |name: &str| {
+                let found = headers.iter().find_map(|line| {
+                    let (known, value) = line.split_once(':')?;
+                    known.eq_ignore_ascii_case(name).then(|| value.trim().to_owned())
+                });
+                found.unwrap_or_else(|| panic!("no {name} in {headers:?}"))
+            };
+            let mut body = vec![0; header("content-length").parse().unwrap()];
+            reader.read_exact(&mut body).unwrap();
+            let (id, at) = (header("webhook-id"), header("webhook-timestamp"));
+            let signed = [id.as_bytes(), b".", at.as_bytes(), b".", &body].concat();
+            let key = hmac::Key::new(hmac::HMAC_SHA256, &SECRET_BYTES);
+            let told = header("webhook-signature");
+            assert_eq!(told, format!("v1,{}", base64(hmac::sign(&key, &signed).as_ref())));
+            let status = if number < refusals { "500 No" } else { "204 Taken" };
+            write!(stream, "HTTP/1.1 {status}\r\ncontent-length: 0\r\nconnection: close\r\n\r\n").unwrap();
+            if tell.send(Event { id, body: serde_json::from_slice(&body).unwrap() }).is_err() {
+                return;
+            }
+        }
+    });
+    (url, heard)
+}
+
+fn base64(bytes: &[u8]) -> String {
+    let letters: Vec<char> = ('A'..='Z').chain('a'..='z').chain('0'..='9').chain(['+', '/']).collect();
+    let bits: Vec<u8> = bytes.iter().flat_map(|byte| (0..8).rev().map(move |bit| byte >> bit & 1)).collect();
+    let letter =
+        |six: &[u8]| letters[six.iter().fold(0, |value, bit| value << 1 | usize::from(*bit)) << (6 - six.len())];
+    let mut text: String = bits.chunks(6).map(letter).collect();
+    while text.len() % 4 > 0 {
+        text.push('=');
+    }
+    text
+}
+
+fn settings(folder: &Path, url: &str, events: &str) {
+    let text =
+        format!("[[serve.webhook]]\nname = \"desk\"\nurl = \"{url}\"\nsecret = \"{SECRET}\"\nevents = {events}\n");
+    fs::write(folder.join("millrace.toml"), text).unwrap();
+}
+
+#[test]
+fn a_receiver_that_fails_hears_the_same_event_again() {
+    let (url, heard) = receiver(2);
+    let folder = tempdir().unwrap();
+    settings(folder.path(), &url, "[\"*\"]");
+    let server = Server::start_in(folder, &[]);
+    fs::write(server.path().join("cards.csv"), CARDS).unwrap();
+    let output = run(server.path(), &["run", "cards.csv"]);
+    assert_eq!(output.status.code(), Some(3), "{}", stderr(&output));
+    let events: Vec<Event> = (0..3).map(|_| heard.recv_timeout(Duration::from_secs(60)).unwrap()).collect();
+    assert!(events.iter().all(|event| event.id == events[0].id), "every attempt has the same id");
+    let body = &events[2].body;
+    assert_eq!((&body["type"], &body["data"]["fileId"]), (&"file.completed_with_rejects".into(), &"cards.csv".into()));
+    assert_eq!(body["data"]["rows"], serde_json::json!([2, 1, 1, 0]));
+    assert!(heard.recv_timeout(Duration::from_millis(1500)).is_err(), "what was taken comes once");
+}
+
+#[test]
+fn webhooks_are_tried_and_what_is_wrong_with_them_is_told() {
+    let (url, heard) = receiver(0);
+    let folder = tempdir().unwrap();
+    settings(folder.path(), &url, "[\"alarm.*\"]");
+    let listed = run(folder.path(), &["webhooks", "list"]);
+    assert!(stdout(&listed).contains(&format!("desk     {url}  alarm.*")), "{}", stdout(&listed));
+    let tried = run(folder.path(), &["webhooks", "test"]);
+    assert_eq!(tried.status.code(), Some(0), "{}", stderr(&tried));
+    assert_eq!(stdout(&tried), "desk: taken, answered 204\n");
+    assert_eq!(heard.recv().unwrap().body["type"], "test");
+    let unknown = run(folder.path(), &["webhooks", "test", "other"]);
+    assert!(stderr(&unknown).contains("there is no webhook `other`") && stderr(&unknown).contains("desk"));
+
+    settings(folder.path(), "http://127.0.0.1:1/", "[\"*\"]");
+    let away = run(folder.path(), &["webhooks", "test", "--json"]);
+    assert_eq!(away.status.code(), Some(1));
+    assert!(stdout(&away).contains("\"taken\":false"), "{}", stdout(&away));
+    settings(folder.path(), "desk", "[\"*\"]");
+    let wrong = run(folder.path(), &["serve"]);
+    assert!(stderr(&wrong).contains("webhook `desk`: `desk` is no address"), "{}", stderr(&wrong));
+}
