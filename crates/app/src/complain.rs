@@ -16,6 +16,11 @@ impl Hint {
     pub(crate) fn new(message: impl Into<String>, hint: impl Into<String>) -> Self {
         Self { message: message.into(), hint: hint.into() }
     }
+
+    /// What is wrong, and what to do.
+    pub(crate) fn into_parts(self) -> (String, String) {
+        (self.message, self.hint)
+    }
 }
 
 impl From<rows::Refusal> for Hint {

@@ -3,20 +3,20 @@
 //! One process at a time has a data folder. While it has, it answers others through a door in the folder, so every command
 //! works whether or not a `run` is at it.
 
-mod aggregates;
+pub(crate) mod aggregates;
 pub(crate) mod config;
 mod dead_letters;
 mod doctor;
 mod door;
-mod errors;
-mod files;
+pub(crate) mod errors;
+pub(crate) mod files;
 pub(crate) mod keys;
 mod rejects;
-mod replay;
+pub(crate) mod replay;
 mod run;
 pub(crate) mod status;
 pub(crate) mod times;
-mod transactions;
+pub(crate) mod transactions;
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -40,7 +40,7 @@ pub(crate) enum Ask {
     /// Take files through the whole pipeline: validated, added up, and every row accounted for.
     Run(run::Arguments),
     /// Serve an HTTP API and an S3 door, and work on what comes in.
-    Serve(crate::serve::Arguments),
+    Serve(Box<crate::serve::Arguments>),
     /// Show what became of a file.
     Status(status::Arguments),
     /// List files, the newest first.

@@ -7,6 +7,7 @@ mod access;
 mod alarms;
 mod encoding;
 mod http;
+mod intake;
 mod listen;
 mod log;
 mod metrics;
@@ -96,6 +97,7 @@ async fn serve(service: &Arc<Service>, out: &mut Out<'_>) -> Result<()> {
     let settings = &service.settings;
     let tls = settings.tls.as_ref().map(listen::tls).transpose()?;
     let stop = Stop::on_signal()?;
+    service.ends_by(&stop);
     let http = Door::open("http", settings.http, tls.clone()).await?;
     let s3 = Door::open("s3", settings.s3, tls).await?;
     let scheme = if settings.tls.is_some() { "https" } else { "http" };

@@ -9,8 +9,8 @@ use crate::handle::Error;
 use crate::message::{Message, MessageId};
 use crate::object::ReceiptId;
 use crate::ports::{Commit, Committed, Ledger, Revision};
-use crate::receipt::Receipt;
-use crate::records;
+use crate::receipt::{Outcome, Receipt};
+use crate::records::{self, Contribution, Notice};
 use crate::step::{RecordKey, Step, Write};
 
 /// A step in the making.
@@ -21,11 +21,14 @@ pub(crate) struct Draft<'a> {
     seen: BTreeMap<RecordKey, Revision>,
     writes: BTreeMap<RecordKey, Option<Vec<u8>>>,
     sends: Vec<Message>,
+    /// How the files that were loaded had ended.
+    outcomes: BTreeMap<ReceiptId, Outcome>,
 }
 
 impl<'a> Draft<'a> {
     pub fn new(ledger: &'a dyn Ledger) -> Self {
-        Self { ledger, expects: BTreeMap::new(), seen: BTreeMap::new(), writes: BTreeMap::new(), sends: Vec::new() }
+        let (expects, seen, writes, outcomes) = Default::default();
+        Self { ledger, expects, seen, writes, sends: Vec::new(), outcomes }
     }
 
     pub fn ledger(&self) -> &'a dyn Ledger {
@@ -68,7 +71,8 @@ impl<'a> Draft<'a> {
 
     /// As [`Draft::peek`], a receipt.
     pub fn peek_receipt(&mut self, id: &ReceiptId) -> Result<Receipt, Error> {
-        self.peek(&records::receipt(id))?.ok_or_else(|| Error::NoReceipt(id.clone()))
+        let receipt: Option<Receipt> = self.peek(&records::receipt(id))?;
+        self.remembered(receipt, id)
     }
 
     /// As [`Draft::hold`], a receipt.
@@ -78,7 +82,14 @@ impl<'a> Draft<'a> {
 
     /// The receipt of a file, which there must be: it is written when the file arrives.
     pub fn receipt(&mut self, id: &ReceiptId) -> Result<Receipt, Error> {
-        self.load(&records::receipt(id))?.ok_or_else(|| Error::NoReceipt(id.clone()))
+        let receipt: Option<Receipt> = self.load(&records::receipt(id))?;
+        self.remembered(receipt, id)
+    }
+
+    fn remembered(&mut self, receipt: Option<Receipt>, id: &ReceiptId) -> Result<Receipt, Error> {
+        let receipt = receipt.ok_or_else(|| Error::NoReceipt(id.clone()))?;
+        self.outcomes.entry(id.clone()).or_insert_with(|| receipt.outcome());
+        Ok(receipt)
     }
 
     pub fn put<T: Serialize>(&mut self, key: RecordKey, value: &T) {
@@ -91,10 +102,36 @@ impl<'a> Draft<'a> {
         self.writes.insert(key, Some(text.as_bytes().to_vec()));
     }
 
-    /// Writes a receipt, unless what it says does not add up (invariants 1 and 5).
+    /// Writes a receipt, unless what it says does not add up (invariants 1 and 5). A file that has come to another end
+    /// than it had is told of, by the same commit.
     pub fn put_receipt(&mut self, receipt: &Receipt) -> Result<(), Error> {
         receipt.adds_up().map_err(Error::Unaccounted)?;
-        self.put(records::receipt(&receipt.id()), receipt);
+        let (id, outcome) = (receipt.id(), receipt.outcome());
+        let before = self.outcomes.get(&id).copied().unwrap_or(Outcome::InProgress);
+        let key = records::notice(&id, receipt.generation());
+        match Notice::of(receipt).filter(|_| outcome != before) {
+            Some(notice) => self.put(key, &notice),
+            // it was written down by this draft, which has thought better of it
+            None => drop(self.writes.remove(&key)),
+        }
+        if before.counts() && outcome == Outcome::Superseded {
+            self.tell_restated(receipt)?;
+        }
+        self.put(records::receipt(&id), receipt);
+        Ok(())
+    }
+
+    /// Windows that a file had added to are told anew, because another took its place.
+    fn tell_restated(&mut self, receipt: &Receipt) -> Result<(), Error> {
+        let arrival = receipt.arrival();
+        let contribution = records::contribution(&arrival.feed, &arrival.order());
+        let counted = self.ledger.load(&contribution)?.value;
+        let counted: Option<Contribution> = counted.map(|value| read(&contribution, &value)).transpose()?;
+        if let (Some(Contribution { summary, .. }), Some(notice)) = (counted, Notice::of(receipt)) {
+            let window = Some([summary.from, summary.to].map(rows::time::rfc3339));
+            let notice = Notice { event: "window.restated".to_owned(), window, ..notice };
+            self.put(records::restated(&receipt.id(), receipt.generation()), &notice);
+        }
         Ok(())
     }
 

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use crate::Millis;
 use crate::message::Feed;
 use crate::object::{ObjectVersion, Order, ReceiptId};
-use crate::receipt::Other;
+use crate::receipt::{Other, Outcome, Receipt};
 use crate::step::{Kind, RecordKey};
 use rows::contribution::Summary;
 
@@ -33,22 +33,79 @@ pub struct Contribution {
     pub replayed_at: Vec<Millis>,
 }
 
-/// What is to be told to those who wait for a file.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+/// What is to be told to those who wait for a file, or watch.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Notice {
     /// What happened: `file.completed` and the like.
     pub event: String,
     /// The file.
-    pub receipt_id: ReceiptId,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub receipt_id: Option<ReceiptId>,
     /// Its key.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
     pub file_id: String,
-    /// Its feed.
-    pub feed: Feed,
+    /// Its bucket.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub bucket_name: String,
+    /// Its version.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub version_id: String,
+    /// Its trace.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub trace_id: String,
+    /// The feed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub feed: Option<Feed>,
     /// When.
     pub at: Millis,
     /// Rows read, good, rejected and duplicate.
+    #[serde(default)]
     pub rows: [u64; 4],
+    /// From when to when, of windows that are told anew.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub window: Option<[String; 2]>,
+    /// More, in words.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub detail: String,
+}
+
+impl Notice {
+    /// What is to be told of a file; nothing while it is under way.
+    pub fn of(receipt: &Receipt) -> Option<Self> {
+        let event = match receipt.outcome() {
+            Outcome::InProgress => return None,
+            Outcome::Completed => "file.completed",
+            Outcome::CompletedWithRejects => "file.completed_with_rejects",
+            Outcome::Rejected => "file.rejected",
+            Outcome::Failed => "file.failed",
+            Outcome::Duplicate => "file.duplicate",
+            Outcome::Superseded => "file.superseded",
+        };
+        let counts = receipt.account().map(|account| account.counts.clone()).unwrap_or_default();
+        let arrival = receipt.arrival();
+        Some(Self {
+            event: event.to_owned(),
+            receipt_id: Some(receipt.id()),
+            file_id: arrival.object.key.clone(),
+            bucket_name: arrival.object.bucket.clone(),
+            version_id: arrival.object.version.clone(),
+            trace_id: arrival.trace.clone(),
+            feed: Some(arrival.feed.clone()),
+            at: receipt.updated_at(),
+            rows: [counts.rows, counts.good, counts.rejected, counts.duplicate],
+            window: None,
+            detail: String::new(),
+        })
+    }
+
+    /// What is to be told of something else than a file.
+    pub fn about(event: impl Into<String>, at: Millis, detail: impl Into<String>) -> Self {
+        let (event, detail) = (event.into(), detail.into());
+        let [file_id, bucket_name, version_id, trace_id] = Default::default();
+        let (receipt_id, feed, rows, window) = (None, None, [0; 4], None);
+        Self { event, receipt_id, file_id, bucket_name, version_id, trace_id, feed, at, rows, window, detail }
+    }
 }
 
 fn key(kind: Kind, parts: &[&str]) -> RecordKey {
@@ -144,6 +201,21 @@ pub fn window(feed: &Feed, symbol: &str, start: i64) -> RecordKey {
 /// A [`Notice`].
 pub fn notice(id: &ReceiptId, generation: u32) -> RecordKey {
     key(Kind::Notice, &[id.as_str(), &generation.to_string()])
+}
+
+/// A [`Notice`] that windows are told anew because a file was replaced.
+pub fn restated(id: &ReceiptId, generation: u32) -> RecordKey {
+    key(Kind::Notice, &[id.as_str(), &generation.to_string(), "restated"])
+}
+
+/// A [`Notice`] that a window of `market` was told anew.
+pub fn window_restated(feed: &Feed, symbol: &str, start: i64) -> RecordKey {
+    key(Kind::Notice, &["window", feed.as_str(), symbol, &sortable(start)])
+}
+
+/// A [`Notice`] about something else, by a name that is its own.
+pub fn notice_about(what: &str, which: &str) -> RecordKey {
+    key(Kind::Notice, &["about", what, which])
 }
 
 /// An instant as text that compares as it does.

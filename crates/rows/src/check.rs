@@ -29,12 +29,15 @@ use crate::{Error, Refusal, Result, good};
 use members::Written;
 
 pub use crate::fold::{BarLine, MakeScratch, TotalKey, TotalLine};
+pub(crate) use json_part::{JsonParser, extract};
 pub(crate) use piece::{Cut, Parse, Piece};
 
 /// What to check a file against, and what to make of it.
 pub struct Options<'a> {
     /// The contract; without one the header decides between the built-in ones.
     pub contract: Option<&'a Contract>,
+    /// Without a contract: what stands in for `trades`, for files that have no bars.
+    pub trades: Option<&'a Contract>,
     /// Make bars of this length.
     pub interval: Option<Interval>,
     /// Make totals.
@@ -63,6 +66,7 @@ impl Default for Options<'_> {
         let memory = crate::limits::MEMORY_BYTES_DEFAULT;
         Self {
             contract: None,
+            trades: None,
             interval: None,
             totals: false,
             threads: 1,
@@ -269,8 +273,14 @@ impl<'a> Session<'a, '_> {
     fn contract(&self, columns: &[String]) -> Result<Cow<'a, Contract>> {
         match (self.options.contract, &self.state) {
             (Some(contract), _) => Ok(Cow::Borrowed(contract)),
-            (None, Some(state)) => choose::by_name(&state.plan.contract),
-            (None, None) => choose::by_columns(columns),
+            (None, Some(state)) => match self.options.trades.filter(|trades| trades.name == state.plan.contract) {
+                Some(trades) => Ok(Cow::Borrowed(trades)),
+                None => choose::by_name(&state.plan.contract),
+            },
+            (None, None) => match self.options.trades.filter(|_| !choose::is_of_bars(columns)) {
+                Some(trades) => Ok(Cow::Borrowed(trades)),
+                None => choose::by_columns(columns),
+            },
         }
     }
 

@@ -35,6 +35,11 @@ pub(crate) fn by_columns(columns: &[String]) -> Result<Cow<'static, Contract>> {
     }
 }
 
+/// Whether the columns are those of bars: trades have no such prices.
+pub(crate) fn is_of_bars(columns: &[String]) -> bool {
+    ["open", "high", "low", "close"].iter().any(|price| columns.iter().any(|column| column == price))
+}
+
 fn missing(contract: &Contract, columns: &[String]) -> Vec<String> {
     let has = |at: &At| matches!(at, At::Name(name) if columns.contains(name));
     let required = contract.kind.required().iter().filter_map(|name| contract.columns.get(*name));

@@ -194,7 +194,8 @@ pub struct Column {
     /// A column by name or 0-based position, a JSON path, or a list of them joined with one space.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub from: Option<From>,
-    /// The same value for every row.
+    /// The same value for every row; of an optional column, the value where the file lacks it. As the time of such a column,
+    /// `arrival` stands for when the file came.
     #[serde(rename = "const", skip_serializing_if = "Option::is_none")]
     pub constant: Option<String>,
     /// The id is made from the physical line: `L17`.
@@ -239,7 +240,7 @@ pub struct Column {
     /// amount: counted negative in rows where another column has this value.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub negative_when: Option<NegativeWhen>,
-    /// timestamp: `iso` (default), `epoch`, `since_midnight`, `hours_since`, or a pattern such as `%d.%m.%Y`.
+    /// timestamp: `iso` (default), `epoch`, `iso_or_epoch`, `since_midnight`, `hours_since`, or a pattern such as `%d.%m.%Y`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub format: Option<String>,
     /// timestamp: `s`, `ms`, `us` or `ns`.
@@ -347,6 +348,13 @@ pub enum Order {
     Position,
 }
 
+impl Column {
+    /// Whether its value is the time of arrival where the file lacks the column.
+    pub(crate) fn is_of_arrival(&self) -> bool {
+        self.optional == Some(true) && self.constant.as_deref() == Some("arrival")
+    }
+}
+
 fn one() -> u32 {
     1
 }
@@ -355,6 +363,15 @@ impl Contract {
     /// Reads a contract; `extends` is resolved among the built-in ones.
     pub fn parse(text: &str) -> Result<Contract, Refusal> {
         merge::resolve(text, 0)
+    }
+
+    /// The contract for a file that came at this instant, in nanoseconds: a time that it may lack is that one.
+    pub fn came_at(&self, nanoseconds: i64) -> Contract {
+        let mut contract = self.clone();
+        if let Some(time) = contract.columns.get_mut("timestamp").filter(|time| time.is_of_arrival()) {
+            time.constant = Some(crate::time::rfc3339(nanoseconds));
+        }
+        contract
     }
 
     /// The contract as TOML that `parse` reads back to the same contract.

@@ -24,6 +24,7 @@ pub mod pack;
 mod parallel;
 pub mod plan;
 pub mod reason;
+pub mod records;
 pub mod report;
 mod row;
 pub mod runs;

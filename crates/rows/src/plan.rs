@@ -203,6 +203,7 @@ impl Plan {
         };
         match time.reading.format {
             Format::Iso { space, .. } => IsoCache::new(space, time.reading.naive_zone.clone()),
+            Format::IsoOrEpoch(_) => IsoCache::new(false, time.reading.naive_zone.clone()),
             _ => IsoCache::default(),
         }
     }

@@ -41,6 +41,8 @@ pub enum Format {
     },
     /// A count since 1970 in UTC, which may be negative or have a fraction.
     Epoch(Unit),
+    /// One of the two: what has digits and nothing else but a sign or a point is a count.
+    IsoOrEpoch(Unit),
     /// As a pattern says.
     Pattern(Pattern),
     /// A count since the midnight of a day that the file does not tell.
@@ -84,7 +86,7 @@ impl Reading {
     /// Whether times are written as ISO 8601, so that [`IsoCache::quick`] may be asked first.
     #[inline]
     pub fn is_iso(&self) -> bool {
-        matches!(self.format, Format::Iso { .. })
+        matches!(self.format, Format::Iso { .. } | Format::IsoOrEpoch(_))
     }
 
     /// The instant that `text` stands for.
@@ -95,6 +97,10 @@ impl Reading {
         match &self.format {
             Format::Iso { space, date_only } => iso::parse(text, *space, *date_only, self.naive_zone.as_ref()),
             Format::Epoch(unit) => count::epoch(text, *unit),
+            Format::IsoOrEpoch(unit) if text.iter().all(|byte| matches!(byte, b'0'..=b'9' | b'.' | b'-')) => {
+                count::epoch(text, *unit)
+            }
+            Format::IsoOrEpoch(_) => iso::parse(text, false, false, self.naive_zone.as_ref()),
             Format::Pattern(pattern) => pattern.parse(text, self.naive_zone.as_ref()),
             Format::SinceMidnight { unit, midnight } => count::since(text, *unit, *midnight),
             Format::HoursSince { origin } => count::hours_since(text, *origin),

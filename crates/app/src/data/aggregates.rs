@@ -71,18 +71,23 @@ pub(crate) struct Totals {
 }
 
 /// The feed of a name.
-pub(super) fn feed<'e>(engine: &'e Engine, name: &str) -> Result<&'e Declared> {
+pub(crate) fn feed<'e>(engine: &'e Engine, name: &str) -> Result<&'e Declared> {
     engine.pipeline().feeds.named(name).ok_or_else(|| {
         let known: Vec<&str> = engine.pipeline().feeds.iter().map(|feed| feed.name.as_str()).collect();
         Hint::new(format!("there is no feed `{name}`"), format!("declared are: {}", known.join(", "))).into()
     })
 }
 
+/// The cells of a bar.
+pub(crate) const BAR: &str = "symbol,start,open,high,low,close,volume,trades,notional,vwap,made_of,state,revision";
+/// The cells of a total.
+pub(crate) const TOTAL: &str = "currency,status,merchant,day,count,sum,min,max,state,revision";
+
 pub(super) fn bars(arguments: &Bars, engine: &Engine, out: &mut Out<'_>) -> Result<ExitCode> {
     let name = arguments.symbol.as_ref().map(|symbol| symbol.clone().into_bytes());
     let filter = Filter { name, from: arguments.from, to: arguments.to, currency: None, status: None };
-    let heading = "symbol,start,open,high,low,close,volume,trades,notional,vwap,made_of,state,revision";
-    let what = Asked { feed: &arguments.feed, interval: arguments.interval, filter, json: arguments.json, heading };
+    let interval = arguments.interval;
+    let what = Asked { feed: &arguments.feed, interval, filter, json: arguments.json, heading: BAR };
     print(&what, engine, out)
 }
 
@@ -90,42 +95,54 @@ pub(super) fn totals(arguments: &Totals, engine: &Engine, out: &mut Out<'_>) -> 
     let Totals { merchant, currency, status, from, to, .. } = arguments;
     let name = merchant.as_ref().map(|merchant| merchant.clone().into_bytes());
     let filter = Filter { name, from: *from, to: *to, currency: currency.clone(), status: status.clone() };
-    let heading = "currency,status,merchant,day,count,sum,min,max,state,revision";
-    let what = Asked { feed: &arguments.feed, interval: None, filter, json: arguments.json, heading };
+    let what = Asked { feed: &arguments.feed, interval: None, filter, json: arguments.json, heading: TOTAL };
     print(&what, engine, out)
 }
 
-struct Asked<'a> {
-    feed: &'a str,
-    interval: Option<Interval>,
-    filter: Filter,
-    json: bool,
-    heading: &'static str,
+/// Which bars or totals, and how they are written.
+pub(crate) struct Asked<'a> {
+    pub feed: &'a str,
+    pub interval: Option<Interval>,
+    pub filter: Filter,
+    pub json: bool,
+    pub heading: &'static str,
 }
 
 fn print(asked: &Asked<'_>, engine: &Engine, out: &mut Out<'_>) -> Result<ExitCode> {
-    let ports = engine.ports();
-    let at = At { objects: &ports, ledger: &ports, now: runtime::now() };
-    let feed = feed(engine, asked.feed)?;
     if !asked.json {
+        feed(engine, asked.feed)?;
         writeln!(out.data, "{}", asked.heading)?;
     }
     let mut written = Ok(());
+    each(asked, engine, |_, line| {
+        line.push(b'\n');
+        written = out.data.write_all(line);
+        if written.is_ok() { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+    })?;
+    written?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Gives each, and how it is written, until `take` breaks off.
+pub(crate) fn each(
+    asked: &Asked<'_>,
+    engine: &Engine,
+    mut take: impl FnMut(&Aggregate<'_>, &mut Vec<u8>) -> ControlFlow<()>,
+) -> Result<()> {
+    let ports = engine.ports();
+    let at = At { objects: &ports, ledger: &ports, now: runtime::now() };
+    let feed = feed(engine, asked.feed)?;
     let mut line = Vec::new();
-    let each = |aggregate: Aggregate<'_>| {
+    let write = |aggregate: Aggregate<'_>| {
         line.clear();
         if asked.json {
             write_json(asked.heading, &aggregate, &mut line)
         } else {
             write_csv(&aggregate, &mut line)
         }
-        line.push(b'\n');
-        written = out.data.write_all(&line);
-        if written.is_ok() { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+        take(&aggregate, &mut line)
     };
-    query::aggregates(at, feed, asked.interval, &asked.filter, each).map_err(errors::refused)?;
-    written?;
-    Ok(ExitCode::SUCCESS)
+    query::aggregates(at, feed, asked.interval, &asked.filter, write).map_err(errors::refused)
 }
 
 fn state(state: State) -> &'static str {

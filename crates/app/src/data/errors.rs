@@ -20,7 +20,7 @@ pub(crate) fn hint(error: &anyhow::Error) -> Option<&'static str> {
 }
 
 /// A question that was refused, with what to ask instead.
-pub(super) fn refused(refused: Refused) -> anyhow::Error {
+pub(crate) fn refused(refused: Refused) -> anyhow::Error {
     match refused {
         Refused::Question { what, hint } => Hint::new(what, hint).into(),
         Refused::Error(error) => error.into(),

@@ -13,7 +13,7 @@ pub(crate) fn instant(text: &str) -> Result<i64, String> {
 }
 
 /// Days since 1970.
-pub(super) fn day(text: &str) -> Result<i64, String> {
+pub(crate) fn day(text: &str) -> Result<i64, String> {
     instant(text).map(|at| at.div_euclid(DAY_NS))
 }
 

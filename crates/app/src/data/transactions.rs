@@ -60,7 +60,7 @@ pub(super) fn run(arguments: &Arguments, engine: &Engine, out: &mut Out<'_>) -> 
         to: *to,
     };
     if !arguments.json {
-        writeln!(out.data, "transaction_id,timestamp,amount,currency,merchant,status,line,receipt")?;
+        writeln!(out.data, "{HEADING}")?;
     }
     let (mut given, mut is_cut, mut written) = (0, false, Ok(()));
     let each = |transaction: Transaction| {
@@ -80,7 +80,11 @@ pub(super) fn run(arguments: &Arguments, engine: &Engine, out: &mut Out<'_>) -> 
     Ok(ExitCode::SUCCESS)
 }
 
-fn write(transaction: &Transaction, json: bool, to: &mut dyn Write) -> Result<()> {
+/// The cells of a transaction.
+pub(crate) const HEADING: &str = "transaction_id,timestamp,amount,currency,merchant,status,line,receipt";
+
+/// Writes one, with its line end.
+pub(crate) fn write(transaction: &Transaction, json: bool, to: &mut dyn Write) -> Result<()> {
     if json {
         return Ok(writeln!(to, "{}", serde_json::to_string(transaction)?)?);
     }

@@ -38,6 +38,16 @@ impl Caller {
         self.partner.as_ref().map(|partner| format!("{partner}/"))
     }
 
+    /// What the keys of files begin with of which a caller may know among those that begin so; none when there are no such.
+    pub fn within(&self, wanted: Option<String>) -> Option<Option<String>> {
+        let Some(own) = self.prefix() else { return Some(wanted) };
+        match wanted {
+            Some(wanted) if wanted.starts_with(&own) => Some(Some(wanted)),
+            Some(wanted) if !own.starts_with(&wanted) => None,
+            _ => Some(Some(own)),
+        }
+    }
+
     /// Whether the caller may know of the object of a key. What may not be known of is answered as if it were not there.
     pub fn may_see(&self, object_key: &str) -> bool {
         self.prefix().is_none_or(|prefix| object_key.starts_with(&prefix))
@@ -154,8 +164,18 @@ pub(in crate::serve) enum For {
 }
 
 /// What is about everybody's files, or about the service itself.
-const ADMIN_PATHS: [&str; 9] =
-    ["/dead-letters", "/replay", "/keys", "/alarms", "/metrics", "/bars", "/totals", "/transactions", "/events"];
+const ADMIN_PATHS: [&str; 10] = [
+    "/dead-letters",
+    "/replay",
+    "/keys",
+    "/alarms",
+    "/metrics",
+    "/bars",
+    "/totals",
+    "/transactions",
+    "/events",
+    "/tick",
+];
 
 impl For {
     /// Who may call a path.

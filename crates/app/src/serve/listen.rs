@@ -59,10 +59,22 @@ impl Stop {
         Ok(Self(heard))
     }
 
+    /// One that is never told.
+    pub fn never() -> Self {
+        Self(watch::channel(false).1)
+    }
+
+    /// Whether it was told.
+    pub fn is_told(&self) -> bool {
+        *self.0.borrow()
+    }
+
     /// Waits until told.
     pub async fn told(&self) {
         let mut heard = self.0.clone();
-        let _ = heard.wait_for(|told| *told).await;
+        if heard.wait_for(|told| *told).await.is_err() {
+            std::future::pending::<()>().await;
+        }
     }
 }
 

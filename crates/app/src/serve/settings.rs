@@ -9,6 +9,7 @@ use std::str::FromStr;
 
 use anyhow::Result;
 use clap::{Args, ValueEnum};
+use engine::limits::OBJECT_BYTES_MAX;
 use engine::pipeline::preset::Preset;
 use engine::pipeline::topology::Topology;
 use serde::{Deserialize, Serialize};
@@ -18,6 +19,11 @@ use crate::complain::Hint;
 use numbers::{WrittenAlarms, WrittenLimits};
 
 pub(in crate::serve) use numbers::{Alarms, Limits};
+
+/// Bytes of a request to `POST /ingest`, unless the settings say otherwise: it is held in memory.
+const INGEST_BYTES_MAX: usize = 8 * 1024 * 1024;
+/// Records of one.
+const INGEST_RECORDS_MAX: usize = 100_000;
 
 /// `[serve]` as it is written.
 #[derive(Debug, Clone, Default, Deserialize)]
@@ -36,6 +42,9 @@ pub(crate) struct Written {
     limits: WrittenLimits,
     #[serde(default)]
     alarms: WrittenAlarms,
+    upload_bytes_max: Option<u64>,
+    ingest_bytes_max: Option<usize>,
+    ingest_records_max: Option<usize>,
     /// Who wants to hear of files.
     #[serde(default)]
     pub(crate) webhook: Vec<webhook::Written>,
@@ -84,6 +93,15 @@ pub(crate) struct Flags {
     /// Where traces go: a collector that takes OTLP by HTTP.
     #[arg(long, value_name = "http://HOST:PORT", env = "MILLRACE_OTLP", hide_short_help = true)]
     otlp: Option<Collector>,
+    /// Bytes of a file through `POST /upload`.
+    #[arg(long, value_name = "BYTES", env = "MILLRACE_UPLOAD_BYTES_MAX", hide_short_help = true)]
+    upload_bytes_max: Option<u64>,
+    /// Bytes of a request to `POST /ingest`: it is held in memory.
+    #[arg(long, value_name = "BYTES", env = "MILLRACE_INGEST_BYTES_MAX", hide_short_help = true)]
+    ingest_bytes_max: Option<usize>,
+    /// Records of one.
+    #[arg(long, value_name = "N", env = "MILLRACE_INGEST_RECORDS_MAX", hide_short_help = true)]
+    ingest_records_max: Option<usize>,
     #[command(flatten)]
     limits: WrittenLimits,
     #[command(flatten)]
@@ -155,6 +173,12 @@ pub(super) struct Settings {
     pub limits: Limits,
     pub alarms: Alarms,
     pub webhooks: Vec<Webhook>,
+    /// Bytes of a file through `POST /upload`.
+    pub upload_bytes_max: u64,
+    /// Bytes of a request to `POST /ingest`.
+    pub ingest_bytes_max: usize,
+    /// Records of one.
+    pub ingest_records_max: usize,
 }
 
 impl Settings {
@@ -174,6 +198,9 @@ impl Settings {
             otlp: flags.otlp.clone().or(written.otlp),
             limits: Limits::new(&flags.limits, &written.limits),
             alarms: Alarms::new(&flags.alarms, &written.alarms),
+            upload_bytes_max: flags.upload_bytes_max.or(written.upload_bytes_max).unwrap_or(OBJECT_BYTES_MAX),
+            ingest_bytes_max: flags.ingest_bytes_max.or(written.ingest_bytes_max).unwrap_or(INGEST_BYTES_MAX),
+            ingest_records_max: flags.ingest_records_max.or(written.ingest_records_max).unwrap_or(INGEST_RECORDS_MAX),
         })
     }
 
@@ -201,6 +228,11 @@ impl Settings {
             format!("access = {}", if self.access == Access::None { "\"none\"" } else { "\"keys\"" }),
             format!("cors = [{}]", self.cors.iter().map(|origin| quoted(origin)).collect::<Vec<_>>().join(", ")),
         ];
+        lines.extend([
+            format!("upload_bytes_max = {}", self.upload_bytes_max),
+            format!("ingest_bytes_max = {}", self.ingest_bytes_max),
+            format!("ingest_records_max = {}", self.ingest_records_max),
+        ]);
         lines.push(format!("log = \"{}\"", self.log.word()));
         lines.push(format!("log_days = {}", self.log_days));
         // what is not set is shown as it would be

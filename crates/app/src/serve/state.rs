@@ -1,20 +1,24 @@
 //! What all requests share.
 
+use std::collections::BTreeMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Instant;
 
 use anyhow::Result;
+use engine::pipeline::feed::Declared;
 use engine::pipeline::preset::Preset;
 use engine::pipeline::topology::Topology;
 use engine::runtime::Engine;
-
+use rows::records::Checker;
 use tokio::sync::RwLock;
 
 use super::access::Keys;
 use super::access::limits::Limits;
 use super::access::quota::Quotas;
 use super::alarms::Alarms;
+use super::http::Events;
+use super::listen::Stop;
 use super::log::Log;
 use super::metrics::{Metrics, Request};
 use super::otlp::Traces;
@@ -25,6 +29,11 @@ pub(super) struct Service {
     pub engine: Arc<Engine>,
     pub settings: Settings,
     pub locks: Locks,
+    /// Who hears of files.
+    pub events: Events,
+    /// What checks single records, by the names of the feeds that take them.
+    pub checkers: BTreeMap<String, Checker>,
+    stop: OnceLock<Stop>,
     pub keys: Keys,
     pub limits: Limits,
     pub quotas: Quotas,
@@ -44,7 +53,12 @@ impl Service {
         keys.check()?;
         let metrics: Arc<Metrics> = Arc::default();
         let folder = engine.folder().with_file_name("logs");
+        let of_market = engine.pipeline().feeds.iter().filter(|feed| feed.preset == Preset::Market);
+        let checker = |feed: &Declared| (feed.name.as_str().to_owned(), Checker::new(feed.contract.as_ref()));
         Ok(Self {
+            checkers: of_market.map(checker).collect(),
+            events: Events::default(),
+            stop: OnceLock::new(),
             keys,
             limits: Limits::new(&settings.limits),
             quotas: Quotas::new(engine.clone(), settings.limits.uploads_per_day)?,
@@ -63,6 +77,16 @@ impl Service {
     pub fn observed(&self, request: &Request<'_>) {
         self.metrics.request(request);
         self.log.request(request, engine::runtime::now());
+    }
+
+    /// By this it hears that it is to end.
+    pub fn ends_by(&self, stop: &Stop) {
+        let _ = self.stop.set(stop.clone());
+    }
+
+    /// Tells when it ends; nothing is told before it has begun.
+    pub fn stopping(&self) -> Stop {
+        self.stop.get().cloned().unwrap_or_else(Stop::never)
     }
 
     /// The bucket of a preset.

@@ -219,6 +219,32 @@ fn partners_see_and_write_what_is_theirs() {
         let answer = api(&acme, foreign);
         assert_eq!((answer.status, answer.code().as_str()), (404, "no_such_file"), "{foreign}");
     }
+    let keys = |key: &Value, path: &str| -> Vec<String> {
+        let files = api(key, path).json()["files"].as_array().unwrap().clone();
+        files.iter().map(|file| text(file, "fileId").to_owned()).collect()
+    };
+    assert_eq!(keys(&admin, "/files"), ["acme/day.csv", "bolt/day.csv"]);
+    for (path, seen) in
+        [("/files", 1), ("/files?prefix=ac", 1), ("/files?prefix=acme%2Fd", 1), ("/files?prefix=bolt%2F", 0)]
+    {
+        assert_eq!(keys(&acme, path), ["acme/day.csv"][..seen], "{path}");
+    }
+    assert_eq!(api(&acme, &format!("/files/{receipt}")).code(), "no_such_file");
+    assert_eq!(api(&acme, "/files/bolt%2Fday.csv/rejects").code(), "no_such_file");
+    assert_eq!(api(&acme, "/files/acme%2Fday.csv/rejects").status, 204);
+    let upload = |path| {
+        let headers = [("X-Api-Key", text(&acme, "apiKey")), ("Content-Type", "text/csv")];
+        send(&server.http, &Request { method: "POST", path, headers: &headers, body: "x" })
+    };
+    assert_eq!(upload("/upload?key=bolt%2Fx.csv").code(), "foreign_key");
+    assert_eq!(upload("/upload?key=acme%2Fx.csv").status, 202);
+    let ingest = Request { method: "POST", path: "/ingest", body: "{}", ..Request::default() };
+    let refused = signer(&acme, "execute-api").send(&server.http, &ingest);
+    assert_eq!(
+        (refused.code().as_str(), refused.body.contains("transactions")),
+        ("no_such_feed", false),
+        "{refused:?}"
+    );
     for path in ["/metrics", "/alarms", "/dead-letters", "/replay", "/bars", "/totals", "/transactions", "/keys"] {
         assert_eq!(api(&acme, path).code(), "not_for_partners", "{path}");
     }

@@ -11,6 +11,7 @@ use ring::hmac;
 use serde_json::Value;
 use tempfile::tempdir;
 
+use super::client::request;
 use super::server::Server;
 use super::{run, stderr, stdout};
 
@@ -76,7 +77,7 @@ fn base64(bytes: &[u8]) -> String {
     let letter =
         |six: &[u8]| letters[six.iter().fold(0, |value, bit| value << 1 | usize::from(*bit)) << (6 - six.len())];
     let mut text: String = bits.chunks(6).map(letter).collect();
-    while text.len() % 4 > 0 {
+    while !text.len().is_multiple_of(4) {
         text.push('=');
     }
     text
@@ -126,4 +127,29 @@ fn webhooks_are_tried_and_what_is_wrong_with_them_is_told() {
     settings(folder.path(), "desk", "[\"*\"]");
     let wrong = run(folder.path(), &["serve"]);
     assert!(stderr(&wrong).contains("webhook `desk`: `desk` is no address"), "{}", stderr(&wrong));
+}
+
+#[test]
+fn every_end_of_a_file_is_told() {
+    let (url, heard) = receiver(0);
+    let folder = tempdir().unwrap();
+    settings(folder.path(), &url, "[\"*\"]");
+    let server = Server::start_in(folder, &[]);
+    let trade = |price: u32| format!("symbol,price,volume,timestamp\nA,{price},2,2026-01-01T09:00:01Z\n");
+    let put = |key: &str, text: &str, told: &[&str]| {
+        let path = format!("/file-processing-bucket-dev/{key}");
+        assert_eq!(request(&server.s3, "PUT", &path, &[], text.as_bytes()).unwrap().status, 200);
+        let mut events: Vec<String> = told
+            .iter()
+            .map(|_| heard.recv_timeout(Duration::from_secs(30)).unwrap().body)
+            .map(|body| format!("{} {}", body["type"].as_str().unwrap(), body["data"]["fileId"].as_str().unwrap()))
+            .collect();
+        events.sort();
+        assert_eq!(events, told, "{key}");
+    };
+    put("a.csv", &trade(1), &["file.completed a.csv"]);
+    put("b.csv", &trade(1), &["file.duplicate b.csv"]);
+    put("no.csv", "some,thing\n1,2\n", &["file.rejected no.csv"]);
+    let all = ["file.completed a.csv", "file.completed b.csv", "file.superseded a.csv", "window.restated a.csv"];
+    put("a.csv", &trade(2), &all);
 }

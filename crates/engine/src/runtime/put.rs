@@ -86,6 +86,12 @@ impl Engine {
         Ok(self.shared.queues.transact(transaction, now()))
     }
 
+    /// The same for several messages, all or nothing.
+    pub fn send_all(&self, messages: &[Message]) -> Result<Pending<Vec<Sent>>> {
+        let sends = messages.iter().map(|message| self.shared.routed(message)).collect::<Result<_>>()?;
+        Ok(self.shared.queues.transact(Transaction { sends, ..Transaction::default() }, now()))
+    }
+
     /// Puts a whole file and waits until it is safe.
     pub fn put(&self, bucket: &str, key: &str, bytes: &mut dyn Read) -> Result<Placed> {
         let mut upload = self.upload(bucket, key)?;

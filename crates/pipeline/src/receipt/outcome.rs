@@ -43,6 +43,13 @@ pub enum Outcome {
     Superseded,
 }
 
+impl Outcome {
+    /// Whether what the file has adds to aggregates.
+    pub fn counts(self) -> bool {
+        matches!(self, Self::Completed | Self::CompletedWithRejects)
+    }
+}
+
 impl Status {
     pub(super) fn begun(stage: Stage) -> Self {
         match stage {

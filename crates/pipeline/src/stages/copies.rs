@@ -3,13 +3,12 @@
 //! A file is a duplicate if another of the same bytes came before it and stands at least as long: until a newer version of
 //! its key takes its place, or for good. So exactly one of them counts for as long as any of them stands.
 
-use super::notify;
 use super::standing::{Settling, may_stand, with_content};
 use crate::arrive::first_message;
 use crate::handle::Error;
 use crate::limits::RELATIVES_PER_COMMIT_MAX;
 use crate::object::{Order, ReceiptId};
-use crate::preset::{Preset, Stage};
+use crate::preset::Preset;
 use crate::receipt::{Receipt, Relations};
 use crate::records::{self, Contribution};
 use crate::replay::replayed_at;
@@ -23,7 +22,13 @@ pub(super) fn settle(
     from: &Order,
 ) -> Result<Vec<ReceiptId>, Error> {
     let about = settling.receipt(me)?;
-    let files = with_content(settling.draft, &about, bytes)?;
+    let mut files = with_content(settling.draft, &about, bytes)?;
+    let mine = (about.arrival().order(), me.clone());
+    if about.sha256() == Some(bytes) && !files.contains(&mine) {
+        // a copy that was not read says what it holds in the commit that is being made
+        files.push(mine);
+        files.sort();
+    }
     let are_few = files.iter().filter(|(order, _)| order >= from).count() <= RELATIVES_PER_COMMIT_MAX;
     // each stands longer than those before it; all others are duplicates of one of these
     let mut standing: Vec<Receipt> = Vec::new();
@@ -111,7 +116,6 @@ fn stand(settling: &mut Settling<'_, '_, '_>, receipt: &mut Receipt, donor: Opti
         settling.draft.put_text(records::open(&feed, &order), receipt.id().as_str());
         return Ok(());
     };
-    let was_told = receipt.is_done(Stage::Notify);
     receipt.take_over(&donor, at);
     let contribution = Contribution {
         receipt: receipt.id(),
@@ -122,9 +126,5 @@ fn stand(settling: &mut Settling<'_, '_, '_>, receipt: &mut Receipt, donor: Opti
     };
     settling.draft.put(records::contribution(&feed, &order), &contribution);
     settling.draft.remove(records::open(&feed, &order));
-    if preset == Preset::Transactions && !was_told {
-        let key = records::notice(&receipt.id(), receipt.generation());
-        settling.draft.put(key, &notify::notice(receipt, at));
-    }
     Ok(())
 }

@@ -3,7 +3,7 @@
 use std::io::{Read, Seek, SeekFrom};
 
 use rows::check::{Checked, Options, check};
-use rows::contract::Kind;
+use rows::contract::{Contract, Kind};
 use rows::good::Sinks;
 use rows::report::Report;
 
@@ -77,8 +77,10 @@ pub(super) fn parse(task: &Task<'_>, work: &Work, receipt: &Receipt, content: Co
     let sinks = Sinks { parquet: rows.sink(), csv: csv.as_ref().map(Output::sink) };
     let (mut scratch, budget) = (task.scratch(), task.pipeline.budget);
     let mut on_open = |counter, total| (task.call.progress)(&id, counter, total);
+    let (contract, trades) = contracts(task, receipt);
     let options = Options {
-        contract: task.feed.contract.as_ref(),
+        contract: contract.as_ref(),
+        trades: trades.as_ref(),
         threads: task.threads_for(opened.bytes),
         memory: budget.memory_bytes,
         rejects: Some(rejects.sink()),
@@ -108,6 +110,16 @@ pub(super) fn parse(task: &Task<'_>, work: &Work, receipt: &Receipt, content: Co
     Ok(Parsed { account, links, claim })
 }
 
+/// The contract of the feed, and what stands in for trades where it names none: senders of `market` leave more out. What
+/// the file says nothing of came when the file did.
+fn contracts(task: &Task<'_>, receipt: &Receipt) -> (Option<Contract>, Option<Contract>) {
+    let arrival = receipt.arrival();
+    let at = i64::try_from(arrival.at).unwrap_or(i64::MAX).saturating_mul(1_000_000);
+    let points = (arrival.preset == Preset::Market).then(|| rows::contract::builtin("points")).flatten();
+    let came = |contract: &Contract| contract.came_at(at);
+    (task.feed.contract.as_ref().map(came), points.map(came))
+}
+
 /// What parsing a file would tell; nothing is written.
 pub(super) fn look(task: &Task<'_>, work: &Work, receipt: &Receipt) -> Result<Account, Error> {
     let Some(Content { opened, sha256 }) = open(task, &work.object)? else { return Ok(gone(work)) };
@@ -116,8 +128,10 @@ pub(super) fn look(task: &Task<'_>, work: &Work, receipt: &Receipt) -> Result<Ac
         Preset::Transactions => Some(Taken::new(task, receipt, &sha256)?),
         Preset::Files | Preset::Market => None,
     };
+    let (contract, trades) = contracts(task, receipt);
     let options = Options {
-        contract: task.feed.contract.as_ref(),
+        contract: contract.as_ref(),
+        trades: trades.as_ref(),
         threads: task.pipeline.budget.threads,
         memory: task.pipeline.budget.memory_bytes,
         known: taken.as_mut().map(|taken| taken as &mut dyn rows::good::Known),

@@ -17,7 +17,7 @@ use crate::point::{Kept, Point, Window};
 use crate::ports::{self, Committed};
 use crate::preset::Stage;
 use crate::receipt::{Event, Receipt, What};
-use crate::records;
+use crate::records::{self, Notice};
 use crate::step::{Kind, RecordKey};
 
 /// The length of the windows of `market`.
@@ -201,6 +201,13 @@ fn write_window(
         Some(before) => before.revision,
         None => 1,
     };
+    if before.is_some_and(|before| before.revision < revision) {
+        let detail = format!("{symbol} from {} on has revision {revision}", rows::time::rfc3339(start));
+        let window = Some([start, end].map(rows::time::rfc3339));
+        let feed = Some(feed.clone());
+        let notice = Notice { feed, window, ..Notice::about("window.restated", task.now(), detail) };
+        draft.put(records::window_restated(&task.feed.name, symbol, start), &notice);
+    }
     draft.put(key, &Window { line, revision, aggregated_at, sources: sources.into_iter().collect() });
     Ok(())
 }

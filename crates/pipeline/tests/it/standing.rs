@@ -88,14 +88,34 @@ fn who_waits_for_a_copy_is_told_when_it_counts() {
     let mut world = World::new();
     world.takes(TRANSACTIONS, "a.csv", &transaction("X"));
     let copy = world.takes(TRANSACTIONS, "b.csv", &transaction("X"));
+    // what is said of it now, whichever time it was begun
     let told = |world: &World| {
-        let of_copy = |id: &String| id.starts_with(copy.as_str());
-        world.ledger.records().into_keys().filter(|key| key.kind == Kind::Notice && of_copy(&key.id)).count()
+        let records = world.ledger.records().into_iter();
+        let of_copy = records.filter(|(key, _)| key.kind == Kind::Notice && key.id.starts_with(copy.as_str()));
+        let (_, notice) = of_copy.last().unwrap();
+        serde_json::from_slice::<pipeline::records::Notice>(&notice).unwrap().event
     };
-    assert_eq!(told(&world), 0);
+    assert_eq!(told(&world), "file.duplicate");
     world.takes(TRANSACTIONS, "a.csv", &transaction("Y"));
-    assert_eq!(told(&world), 1);
+    assert_eq!(told(&world), "file.completed");
     assert_eq!(world.transaction_ids(), ["X", "Y"]);
+}
+
+#[test]
+fn the_ids_of_what_is_replaced_stay_taken_while_a_copy_of_it_stands() {
+    let mut world = World::new();
+    let both = |one: &str, two: &str| transaction(one) + transaction(two).lines().last().unwrap() + "\n";
+    world.takes(TRANSACTIONS, "a.csv", &both("t1", "t2"));
+    let copy = world.takes(TRANSACTIONS, "b.csv", &both("t1", "t2"));
+    assert!(world.receipt(&copy).account().is_none(), "a copy is not read");
+    let new = world.takes(TRANSACTIONS, "a.csv", &both("t2", "t3"));
+    assert_eq!([&copy, &new].map(|id| world.outcome(id)), [Outcome::Completed, Outcome::CompletedWithRejects]);
+    assert_eq!(world.receipt(&new).account().unwrap().counts.duplicate, 1);
+    assert_eq!(world.transaction_ids(), ["t1", "t2", "t3"]);
+    // without the copy they are free
+    world.takes(TRANSACTIONS, "b.csv", &transaction("t4"));
+    let last = world.takes(TRANSACTIONS, "c.csv", &both("t2", "t1"));
+    assert_eq!(world.receipt(&last).account().unwrap().counts.good, 2);
 }
 
 #[test]

@@ -55,6 +55,11 @@ impl WorkerNames {
         new.names.iter().for_each(|name| _ = self.number(name));
     }
 
+    /// The name of a number.
+    pub fn get(&self, number: u32) -> &[u8] {
+        self.names.get(number)
+    }
+
     /// The number of `name`, given if it is new.
     #[inline]
     pub fn number(&mut self, name: &[u8]) -> u32 {

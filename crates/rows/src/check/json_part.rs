@@ -76,7 +76,7 @@ fn first_keys(head: &[u8], ended: bool, layout: Layout) -> Result<Vec<String>> {
     Ok(records.iter().take(100).find_map(|found| Reader::keys(record(found)).ok()).unwrap_or_default())
 }
 
-fn extract(contract: &Contract) -> Extract {
+pub(crate) fn extract(contract: &Contract) -> Extract {
     let format = &contract.format;
     Extract {
         prefix: format.line_prefix.map(|contract::LinePrefix::Epoch| json::LinePrefix::Epoch),
@@ -147,7 +147,7 @@ impl Cut for JsonCut<'_> {
 }
 
 /// Reads JSON records into batches.
-struct JsonParser<'p> {
+pub(crate) struct JsonParser<'p> {
     evaluator: Evaluator<'p>,
     extractor: Extractor,
     cells: Cells,
@@ -156,7 +156,7 @@ struct JsonParser<'p> {
 }
 
 impl<'p> JsonParser<'p> {
-    fn new(plan: &'p Plan, extract: Extract) -> Self {
+    pub fn new(plan: &'p Plan, extract: Extract) -> Self {
         let path = |at: &At| match at {
             At::Position(position) => Path::parse(&position.to_string()),
             At::Name(name) => Path::parse(name),

@@ -29,6 +29,7 @@ const TEXTS: &[(&str, &str)] = &[
     ("ohlcv-padded", include_str!("../../contracts/ohlcv-padded.toml")),
     ("outbank", include_str!("../../contracts/outbank.toml")),
     ("payoneer", include_str!("../../contracts/payoneer.toml")),
+    ("points", include_str!("../../contracts/points.toml")),
     ("stripe-payments", include_str!("../../contracts/stripe-payments.toml")),
     ("ubs-switzerland", include_str!("../../contracts/ubs-switzerland.toml")),
     ("uci-online-retail", include_str!("../../contracts/uci-online-retail.toml")),

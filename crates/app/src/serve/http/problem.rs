@@ -1,31 +1,72 @@
 //! What went wrong, as `application/problem+json` (RFC 9457).
 
-use axum::http::{HeaderValue, StatusCode, Uri, header};
+use axum::http::{HeaderValue, Method, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
+use engine::pipeline::handle;
+use engine::pipeline::query::Refused;
+use engine::{objects, runtime};
 use serde::Serialize;
+use utoipa::ToSchema;
+
+use super::ingest::BadRecord;
+use crate::complain::Hint;
 
 /// What went wrong.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub(in crate::serve) struct Problem {
     /// A stable name, for programs.
+    #[schema(value_type = String, example = "no_such_file")]
     code: &'static str,
+    /// The words of the status.
+    #[schema(value_type = String, example = "Not Found")]
     title: &'static str,
+    #[schema(example = 404)]
     status: u16,
     /// What happened, with the values.
     detail: String,
     /// What to do next.
     #[serde(skip_serializing_if = "String::is_empty")]
+    #[schema(required = false)]
     hint: String,
+    /// Records that were refused, the first of them.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schema(required = false)]
+    errors: Vec<BadRecord>,
 }
 
 impl Problem {
     pub fn new(status: StatusCode, code: &'static str, detail: impl Into<String>) -> Self {
         let title = status.canonical_reason().unwrap_or("problem");
-        Self { code, title, status: status.as_u16(), detail: detail.into(), hint: String::new() }
+        let (hint, errors) = (String::new(), Vec::new());
+        Self { code, title, status: status.as_u16(), detail: detail.into(), hint, errors }
+    }
+
+    pub fn bad(code: &'static str, detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, code, detail)
+    }
+
+    /// What is well written, but cannot be taken.
+    pub fn refused(code: &'static str, detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::UNPROCESSABLE_ENTITY, code, detail)
+    }
+
+    pub fn no_such_feed(name: &str, known: &[&str]) -> Self {
+        Self::new(StatusCode::NOT_FOUND, "no_such_feed", format!("there is no feed `{name}`"))
+            .hint(format!("there are: {}", known.join(", ")))
+    }
+
+    pub fn no_such_file(name: &str) -> Self {
+        Self::new(StatusCode::NOT_FOUND, "no_such_file", format!("no file is known as `{name}`"))
+            .hint("give its key, bucket/key, receipt id, upload id or sha256; /files lists all")
     }
 
     pub fn hint(mut self, hint: impl Into<String>) -> Self {
         self.hint = hint.into();
+        self
+    }
+
+    pub fn errors(mut self, errors: Vec<BadRecord>) -> Self {
+        self.errors = errors;
         self
     }
 
@@ -39,6 +80,57 @@ impl Problem {
             cause = next.source();
         }
         Self::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", detail).hint("try again; nothing was lost")
+    }
+}
+
+impl From<handle::Error> for Problem {
+    fn from(error: handle::Error) -> Self {
+        Self::unavailable(&error)
+    }
+}
+
+impl From<objects::Error> for Problem {
+    fn from(error: objects::Error) -> Self {
+        match &error {
+            objects::Error::Invalid { message, hint } => Self::refused("not_stored", message.clone()).hint(*hint),
+            objects::Error::NotFound(_) => {
+                Self::new(StatusCode::NOT_FOUND, "object_gone", error.to_string()).hint(error.hint())
+            }
+            _ => Self::unavailable(&error).hint(error.hint()),
+        }
+    }
+}
+
+impl From<runtime::Error> for Problem {
+    fn from(error: runtime::Error) -> Self {
+        match error {
+            runtime::Error::Objects(error) => error.into(),
+            runtime::Error::NoDeadLetter(_) => {
+                Self::new(StatusCode::NOT_FOUND, "no_dead_letter", error.to_string()).hint("list them at /dead-letters")
+            }
+            error => Self::unavailable(&error),
+        }
+    }
+}
+
+impl From<Refused> for Problem {
+    fn from(refused: Refused) -> Self {
+        match refused {
+            Refused::Question { what, hint } => Self::refused("no_answer", what).hint(hint),
+            Refused::Error(error) => Self::unavailable(&error),
+        }
+    }
+}
+
+impl From<anyhow::Error> for Problem {
+    fn from(error: anyhow::Error) -> Self {
+        match error.downcast::<Hint>() {
+            Ok(hint) => {
+                let (message, hint) = hint.into_parts();
+                Self::refused("no_answer", message).hint(hint)
+            }
+            Err(error) => Self::unavailable(&*error),
+        }
     }
 }
 
@@ -56,4 +148,10 @@ impl IntoResponse for Problem {
 pub(super) async fn no_such_path(uri: Uri) -> Problem {
     Problem::new(StatusCode::NOT_FOUND, "no_such_path", format!("there is nothing at {}", uri.path()))
         .hint("see /openapi.json for what there is")
+}
+
+/// A path that is there, for other methods.
+pub(super) async fn no_such_method(method: Method, uri: Uri) -> Problem {
+    let detail = format!("{method} means nothing at {}", uri.path());
+    Problem::new(StatusCode::METHOD_NOT_ALLOWED, "no_such_method", detail).hint("see /openapi.json for what there is")
 }

@@ -3,65 +3,78 @@
 use std::sync::Arc;
 
 use axum::Extension;
-use axum::extract::{Path, Query, State};
-use axum::http::{StatusCode, header};
+use axum::extract::{RawQuery, State};
+use axum::http::header;
 use axum::response::{IntoResponse, Response};
-use engine::pipeline::find;
+use engine::pipeline::find::{self, Found};
 use serde::Deserialize;
+use utoipa::IntoParams;
 
+use super::ask::{Asked, Name};
 use super::problem::Problem;
+use super::shapes::{BadRequest, NotFound, Receipt};
 use crate::data::status::as_json;
 use crate::serve::access::Caller;
 use crate::serve::state::Service;
 
 /// `?fileId=`
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub(super) struct Asked {
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(super) struct File {
+    /// A key, `bucket/key`, receipt id, upload id or sha256.
+    #[param(required = true, value_type = String, min_length = 1)]
     file_id: Option<String>,
 }
 
-/// By `?fileId=NAME`.
+/// The newest file of a name, by query.
+#[utoipa::path(get, path = "/status", tag = "files", operation_id = "statusByQuery", params(File), responses(
+    (status = 200, description = "Its receipt.", body = Receipt), BadRequest, NotFound))]
 pub(super) async fn by_query(
     State(service): State<Arc<Service>>,
+    RawQuery(raw): RawQuery,
     Extension(caller): Extension<Caller>,
-    Query(asked): Query<Asked>,
+    Asked(asked): Asked<File>,
 ) -> Response {
-    match asked.file_id.filter(|name| !name.is_empty()) {
-        Some(name) => by_name(&service, &caller, &name),
-        None => Problem::new(StatusCode::BAD_REQUEST, "no_file_id", "no fileId was given")
+    let Some(name) = asked.file_id.filter(|name| !name.is_empty()) else {
+        return Problem::bad("no_file_id", "no fileId was given")
             .hint("ask /status?fileId=NAME, with a key, bucket/key, receipt id, upload id or sha256")
-            .into_response(),
+            .into_response();
+    };
+    let answer = by_name(&service, &caller, &name);
+    // many clients do not write `+` as %2B
+    match answer {
+        Err(problem) if raw.is_some_and(|raw| raw.contains('+')) && name.contains(' ') => {
+            by_name(&service, &caller, &name.replace(' ', "+")).map_err(|_| problem).into_response()
+        }
+        answer => answer.into_response(),
     }
 }
 
-/// By `/status/NAME`, in which slashes may be written as they are.
+/// The newest file of a name: its key, `bucket/key`, receipt id, upload id or sha256. Slashes of a key may stand in the
+/// path as they are, or as `%2F`.
+#[utoipa::path(get, path = "/status/{name}", tag = "files", operation_id = "statusByPath",
+    params(("name" = String, Path, min_length = 1, description = "A key, `bucket/key`, receipt id, upload id or sha256.")),
+    responses((status = 200, description = "Its receipt.", body = Receipt), BadRequest, NotFound))]
 pub(super) async fn by_path(
     State(service): State<Arc<Service>>,
     Extension(caller): Extension<Caller>,
-    Path(name): Path<String>,
+    Name(name): Name,
 ) -> Response {
-    by_name(&service, &caller, &name)
+    by_name(&service, &caller, &name).into_response()
 }
 
-fn by_name(service: &Service, caller: &Caller, name: &str) -> Response {
+/// The receipt of a file.
+pub(super) fn by_name(service: &Service, caller: &Caller, name: &str) -> Result<Response, Problem> {
     let engine = &service.engine;
-    let found = match find::by_name(&engine.ports(), name) {
-        Ok(found) => found,
-        Err(error) => return Problem::unavailable(&error).into_response(),
-    };
-    let theirs = found.map(|found| caller.theirs(&engine.ports(), found)).transpose();
-    let found = match theirs {
-        Ok(found) => found.flatten(),
-        Err(error) => return Problem::unavailable(&error).into_response(),
-    };
-    let Some(found) = found else {
-        return Problem::new(StatusCode::NOT_FOUND, "no_such_file", format!("no file is known as `{name}`"))
-            .hint("give its key, bucket/key, receipt id, upload id or sha256; /files lists all")
-            .into_response();
-    };
-    match as_json(engine, &found) {
-        Ok(json) => ([(header::CONTENT_TYPE, "application/json")], json.to_string()).into_response(),
-        Err(error) => Problem::unavailable(&*error).into_response(),
-    }
+    let found = found(service, caller, name)?;
+    let json = as_json(engine, &found)?;
+    Ok(([(header::CONTENT_TYPE, "application/json")], json.to_string()).into_response())
+}
+
+/// The newest file of a name that the caller may see.
+pub(super) fn found(service: &Service, caller: &Caller, name: &str) -> Result<Found, Problem> {
+    let ports = service.engine.ports();
+    let found = find::by_name(&ports, name)?.map(|found| caller.theirs(&ports, found)).transpose()?;
+    found.flatten().ok_or_else(|| Problem::no_such_file(name))
 }

@@ -13,17 +13,10 @@ use s3s::header::{
     X_AMZ_CHECKSUM_CRC32, X_AMZ_CHECKSUM_CRC32C, X_AMZ_CHECKSUM_CRC64NVME, X_AMZ_CHECKSUM_SHA1, X_AMZ_CHECKSUM_SHA256,
 };
 use s3s::{S3Request, S3Result, TrailingHeaders, s3_error};
-use tokio::task::JoinHandle;
 
 use super::attributes::Sums;
 use crate::serve::encoding::base64;
-
-/// Time in which the next piece of a body must come.
-const PIECE_SECONDS_MAX: u64 = 60;
-/// Bytes that are hashed and written at once, away from the threads that answer.
-const PIECE_BYTES: usize = 1024 * 1024;
-/// Up to here hashing costs less than going elsewhere for it.
-const HERE_BYTES_MAX: usize = 64 * 1024;
+use crate::serve::intake::{Intake, PIECE_SECONDS_MAX, Take};
 
 /// What the sender promises about the bytes.
 #[derive(Default)]
@@ -105,7 +98,7 @@ struct Making {
     hasher: ChecksumHasher,
 }
 
-impl Making {
+impl Take for Making {
     fn take(mut self, bytes: &[u8]) -> std::io::Result<Self> {
         self.md5.update(bytes);
         self.hasher.update(bytes);
@@ -121,25 +114,12 @@ pub(super) async fn receive(
     length: Option<i64>,
     promised: Promised,
 ) -> S3Result<Received> {
-    let mut making = Some(Making { upload, md5: Md5::new(), hasher: promised.hasher() });
-    let mut writing: Option<JoinHandle<std::io::Result<Making>>> = None;
-    let mut held: Vec<u8> = Vec::new();
+    let mut intake = Intake::new(Making { upload, md5: Md5::new(), hasher: promised.hasher() });
     let mut body = body;
     while let Some(bytes) = piece(&mut body).await? {
-        held.extend_from_slice(&bytes);
-        if held.len() >= PIECE_BYTES {
-            let free = settled(&mut making, &mut writing).await?;
-            let piece = std::mem::take(&mut held);
-            writing = Some(tokio::task::spawn_blocking(move || free.take(&piece)));
-        }
+        intake.push(&bytes).await.map_err(unwritten)?;
     }
-    let free = settled(&mut making, &mut writing).await?;
-    let done = if held.len() <= HERE_BYTES_MAX {
-        free.take(&held)
-    } else {
-        crate::serve::state::blocking(move || free.take(&held)).await
-    };
-    let Making { upload, md5, hasher } = done.map_err(unwritten)?;
+    let Making { upload, md5, hasher } = intake.end().await.map_err(unwritten)?;
     if let Some(length) = length.and_then(|length| u64::try_from(length).ok())
         && length != upload.bytes()
     {
@@ -148,18 +128,6 @@ pub(super) async fn receive(
     let (md5, sums) = (md5.finalize(), Sums::of(hasher.finalize()));
     promised.keep(&md5, &sums)?;
     Ok(Received { upload, md5, sums })
-}
-
-/// The object in the making, once what was begun is written.
-async fn settled(
-    making: &mut Option<Making>,
-    writing: &mut Option<JoinHandle<std::io::Result<Making>>>,
-) -> S3Result<Making> {
-    if let Some(writing) = writing.take() {
-        let written = writing.await.map_err(|error| s3_error!(error, InternalError))?;
-        *making = Some(written.map_err(unwritten)?);
-    }
-    making.take().ok_or_else(|| s3_error!(InternalError))
 }
 
 async fn piece(body: &mut Option<StreamingBlob>) -> S3Result<Option<bytes::Bytes>> {

@@ -59,6 +59,9 @@ fn standard() -> Option<Settings> {
         log: None,
         log_days: None,
         otlp: None,
+        upload_bytes_max: None,
+        ingest_bytes_max: None,
+        ingest_records_max: None,
         limits: Default::default(),
         alarms: Default::default(),
     };

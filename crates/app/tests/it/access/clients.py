@@ -31,9 +31,11 @@ def by_query(path, expires=60):
     return request
 
 
-for path in ["/status/x", "/status/a%20b/c%2Fd", "/status/a:b,c+d@e", "/status?fileId=a%20b&z=1&a=%2F", "/status/%C3%A9"]:
+for path in ["/status/x", "/status/a%20b/c%2Fd", "/status/a:b,c+d@e", "/status/%C3%A9"]:
     send("good", by_header(path))
     send("good", by_query(path))
+for made in [by_header, by_query]:
+    send("list", made("/files?prefix=a%20b%2F&limit=5&feed=x"))
 send("post", by_header("/status", "POST", b'{"x":1}'))
 real = botocore.auth.get_current_datetime
 botocore.auth.get_current_datetime = lambda *a, **k: real(*a, **k) - datetime.timedelta(minutes=16)

@@ -9,6 +9,7 @@ use pipeline::object::ObjectVersion;
 use pipeline::preset::Preset;
 use pipeline::query::{At, Of, Transactions, aggregates, transactions};
 use pipeline::receipt::{Outcome, Receipt};
+use pipeline::records;
 use pipeline::rows::contribution::Filter;
 use pipeline::sha256::Sha256;
 use pipeline::step::{Kind, RecordKey};
@@ -126,9 +127,19 @@ fn record(key: &RecordKey, value: &[u8], receipts: &BTreeMap<String, Receipt>) -
     };
     match key.kind {
         Kind::Receipt => return Some(receipt(&receipts[&key.id], json)),
-        // those who wait for a copy that was quicker than its original were told before anybody knew
-        Kind::Notice if duplicate(key.id.split('/').next().unwrap()) => return None,
-        Kind::Notice => drop(json.as_object_mut().unwrap().remove("event")),
+        // that windows were told anew is told when they were told before, which follows from what came when
+        Kind::Notice if json["event"] == "window.restated" => return None,
+        Kind::Notice => {
+            let receipt = &receipts[key.id.split('/').next().unwrap()];
+            // what was told last of a file is how it ended
+            let is_last = key.id.ends_with(&format!("/{}", receipt.generation()));
+            let told = records::Notice::of(receipt).unwrap();
+            assert!(!is_last || json["event"] == told.event, "{} is told, and it is {}", json["event"], told.event);
+            // of a copy that was quicker than its original more is known
+            if !is_last || receipt.duplicate_of().is_some() {
+                return None;
+            }
+        }
         Kind::Id => return Some(json!(true)),
         // its rows do not count
         Kind::Row if duplicate(json["origin"].as_str().unwrap()) => return None,

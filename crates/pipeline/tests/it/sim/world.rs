@@ -94,7 +94,9 @@ pub(super) fn bucket(preset: Preset) -> &'static str {
 fn upload(random: &mut Random, earlier: &[Upload], number: usize, at: Millis) -> Upload {
     let is_gone = random.once_in(20);
     if !earlier.is_empty() && random.once_in(2) {
-        let old = random.below(earlier.len());
+        // the last ones more often, so that copies and versions of the same file come
+        let among = if random.once_in(2) { earlier.len() } else { earlier.len().min(2) };
+        let old = earlier.len() - 1 - random.below(among);
         let old = &earlier[old];
         let new = Upload { at, is_gone, ..old.clone() };
         let is_own = |upload: &&Upload| upload.key.starts_with(OWN);

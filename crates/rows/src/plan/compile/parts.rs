@@ -51,7 +51,12 @@ impl Compiler<'_> {
     }
 
     fn source(&mut self, name: &str, column: &Column) -> Option<TextSource> {
+        // what an optional column is where the file lacks it; when a file came, nobody may have told
+        let otherwise = column.optional == Some(true) && column.from.is_some() && column.constant.is_some();
+        let is_from = otherwise && (self.present(column) || column.is_of_arrival());
         let place = match (&column.from, &column.constant) {
+            (Some(From::One(at)), Some(_)) if is_from => Place::Slot(self.slot(at)),
+            (Some(_), Some(value)) if otherwise && !is_from => Place::Constant(value.clone().into_bytes()),
             (Some(From::One(at)), None) => Place::Slot(self.slot(at)),
             (Some(From::Joined(places)), None) if !places.is_empty() => {
                 Place::Joined(places.iter().map(|at| self.slot(at)).collect())
@@ -167,6 +172,7 @@ impl Compiler<'_> {
         let format = match column.format.as_deref().unwrap_or("iso") {
             "iso" => Format::Iso { space: column.space == Some(true), date_only: column.date_only == Some(true) },
             "epoch" => Format::Epoch(self.unit(name, column)?),
+            "iso_or_epoch" => Format::IsoOrEpoch(self.unit(name, column)?),
             "since_midnight" => {
                 let zone = naive_zone.clone().unwrap_or_else(Zone::utc);
                 let date = column.date.as_deref().unwrap_or_default();
@@ -185,7 +191,7 @@ impl Compiler<'_> {
                 }
             },
             other => {
-                let known = "iso, epoch, since_midnight, hours_since or a pattern with % fields";
+                let known = "iso, epoch, iso_or_epoch, since_midnight, hours_since or a pattern with % fields";
                 self.faults.push(format!("columns.{name}: format `{other}` is not one of {known}"));
                 return None;
             }

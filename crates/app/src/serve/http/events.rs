@@ -1,0 +1,111 @@
+//! `GET /events`: files whose receipt changed, as server-sent events.
+//!
+//! One thread hears of them and tells all who listen. Who does not keep up is let go: nothing is kept for anybody, and a
+//! client that comes back asks `/files` for what it missed.
+
+use std::collections::BTreeSet;
+use std::convert::Infallible;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::time::Duration;
+
+use axum::extract::State;
+use axum::response::sse::{Event, KeepAlive, Sse};
+use axum::response::{IntoResponse, Response};
+use engine::pipeline::find;
+use engine::pipeline::object::ReceiptId;
+use engine::pipeline::receipt::Receipt;
+use engine::runtime::{Engine, Watcher, now};
+use serde_json::json;
+use tokio::sync::broadcast;
+
+use super::problem::Problem;
+use crate::serve::state::Service;
+
+/// Events that a client may be behind; past it, it is let go.
+const BEHIND_MAX: usize = 1024;
+/// How often a client hears that the connection is alive.
+const HEARTBEAT_SECONDS: u64 = 15;
+/// How often the thread looks whether it is still wanted.
+const LOOK_EVERY: Duration = Duration::from_millis(250);
+
+/// Who listens.
+#[derive(Default)]
+pub(in crate::serve) struct Events(Mutex<Option<broadcast::Sender<Told>>>);
+
+#[derive(Clone)]
+struct Told {
+    id: Arc<str>,
+    data: Arc<str>,
+}
+
+impl Events {
+    /// Hears from now on. The first who does sets the thread to work.
+    fn listen(&self, engine: &Arc<Engine>) -> std::io::Result<broadcast::Receiver<Told>> {
+        let mut sender = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(sender) = &*sender {
+            return Ok(sender.subscribe());
+        }
+        let (told, heard) = broadcast::channel(BEHIND_MAX);
+        let (watcher, engine) = (engine.live().watch(), Arc::downgrade(engine));
+        let to = told.clone();
+        std::thread::Builder::new().name("millrace-events".to_owned()).spawn(move || tell(&watcher, &engine, &to))?;
+        *sender = Some(told);
+        Ok(heard)
+    }
+}
+
+fn tell(watcher: &Watcher, engine: &Weak<Engine>, to: &broadcast::Sender<Told>) {
+    let number = AtomicU64::new(0);
+    let began = now();
+    loop {
+        let touched: BTreeSet<ReceiptId> = watcher.touched(LOOK_EVERY).into_iter().collect();
+        let Some(engine) = engine.upgrade() else { return };
+        if to.receiver_count() == 0 {
+            continue;
+        }
+        for id in touched {
+            // one that cannot be read now is told with its next change
+            let Ok(Some(receipt)) = find::by_id(&engine.ports(), &id) else { continue };
+            let id = format!("{began}-{}", number.fetch_add(1, Ordering::Relaxed));
+            let _ = to.send(Told { id: id.into(), data: short(&receipt).into() });
+        }
+    }
+}
+
+/// A receipt without its details.
+fn short(receipt: &Receipt) -> String {
+    let view = receipt.view();
+    let counts = view.account.map(|account| &account.counts);
+    json!({
+        "receiptId": view.receipt_id, "fileId": view.file_id, "feed": view.feed, "preset": view.preset,
+        "status": view.status, "stage": view.stage, "outcome": view.outcome, "updatedAt": view.updated_at,
+        "rows": counts.map(|counts| counts.rows), "good": counts.map(|counts| counts.good),
+        "rejected": counts.map(|counts| counts.rejected), "duplicate": counts.map(|counts| counts.duplicate),
+    })
+    .to_string()
+}
+
+/// One event, called `file`, for each file whose receipt changed, with the receipt in short as JSON; a comment every 15
+/// seconds. What happened while nobody listened is not told again: `/files` has it.
+#[utoipa::path(get, path = "/events", tag = "files", operation_id = "events", responses(
+    (status = 200, description = "Events, until the client or the service ends.", content_type = "text/event-stream",
+        body = String)))]
+pub(super) async fn events(State(service): State<Arc<Service>>) -> Response {
+    let heard = match service.events.listen(&service.engine) {
+        Ok(heard) => heard,
+        Err(error) => return Problem::unavailable(&error).into_response(),
+    };
+    let stopping = service.stopping();
+    let told = futures_util::stream::unfold((heard, stopping), |(mut heard, stopping)| async move {
+        let told = tokio::select! {
+            // who is too far behind is let go
+            told = heard.recv() => told.ok()?,
+            () = stopping.told() => return None,
+        };
+        let event = Event::default().event("file").id(&*told.id).data(&*told.data);
+        Some((Ok::<Event, Infallible>(event), (heard, stopping)))
+    });
+    let heartbeat = KeepAlive::new().interval(Duration::from_secs(HEARTBEAT_SECONDS)).text("alive");
+    Sse::new(told).keep_alive(heartbeat).into_response()
+}

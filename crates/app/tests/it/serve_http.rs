@@ -1,0 +1,315 @@
+//! The HTTP API of `millrace serve`, from the outside: every route, what is refused, and what a kill leaves.
+
+use std::fs;
+use std::io::{BufRead, BufReader, Write};
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+use tempfile::tempdir;
+
+use super::http::{Answer, Served};
+
+/// The two rows that the document of the transactions shows.
+const SEED: &str = "transaction_id,amount,currency,timestamp,merchant,status\n\
+    TXN001,99.99,USD,2024-01-15T10:30:00Z,Amazon,completed\n\
+    TXN002,149.50,EUR,2024-01-15T11:45:00Z,Apple Store,completed\n";
+const BAD: &str = "transaction_id,amount,currency,timestamp,merchant,status\n\
+    a1,1,USD,2024-01-15T10:30:00Z,Shop,completed\na2,x,USD,2024-01-15T10:30:00Z,Shop,completed\n";
+
+/// As `curl -F` sends it.
+fn form(served: &Served, fields: &[(&str, &str)], name: &str, head: &str, file: &str) -> Answer {
+    let field = |(name, value): &(&str, &str)| {
+        format!("--xx\r\nContent-Disposition: form-data; name=\"{name}\"\r\n\r\n{value}\r\n")
+    };
+    let fields: String = fields.iter().map(field).collect();
+    let body = format!(
+        "{fields}--xx\r\nContent-Disposition: form-data; name=\"file\"; filename=\"{name}\"\r\n{head}\r\n{file}\r\n--xx--\r\n"
+    );
+    let kind = [("Content-Type", "multipart/form-data; boundary=xx")];
+    served.ask("POST", "/upload", &kind, body.as_bytes())
+}
+
+fn ingest(served: &Served, body: &str) -> Answer {
+    served.ask("POST", "/ingest", &[], body.as_bytes())
+}
+
+/// Asks until what was asked for is so.
+fn until(served: &Served, path: &str, is_so: impl Fn(&Value) -> bool) -> Value {
+    let begun = Instant::now();
+    loop {
+        let said = served.json(path);
+        if is_so(&said) {
+            return said;
+        }
+        assert!(begun.elapsed() < Duration::from_secs(60), "{path}: {said}");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+fn ended(said: &Value) -> bool {
+    said["outcome"] != "in_progress"
+}
+
+#[test]
+fn a_form_is_taken_and_can_be_asked_for_by_every_name() {
+    let folder = tempdir().unwrap();
+    let served = Served::start(folder.path());
+    let answer = form(&served, &[], "transactions.csv", "", SEED);
+    assert_eq!(answer.status, 202, "{}", answer.text());
+    let taken = answer.json();
+    let id = taken["uploadId"].as_str().unwrap();
+    assert!(id.starts_with("upload-"), "{taken}");
+    assert_eq!((taken["fileId"].as_str(), taken["status"].as_str()), (Some("transactions.csv"), Some("received")));
+    let receipt = until(&served, taken["links"]["status"].as_str().unwrap(), ended);
+    assert_eq!((receipt["outcome"].as_str(), receipt["status"].as_str()), (Some("completed"), Some("notified")));
+    for path in [
+        format!("/status?fileId={id}"),
+        format!("/status/{}", taken["receiptId"].as_str().unwrap()),
+        format!("/status/{}", taken["sha256"].as_str().unwrap()),
+        "/status?fileId=transactions.csv".to_owned(),
+        "/status/transactions-dev/transactions.csv".to_owned(),
+        "/status/transactions-dev%2Ftransactions.csv".to_owned(),
+        format!("/files/{id}"),
+    ] {
+        assert_eq!(served.json(&path)["receiptId"], taken["receiptId"], "{path}");
+    }
+    assert_eq!(served.get(&format!("/files/{id}/rejects")).status, 204);
+
+    let totals = served.json("/totals");
+    assert_eq!(totals["totals"][0]["sum"], "149.5");
+    let csv = served.ask("GET", "/totals?currency=USD", &[("Accept", "text/csv")], b"");
+    assert!(csv.head.contains("content-type: text/csv"), "{}", csv.head);
+    assert!(csv.text().contains("\nUSD,completed,Amazon,2024-01-15,1,99.99,99.99,99.99,"), "{}", csv.text());
+    for list in ["totals", "transactions"] {
+        let first = served.json(&format!("/{list}?limit=1"));
+        let next = first["next"].as_str().unwrap();
+        let second = served.json(&format!("/{list}?limit=1&next={next}"));
+        assert_ne!(first[list][0], second[list][0]);
+        assert_eq!((second[list].as_array().unwrap().len(), &second["next"]), (1, &Value::Null));
+    }
+}
+
+#[test]
+fn raw_bodies_names_and_feeds() {
+    let folder = tempdir().unwrap();
+    fs::write(
+        folder.path().join("millrace.toml"),
+        "[[feed]]\nname = \"acme\"\npreset = \"files\"\nkeys = \"acme/*\"\n",
+    )
+    .unwrap();
+    let served = Served::start(folder.path());
+    let trades = "symbol,price,volume,timestamp\nA,10,2,2026-01-01T09:00:01Z\nB,11,1,2026-01-01T09:00:30Z\n";
+    let answer = served.ask("POST", "/upload?feed=acme&key=acme/d%C3%A4y%201%2B.csv", &[], trades.as_bytes());
+    assert_eq!(answer.status, 202, "{}", answer.text());
+    let id = answer.json()["receiptId"].as_str().unwrap().to_owned();
+    for path in [
+        "/status/acme/d%C3%A4y%201+.csv",
+        "/status/acme%2Fd%C3%A4y%201%2B.csv",
+        "/status?fileId=acme/d%C3%A4y%201%2B.csv",
+        "/files/acme%2Fd%C3%A4y%201+.csv",
+    ] {
+        assert_eq!(served.json(path)["receiptId"], *id, "{path}");
+    }
+    until(&served, &format!("/status/{id}"), ended);
+    let first = served.json("/bars?feed=acme&limit=1");
+    assert_eq!(first["bars"][0]["symbol"], "A");
+    let second = served.json(&format!("/bars?feed=acme&limit=1&next={}", first["next"].as_str().unwrap()));
+    assert_eq!((&second["bars"][0]["symbol"], &second["next"]), (&Value::from("B"), &Value::Null));
+    assert_eq!(served.json("/bars?feed=acme&symbol=B&interval=1h")["bars"][0]["close"], "11");
+
+    let answer = form(&served, &[("feed", "acme"), ("key", "acme/two.csv")], "x.csv", "", trades);
+    assert_eq!(answer.json()["bucketName"], "file-processing-bucket-dev", "{}", answer.text());
+    let again = until(&served, "/status/acme/two.csv", ended);
+    assert_eq!((&again["outcome"], &again["duplicateOf"]), (&Value::from("duplicate"), &Value::from(id.as_str())));
+
+    let page = served.json("/files?limit=1&feed=acme");
+    assert_eq!(page["files"][0]["fileId"], "acme/two.csv");
+    let page = served.json(&format!("/files?limit=1&feed=acme&next={}", page["next"].as_str().unwrap()));
+    assert_eq!(page["files"][0]["receiptId"], *id);
+    assert_eq!(
+        served.json("/files?prefix=acme/d&outcome=completed&preset=files")["files"].as_array().unwrap().len(),
+        1
+    );
+}
+
+#[test]
+fn what_is_promised_of_a_file_is_held_against_it() {
+    let folder = tempdir().unwrap();
+    let served = Served::start(folder.path());
+    let sha256 = "47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=";
+    let digest = format!("sha-256=:{sha256}:");
+    let empty = served.ask("POST", "/upload?key=e.csv", &[("Content-Digest", &digest)], b"");
+    assert_eq!(empty.status, 202, "{}", empty.text());
+    for (head, code) in [
+        (("Content-Digest", digest.as_str()), "digest_mismatch"),
+        (("Digest", &format!("SHA-256={sha256}")), "digest_mismatch"),
+        (("Content-MD5", "1B2M2Y8AsgTpgAmY7PhCfg=="), "digest_mismatch"),
+        (("Content-MD5", "d41d8cd98f00b204e9800998ecf8427e"), "bad_digest"),
+    ] {
+        let answer = served.ask("POST", "/upload?key=no.csv", &[head], SEED.as_bytes());
+        assert_eq!((answer.status, answer.code().as_str()), (400, code));
+    }
+    let answer = form(&served, &[], "no.csv", "Content-MD5: 1B2M2Y8AsgTpgAmY7PhCfg==\r\n", SEED);
+    assert_eq!(answer.code(), "digest_mismatch");
+    assert_eq!(served.get("/status/no.csv").status, 404);
+}
+
+#[test]
+fn what_cannot_be_taken_is_told_with_what_to_do() {
+    let folder = tempdir().unwrap();
+    let served = Served::start(folder.path());
+    let post = |path: &str, body: &str| served.ask("POST", path, &[], body.as_bytes());
+    for (answer, status, code) in [
+        (served.get("/status"), 400, "no_file_id"),
+        (served.get("/status?fileId="), 400, "no_file_id"),
+        (served.get("/status?fileld=x"), 400, "bad_query"),
+        (served.get("/status/nobody"), 404, "no_such_file"),
+        (served.get("/status/%FF"), 400, "bad_path"),
+        (served.get("/nothing"), 404, "no_such_path"),
+        (served.ask("PUT", "/files", &[], b""), 405, "no_such_method"),
+        (served.get("/files?limit=0"), 400, "bad_query"),
+        (served.get("/files?next=00"), 400, "bad_mark"),
+        (served.get("/files?outcome=lost"), 400, "bad_query"),
+        (served.get("/files/nobody/rejects"), 404, "no_such_file"),
+        (served.get("/bars?feed=nobody"), 404, "no_such_feed"),
+        (served.get("/bars?interval=1y"), 400, "bad_query"),
+        (served.get("/bars?interval=1s"), 422, "no_answer"),
+        (served.get("/totals?from=yesterday"), 400, "bad_query"),
+        (served.get("/transactions?feed=files"), 422, "no_answer"),
+        (served.get("/dead-letters/77"), 404, "no_dead_letter"),
+        (served.ask("DELETE", "/dead-letters/77", &[], b""), 404, "no_dead_letter"),
+        (post("/dead-letters/77/redrive", ""), 404, "no_dead_letter"),
+        (post("/replay", "{}"), 422, "which_files"),
+        (post("/replay", "no"), 400, "bad_body"),
+        (post("/replay", "{\"name\":\"nobody\"}"), 404, "no_such_file"),
+        (post("/upload", "x"), 400, "no_key"),
+        (post("/upload?key=rejects/x.csv", "x"), 422, "key_of_stages"),
+        (post("/upload?key=x&feed=nobody", "x"), 404, "no_such_feed"),
+        (post("/upload?key=x&bucket=nobody", "x"), 404, "no_such_bucket"),
+        (post("/upload?key=", "x"), 422, "not_stored"),
+        (served.ask("POST", "/upload", &[("Content-Type", "multipart/form-data")], b""), 400, "bad_form"),
+        (
+            served.ask("POST", "/upload", &[("Content-Type", "multipart/form-data; boundary=x")], b"--x\r\n"),
+            400,
+            "bad_form",
+        ),
+        (post("/ingest", ""), 422, "no_records"),
+        (post("/ingest", "[{]"), 422, "truncated_json"),
+        (post("/ingest", "{\"symbol\":\"A\"}"), 422, "no_good_record"),
+        (post("/ingest?feed=nobody", "{}"), 404, "no_such_feed"),
+        (post("/ingest?feed=files", "{}"), 422, "wrong_feed"),
+        (served.ask("POST", "/ingest", &[("Content-Encoding", "gzip")], b"x"), 415, "packed"),
+        (served.ask("POST", "/ingest", &[("Idempotency-Key", "")], b"{}"), 400, "bad_idempotency_key"),
+    ] {
+        assert_eq!((answer.status, answer.code().as_str()), (status, code), "{}", answer.text());
+    }
+    let many = format!("[{}{{}}]", "{},".repeat(100_001));
+    let answer = post("/ingest", &many);
+    assert_eq!((answer.status, answer.code().as_str()), (413, "too_many_records"));
+    let answer = post("/ingest", &" ".repeat(9 * 1024 * 1024));
+    assert_eq!((answer.status, answer.code().as_str()), (413, "too_large"));
+    assert_eq!(served.json("/files")["files"], Value::Array(Vec::new()));
+}
+
+#[test]
+fn records_are_checked_one_by_one_and_kept_once() {
+    let folder = tempdir().unwrap();
+    let served = Served::start(folder.path());
+    // the line of the seed, and the file of the seed
+    let answer = ingest(&served, "{\"symbol\":\"TSLA\",\"price\":200.00}");
+    assert_eq!((answer.status, answer.json()["accepted"].as_u64()), (202, Some(1)), "{}", answer.text());
+    let file = b"{\"symbol\":\"AAPL\",\"price\":150.00,\"timestamp\":1234567890}\n";
+    let answer = served.ask("POST", "/upload?feed=market&key=AAPL/test-data.json", &[], file);
+    assert_eq!(answer.status, 202, "{}", answer.text());
+    let same = "{\"symbol\":\"AAPL\",\"price\":150.00,\"timestamp\":1234567891}";
+    for _ in 0..3 {
+        let answer = served.ask("POST", "/ingest", &[("Idempotency-Key", "k1")], same.as_bytes());
+        assert_eq!(answer.status, 202);
+    }
+    let lines = "{\"symbol\":\"M\",\"price\":0.123456789012345678,\"volume\":2,\"timestamp\":\"2026-01-01T00:00:00Z\"}\n\
+                 {\"symbol\":\"M\",\"price\":-1}\nnot json\n{\"symbol\":\"M\",\"price\":\"1\",\"timestamp\":1767225601}\n";
+    let answer = ingest(&served, lines).json();
+    assert_eq!((answer["accepted"].as_u64(), answer["rejected"].as_u64()), (Some(2), Some(2)), "{answer}");
+    assert_eq!((&answer["errors"][0]["index"], &answer["errors"][0]["line"]), (&Value::from(1), &Value::from(2)));
+    assert_eq!(answer["errors"][0]["reasons"][0], "non_positive_price");
+    assert_eq!(answer["errors"][1]["reasons"][0], "invalid_json");
+    let long = format!("[{{\"symbol\":\"{}\",\"price\":1}},{{\"symbol\":\"Z\",\"price\":1}}]", "x".repeat(300));
+    let answer = ingest(&served, &long).json();
+    assert_eq!(answer["errors"][0]["reasons"][0], "symbol_too_long", "{answer}");
+    let many: String = (0..2000).map(|row| format!("{{\"symbol\":\"N\",\"price\":1,\"timestamp\":{row}}}\n")).collect();
+    assert_eq!(ingest(&served, &many).json()["accepted"], 2000);
+
+    // what was answered is there after a kill
+    served.kill();
+    let served = Served::start(folder.path());
+    until(&served, "/status/AAPL/test-data.json", |said| said["status"] == "processed" || ended(said));
+    let bars = |symbol: &str| format!("/bars?feed=market&symbol={symbol}");
+    let trades = |said: &Value| -> u64 {
+        said["bars"].as_array().unwrap().iter().filter_map(|bar| bar["trades"].as_u64()).sum()
+    };
+    let begun = Instant::now();
+    while ["TSLA", "AAPL", "M", "N", "Z"].map(|symbol| trades(&served.json(&bars(symbol)))) != [1, 2, 2, 2000, 1] {
+        assert!(begun.elapsed() < Duration::from_secs(60), "{}", served.json(&bars("N")));
+        assert_eq!(served.ask("POST", "/tick", &[], b"").status, 202);
+        std::thread::sleep(Duration::from_millis(100));
+    }
+    assert_eq!(served.json(&bars("AAPL"))["bars"][0]["start"], "2009-02-13T23:30:00Z");
+    assert_eq!(served.json(&bars("M"))["bars"][0]["open"], "0.123456789012345678");
+}
+
+#[test]
+fn refused_rows_go_back_and_files_are_begun_anew() {
+    let folder = tempdir().unwrap();
+    let served = Served::start(folder.path());
+    assert_eq!(served.ask("POST", "/upload?key=bad.csv", &[], BAD.as_bytes()).status, 202);
+    until(&served, "/status/bad.csv", ended);
+    let rejects = served.get("/files/bad.csv/rejects");
+    assert!(rejects.head.contains("content-type: text/csv"), "{}", rejects.head);
+    assert!(rejects.text().contains("a2,x,USD"), "{}", rejects.text());
+    let report = served.ask("GET", "/files/bad.csv/rejects", &[("Accept", "application/json")], b"").json();
+    assert_eq!(report["rejects"][0]["column"], "amount");
+    let replay = |body: &str| served.ask("POST", "/replay", &[], body.as_bytes());
+    let look = replay("{\"name\":\"bad.csv\",\"dryRun\":true}").json();
+    assert_eq!((&look["previews"][0]["changes"], &look["count"]), (&Value::from(false), &Value::from(0)), "{look}");
+    let answer = replay("{\"name\":\"bad.csv\"}");
+    assert_eq!((answer.status, &answer.json()["count"]), (202, &Value::from(1)));
+    let after = until(&served, "/status/bad.csv", ended);
+    assert_eq!(after["generation"], 1);
+    assert_eq!(served.json("/dead-letters")["deadLetters"], Value::Array(Vec::new()));
+    assert_eq!(served.ask("POST", "/dead-letters/redrive", &[], b"").json()["count"], 0);
+}
+
+#[test]
+fn events_come_as_files_change() {
+    let folder = tempdir().unwrap();
+    let served = Served::start(folder.path());
+    let mut stream = served.connect();
+    stream.write_all(b"GET /events HTTP/1.1\r\nhost: x\r\nlast-event-id: 7\r\n\r\n").unwrap();
+    let mut lines = BufReader::new(stream).lines();
+    while lines.next().unwrap().unwrap() != "" {}
+    assert_eq!(served.ask("POST", "/upload?key=day.csv", &[], SEED.as_bytes()).status, 202);
+    let told = lines
+        .map_while(Result::ok)
+        .filter_map(|line| serde_json::from_str::<Value>(line.strip_prefix("data:")?.trim()).ok());
+    let last = told.into_iter().find(|event| event["outcome"] == "completed").unwrap();
+    assert_eq!((&last["fileId"], &last["good"]), (&Value::from("day.csv"), &Value::from(2)));
+}
+
+/// The document is published: `./just snap` accepts a new one; read the diff.
+#[test]
+fn the_openapi_document_is_as_published() {
+    let folder = tempdir().unwrap();
+    let served = Served::start(folder.path());
+    let document = served.get("/openapi.json");
+    let golden = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/openapi.json");
+    if std::env::var("INSTA_UPDATE").is_ok_and(|update| update == "always") {
+        fs::write(&golden, &document.body).unwrap();
+    }
+    let published = fs::read_to_string(&golden).unwrap_or_default();
+    assert!(published == document.text(), "tests/openapi.json differs from what is served; run `./just snap`");
+    let page = served.get("/");
+    assert!(page.head.contains("content-type: text/html") && page.text().contains("/dead-letters/{id}/redrive"));
+    assert!(!page.text().contains("<script"));
+    assert_eq!(served.get("/healthz").text(), "ok\n");
+}
