@@ -14,7 +14,7 @@ use engine::runtime::now;
 
 use super::limits::TooOften;
 use super::quota::Use;
-use super::sigv4::{Refused, Signed, UNSIGNED};
+use super::sigv4::{Refused, Signed, UNSIGNED, without_signature};
 use super::{Caller, For, body, cors, route_of};
 use crate::data::keys::book::sha256;
 use crate::serve::http::{Problem, RequestId};
@@ -108,13 +108,16 @@ async fn entered(service: &Service, request: Request, now: Instant) -> Result<(R
 }
 
 /// Finds out who makes a request.
-async fn known(service: &Service, request: Request, who: For) -> Result<(Request, Caller), Box<Response>> {
+async fn known(service: &Service, mut request: Request, who: For) -> Result<(Request, Caller), Box<Response>> {
     if who == For::All || service.settings.access == Access::None {
+        unsign(&mut request);
         return Ok((request, Caller::default()));
     }
     let signed = Signed::of(request.uri(), request.headers()).map_err(denied)?;
     if let Some(signed) = signed {
-        return checked(service, request, &signed).await;
+        let (mut request, caller) = checked(service, request, &signed).await?;
+        unsign(&mut request);
+        return Ok((request, caller));
     }
     let Some(api_key) = api_key(request.headers()) else {
         let problem = Problem::new(StatusCode::UNAUTHORIZED, "no_key", "the request has no key and is not signed");
@@ -130,6 +133,13 @@ async fn known(service: &Service, request: Request, who: For) -> Result<(Request
         return Err(denied(Refused("not_signed", what.to_owned())));
     }
     Ok((request, caller))
+}
+
+/// Takes out of a query what signed it.
+fn unsign(request: &mut Request) {
+    if let Some(uri) = without_signature(request.uri()) {
+        *request.uri_mut() = uri;
+    }
 }
 
 fn api_key(headers: &HeaderMap) -> Option<&str> {

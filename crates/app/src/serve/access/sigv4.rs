@@ -247,6 +247,13 @@ impl Signed {
     }
 }
 
+/// A request's address without what signs it: whoever reads the query looks for other things.
+pub(in crate::serve) fn without_signature(uri: &Uri) -> Option<Uri> {
+    let kept: Vec<&str> = uri.query()?.split('&').filter(|part| !part.starts_with("X-Amz-")).collect();
+    let query = if kept.is_empty() { String::new() } else { format!("?{}", kept.join("&")) };
+    format!("{}{query}", uri.path()).parse().ok()
+}
+
 /// Parameters of a query, decoded.
 fn pairs(query: &str) -> Vec<(String, String)> {
     let parts = query.split('&').filter(|part| !part.is_empty());
