@@ -33,7 +33,10 @@ class Service:
         self.folder = WORK / 'data'
         shutil.rmtree(self.folder, ignore_errors=True)
         self.folder.parent.mkdir(parents=True, exist_ok=True)
-        command = [MILLRACE, 'serve', '--data', self.folder, '--http', '127.0.0.1:0', '--s3', '127.0.0.1:0']
+        command = [MILLRACE, 'serve', '--data', self.folder, '--http', '127.0.0.1:0', '--s3', '127.0.0.1:0',
+                   # what is measured is how fast it is, not how fast it lets one be
+                   '--status-per-second', '0', '--ingest-per-second', '0', '--key-per-second', '0',
+                   '--source-per-second', '0', '--log', 'off']
         self.process = subprocess.Popen([str(word) for word in command], stderr=subprocess.PIPE, text=True)
         said = []
         for line in self.process.stderr:

@@ -10,6 +10,7 @@ mod doctor;
 mod door;
 pub(crate) mod errors;
 pub(crate) mod files;
+pub(crate) mod keys;
 mod rejects;
 pub(crate) mod replay;
 mod run;
@@ -39,7 +40,7 @@ pub(crate) enum Ask {
     /// Take files through the whole pipeline: validated, added up, and every row accounted for.
     Run(run::Arguments),
     /// Serve an HTTP API and an S3 door, and work on what comes in.
-    Serve(crate::serve::Arguments),
+    Serve(Box<crate::serve::Arguments>),
     /// Show what became of a file.
     Status(status::Arguments),
     /// List files, the newest first.
@@ -56,6 +57,8 @@ pub(crate) enum Ask {
     DeadLetters(dead_letters::Arguments),
     /// Begin files anew, after their contract or the program was mended.
     Replay(replay::Arguments),
+    /// Who may come in by the doors of `serve`: make keys, list them, revoke them.
+    Keys(keys::Arguments),
     /// Look at the whole folder and say what is wrong.
     Doctor(doctor::Arguments),
 }
@@ -105,6 +108,7 @@ impl Ask {
             Self::Transactions(arguments) => &arguments.place,
             Self::DeadLetters(arguments) => &arguments.place,
             Self::Replay(arguments) => &arguments.place,
+            Self::Keys(arguments) => &arguments.place,
             Self::Doctor(arguments) => &arguments.place,
         }
     }
@@ -122,7 +126,17 @@ impl Ask {
             Self::Transactions(arguments) => transactions::run(arguments, engine, out),
             Self::DeadLetters(arguments) => dead_letters::run(arguments, engine, out),
             Self::Replay(arguments) => replay::run(arguments, engine, out),
+            Self::Keys(arguments) => keys::run(arguments, engine, out),
             Self::Doctor(arguments) => doctor::run(arguments, engine, out),
+        }
+    }
+
+    /// Whether it makes a data folder where there is none.
+    fn makes(&self) -> bool {
+        match self {
+            Self::Run(_) | Self::Serve(_) => true,
+            Self::Keys(arguments) => arguments.makes(),
+            _ => false,
         }
     }
 
@@ -146,7 +160,7 @@ pub(crate) fn run(ask: Ask) -> Result<ExitCode> {
     }
     let place = ask.place().clone();
     let is_new = !place.data.join("store").exists();
-    if is_new && !matches!(ask, Ask::Run(_) | Ask::Serve(_)) {
+    if is_new && !ask.makes() {
         let message = format!("there is no data folder {}", place.data.display());
         return Err(Hint::new(message, "name it with --data, or make one with `millrace run FILE`").into());
     }

@@ -3,14 +3,20 @@
 //! Both doors listen on ports of their own. What comes in through either is durable before it is answered; what becomes
 //! of it is the work of the engine, which runs in the same process.
 
+mod access;
+mod alarms;
 mod encoding;
 mod http;
 mod intake;
 mod listen;
+mod log;
+mod metrics;
 mod notify;
+mod otlp;
 mod s3;
 pub(crate) mod settings;
 mod state;
+mod watch;
 
 pub(crate) use notify::webhook;
 
@@ -37,6 +43,9 @@ pub(crate) struct Arguments {
     /// Print every setting as it is in force, as TOML, and serve nothing.
     #[arg(long)]
     print_config: bool,
+    /// Print the page about all settings, and serve nothing.
+    #[arg(long, hide = true)]
+    print_settings: bool,
 }
 
 /// Threads that answer requests; work on files has threads of its own.
@@ -53,11 +62,14 @@ pub(crate) fn run(arguments: &Arguments, engine: &Arc<Engine>, out: &mut Out<'_>
         .build()
         .context("threads to answer requests")?;
     let notifier = Notifier::start(engine, &settings.webhooks).context("threads to notify")?;
-    let service = Arc::new(Service::new(engine.clone(), settings));
+    let service = Arc::new(Service::new(engine.clone(), settings)?);
+    // whoever wants to be told of alarms as they change is told here
+    let watch = watch::start(&service, |_, _| {}).context("a thread that looks on")?;
     let served = runtime.block_on(serve(&service, out));
     // what still blocks is cut off: nothing that was not answered is promised
     runtime.shutdown_timeout(std::time::Duration::from_secs(1));
     drop(notifier);
+    drop(watch);
     served?;
     writeln!(out.notes, "stopped; what was answered is kept")?;
     Ok(ExitCode::SUCCESS)
@@ -66,9 +78,14 @@ pub(crate) fn run(arguments: &Arguments, engine: &Arc<Engine>, out: &mut Out<'_>
 /// Answers without a data folder, if that was asked for.
 pub(crate) fn print_config(arguments: &Arguments, out: &mut dyn std::io::Write) -> Result<bool> {
     if arguments.print_config {
-        out.write_all(settings(arguments)?.to_toml().as_bytes())?;
+        let config = crate::data::config(&arguments.place)?;
+        let hooks = settings::reference::webhooks(&config.serve.webhook);
+        let page = settings(arguments)?.to_toml() + &hooks + &settings::reference::feeds(&config.written);
+        out.write_all(page.as_bytes())?;
+    } else if arguments.print_settings {
+        out.write_all(settings::reference::page().as_bytes())?;
     }
-    Ok(arguments.print_config)
+    Ok(arguments.print_config || arguments.print_settings)
 }
 
 fn settings(arguments: &Arguments) -> Result<Settings> {

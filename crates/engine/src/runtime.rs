@@ -37,7 +37,7 @@ pub use dead::{DeadLetter, Shown};
 pub use doctor::{Finding, Findings};
 pub use error::{Error, Result};
 pub use keep::Kept;
-pub use live::{Live, Watcher, Working};
+pub use live::{Live, Tally, Watcher, Working};
 pub use put::{Placed, Placing};
 
 /// Makes scratch space for what does not fit the memory budget.

@@ -14,6 +14,8 @@ use crate::serve::settings;
 pub(crate) struct Config {
     pub feeds: Feeds,
     pub environment: String,
+    /// The feeds as they are written.
+    pub written: Vec<Written>,
     /// What the service is told.
     pub serve: settings::Written,
 }
@@ -55,17 +57,19 @@ pub(super) fn read(path: Option<&Path>) -> Result<Config> {
     let text = std::fs::read_to_string(path).map_err(complain::unreadable).with_context(told)?;
     let file: File = rows::settings::read(&text).map_err(Hint::from).with_context(told)?;
     let beside = path.parent().unwrap_or(Path::new(""));
+    let written = file.feed.clone();
     let feeds = Feeds::new(file.feed, |name| contract(name, beside).map_err(Wrong::Contract));
     let feeds = feeds.map_err(|wrong| match wrong {
         Wrong::Feed(fault) => Hint::new(fault.to_string(), fault.hint).into(),
         Wrong::Contract(error) => error,
     });
     let environment = environment(file.environment);
-    Ok(Config { feeds: feeds.with_context(told)?, environment, serve: file.serve })
+    Ok(Config { feeds: feeds.with_context(told)?, environment, written, serve: file.serve })
 }
 
 fn defaults() -> Result<Config> {
-    Ok(Config { feeds: Feeds::default(), environment: environment(None), serve: settings::Written::default() })
+    let (feeds, serve) = (Feeds::default(), settings::Written::default());
+    Ok(Config { feeds, environment: environment(None), written: Vec::new(), serve })
 }
 
 /// What is written, else what the environment of the process says, as the templates do.

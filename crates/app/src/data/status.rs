@@ -77,12 +77,12 @@ pub(super) fn run(arguments: &Arguments, engine: &Engine, out: &mut Out<'_>) -> 
 }
 
 /// A receipt as JSON, here and in the API.
-pub(crate) fn as_json(engine: &Engine, found: &Found) -> Result<serde_json::Value> {
-    let mut view = serde_json::to_value(Told { view: found.receipt.view(), versions: &found.versions })?;
-    if let Some(by) = waits_for(engine, &found.receipt)? {
-        view["blockedBy"] = serde_json::Value::String(by);
-    }
-    Ok(view)
+pub(crate) fn as_json(engine: &Engine, found: &Found) -> Result<String> {
+    let told = Told { view: found.receipt.view(), versions: &found.versions };
+    let Some(by) = waits_for(engine, &found.receipt)? else { return Ok(serde_json::to_string(&told)?) };
+    let mut view = serde_json::to_value(told)?;
+    view["blockedBy"] = serde_json::Value::String(by);
+    Ok(view.to_string())
 }
 
 /// The file whose dead letter this one waits for, as the queues have it now.

@@ -23,7 +23,7 @@ pub(super) fn date(day: i32) -> String {
 }
 
 /// Milliseconds as `2026-01-31 14:30:00`, in UTC.
-pub(super) fn clock(milliseconds: u64) -> String {
+pub(crate) fn clock(milliseconds: u64) -> String {
     let nanoseconds = i64::try_from(milliseconds / 1000).unwrap_or(0).saturating_mul(1_000_000_000);
     rfc3339(nanoseconds).replace('T', " ").trim_end_matches('Z').to_owned()
 }

@@ -15,6 +15,7 @@ mod shapes;
 mod status;
 mod stream;
 mod upload;
+mod watched;
 
 use std::sync::Arc;
 
@@ -25,12 +26,12 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use hyper_util::service::TowerToHyperService;
 
+use super::access::admit::admit;
 use super::state::Service;
-use problem::Problem;
-
 pub(super) use events::Events;
+pub(in crate::serve) use problem::Problem;
 
-/// The id of a request, for those who ask about it later.
+/// The id of a request: in its extensions, in the log, and in the answer.
 #[derive(Debug, Clone)]
 pub(in crate::serve) struct RequestId(pub String);
 
@@ -43,6 +44,8 @@ pub(super) fn routes(service: &Arc<Service>) -> TowerToHyperService<Router> {
         .route("/healthz", get(healthz))
         .route("/status", get(status::by_query))
         .route("/status/{*name}", get(status::by_path))
+        .route("/metrics", get(watched::metrics))
+        .route("/alarms", get(watched::alarms))
         .route("/files", get(files::list))
         .route("/files/{name}", get(files::receipt))
         .route("/files/{name}/rejects", get(files::rejects))
@@ -60,6 +63,7 @@ pub(super) fn routes(service: &Arc<Service>) -> TowerToHyperService<Router> {
         .route("/events", get(events::events))
         .method_not_allowed_fallback(problem::no_such_method)
         .fallback(problem::no_such_path)
+        .layer(axum::middleware::from_fn_with_state(service.clone(), admit))
         .with_state(service.clone());
     TowerToHyperService::new(router)
 }

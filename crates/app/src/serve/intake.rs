@@ -39,7 +39,8 @@ impl<T: Take> Intake<T> {
         self.held.extend_from_slice(bytes);
         if self.held.len() >= PIECE_BYTES {
             let free = self.settled().await?;
-            let piece = std::mem::take(&mut self.held);
+            let next = Vec::with_capacity(self.held.capacity());
+            let piece = std::mem::replace(&mut self.held, next);
             self.writing = Some(tokio::task::spawn_blocking(move || free.take(&piece)));
         }
         Ok(())

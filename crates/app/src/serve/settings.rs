@@ -1,15 +1,24 @@
 //! Settings of the service: `[serve]` of `millrace.toml`, then the environment, then the command line.
 
+mod numbers;
+pub(crate) mod reference;
+
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::str::FromStr;
 
 use anyhow::Result;
 use clap::{Args, ValueEnum};
 use engine::limits::OBJECT_BYTES_MAX;
+use engine::pipeline::preset::Preset;
+use engine::pipeline::topology::Topology;
 use serde::{Deserialize, Serialize};
 
 use super::notify::webhook::{self, WEBHOOKS_MAX, Webhook};
 use crate::complain::Hint;
+use numbers::{WrittenAlarms, WrittenLimits};
+
+pub(in crate::serve) use numbers::{Alarms, Limits};
 
 /// Bytes of a request to `POST /ingest`, unless the settings say otherwise: it is held in memory.
 const INGEST_BYTES_MAX: usize = 8 * 1024 * 1024;
@@ -26,6 +35,13 @@ pub(crate) struct Written {
     tls: Option<Tls>,
     #[serde(default)]
     cors: Vec<String>,
+    log: Option<LogFormat>,
+    log_days: Option<u32>,
+    otlp: Option<Collector>,
+    #[serde(default)]
+    limits: WrittenLimits,
+    #[serde(default)]
+    alarms: WrittenAlarms,
     upload_bytes_max: Option<u64>,
     ingest_bytes_max: Option<usize>,
     ingest_records_max: Option<usize>,
@@ -65,6 +81,53 @@ pub(crate) struct Flags {
     /// The private key of the certificate in PEM.
     #[arg(long, value_name = "FILE.pem", env = "MILLRACE_TLS_KEY", requires = "tls_certificate")]
     tls_key: Option<PathBuf>,
+    /// Origins whose pages may call the HTTP API from a browser; `*` is any.
+    #[arg(long, value_name = "ORIGIN", env = "MILLRACE_CORS", value_delimiter = ',', hide_short_help = true)]
+    cors: Vec<String>,
+    /// How standard error tells of requests and files; the folder `logs` of the data folder always has them as JSON.
+    #[arg(long, value_enum, env = "MILLRACE_LOG")]
+    log: Option<LogFormat>,
+    /// Days for which logs are kept.
+    #[arg(long, value_name = "DAYS", env = "MILLRACE_LOG_DAYS", hide_short_help = true)]
+    log_days: Option<u32>,
+    /// Where traces go: a collector that takes OTLP by HTTP.
+    #[arg(long, value_name = "http://HOST:PORT", env = "MILLRACE_OTLP", hide_short_help = true)]
+    otlp: Option<Collector>,
+    /// Bytes of a file through `POST /upload`.
+    #[arg(long, value_name = "BYTES", env = "MILLRACE_UPLOAD_BYTES_MAX", hide_short_help = true)]
+    upload_bytes_max: Option<u64>,
+    /// Bytes of a request to `POST /ingest`: it is held in memory.
+    #[arg(long, value_name = "BYTES", env = "MILLRACE_INGEST_BYTES_MAX", hide_short_help = true)]
+    ingest_bytes_max: Option<usize>,
+    /// Records of one.
+    #[arg(long, value_name = "N", env = "MILLRACE_INGEST_RECORDS_MAX", hide_short_help = true)]
+    ingest_records_max: Option<usize>,
+    #[command(flatten)]
+    limits: WrittenLimits,
+    #[command(flatten)]
+    alarms: WrittenAlarms,
+}
+
+/// How a log is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize, ValueEnum)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum LogFormat {
+    /// A line for people.
+    Pretty,
+    /// A line of JSON.
+    Json,
+    /// Nothing.
+    Off,
+}
+
+impl LogFormat {
+    fn word(self) -> &'static str {
+        match self {
+            Self::Pretty => "pretty",
+            Self::Json => "json",
+            Self::Off => "off",
+        }
+    }
 }
 
 /// Who may come in.
@@ -96,7 +159,7 @@ pub(crate) struct Tls {
 }
 
 /// Settings in force.
-#[derive(Clone, Serialize)]
+#[derive(Clone)]
 pub(super) struct Settings {
     pub environment: String,
     pub http: SocketAddr,
@@ -104,7 +167,11 @@ pub(super) struct Settings {
     pub access: Access,
     pub cors: Vec<String>,
     pub tls: Option<Tls>,
-    #[serde(skip)]
+    pub log: LogFormat,
+    pub log_days: u32,
+    pub otlp: Option<Collector>,
+    pub limits: Limits,
+    pub alarms: Alarms,
     pub webhooks: Vec<Webhook>,
     /// Bytes of a file through `POST /upload`.
     pub upload_bytes_max: u64,
@@ -123,12 +190,17 @@ impl Settings {
             http: flags.http.or(written.http).unwrap_or_else(|| local(8080)),
             s3: flags.s3.or(written.s3).unwrap_or_else(|| local(9000)),
             access: flags.access.or(written.access).unwrap_or(Access::None),
-            cors: written.cors,
+            cors: if flags.cors.is_empty() { written.cors } else { flags.cors.clone() },
             webhooks: webhooks(&written.webhook)?,
             tls: tls.map(|(certificate, key)| Tls { certificate, key }).or(written.tls),
-            upload_bytes_max: written.upload_bytes_max.unwrap_or(OBJECT_BYTES_MAX),
-            ingest_bytes_max: written.ingest_bytes_max.unwrap_or(INGEST_BYTES_MAX),
-            ingest_records_max: written.ingest_records_max.unwrap_or(INGEST_RECORDS_MAX),
+            log: flags.log.or(written.log).unwrap_or(LogFormat::Pretty),
+            log_days: flags.log_days.or(written.log_days).unwrap_or(Topology::of(Preset::Files).log_days),
+            otlp: flags.otlp.clone().or(written.otlp),
+            limits: Limits::new(&flags.limits, &written.limits),
+            alarms: Alarms::new(&flags.alarms, &written.alarms),
+            upload_bytes_max: flags.upload_bytes_max.or(written.upload_bytes_max).unwrap_or(OBJECT_BYTES_MAX),
+            ingest_bytes_max: flags.ingest_bytes_max.or(written.ingest_bytes_max).unwrap_or(INGEST_BYTES_MAX),
+            ingest_records_max: flags.ingest_records_max.or(written.ingest_records_max).unwrap_or(INGEST_RECORDS_MAX),
         })
     }
 
@@ -161,10 +233,48 @@ impl Settings {
             format!("ingest_bytes_max = {}", self.ingest_bytes_max),
             format!("ingest_records_max = {}", self.ingest_records_max),
         ]);
-        if let Some(Tls { certificate, key }) = &self.tls {
-            let paths = [certificate, key].map(|path| quoted(&path.display().to_string()));
-            lines.push(format!("tls = {{ certificate = {}, key = {} }}", paths[0], paths[1]));
+        lines.push(format!("log = \"{}\"", self.log.word()));
+        lines.push(format!("log_days = {}", self.log_days));
+        // what is not set is shown as it would be
+        lines.push(match &self.otlp {
+            Some(Collector(host)) => format!("otlp = {}", quoted(&format!("http://{host}"))),
+            None => "# otlp = \"http://HOST:PORT\"".to_owned(),
+        });
+        lines.push(match &self.tls {
+            Some(Tls { certificate, key }) => {
+                let paths = [certificate, key].map(|path| quoted(&path.display().to_string()));
+                format!("tls = {{ certificate = {}, key = {} }}", paths[0], paths[1])
+            }
+            None => "# tls = { certificate = \"FILE.pem\", key = \"FILE.pem\" }".to_owned(),
+        });
+        for (table, values) in [("limits", self.limits.values()), ("alarms", self.alarms.values())] {
+            lines.extend([String::new(), format!("[serve.{table}]")]);
+            lines.extend(values.into_iter().map(|(name, value)| format!("{name} = {value}")));
         }
         lines.join("\n") + "\n"
+    }
+}
+
+/// Where traces go: the host, and the port if one is given.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(try_from = "String")]
+pub(crate) struct Collector(pub String);
+
+impl TryFrom<String> for Collector {
+    type Error = String;
+
+    fn try_from(written: String) -> Result<Self, String> {
+        written.parse()
+    }
+}
+
+impl FromStr for Collector {
+    type Err = String;
+
+    fn from_str(written: &str) -> Result<Self, String> {
+        let host = written.strip_prefix("http://").map(|rest| rest.trim_end_matches('/'));
+        let host = host.filter(|host| !host.is_empty() && !host.contains(['/', ' ', '@']));
+        let wrong = || format!("`{written}` is no collector such as http://localhost:4318, without a path and TLS");
+        host.map(|host| Self(host.to_owned())).ok_or_else(wrong)
     }
 }

@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::{Arc, OnceLock};
+use std::time::Instant;
 
+use anyhow::Result;
 use engine::pipeline::feed::Declared;
 use engine::pipeline::preset::Preset;
 use engine::pipeline::topology::Topology;
@@ -11,8 +13,15 @@ use engine::runtime::Engine;
 use rows::records::Checker;
 use tokio::sync::RwLock;
 
+use super::access::Keys;
+use super::access::limits::Limits;
+use super::access::quota::Quotas;
+use super::alarms::Alarms;
 use super::http::Events;
 use super::listen::Stop;
+use super::log::Log;
+use super::metrics::{Metrics, Request};
+use super::otlp::Traces;
 use super::settings::{Access, Settings};
 
 /// What all requests share.
@@ -25,18 +34,49 @@ pub(super) struct Service {
     /// What checks single records, by the names of the feeds that take them.
     pub checkers: BTreeMap<String, Checker>,
     stop: OnceLock<Stop>,
+    pub keys: Keys,
+    pub limits: Limits,
+    pub quotas: Quotas,
+    pub metrics: Arc<Metrics>,
+    pub alarms: Alarms,
+    pub log: Log,
+    pub traces: Traces,
+    pub began: Instant,
 }
 
 /// The key that signs where nobody is asked who they are: clients of S3 want one.
 pub(super) const LOCAL_KEY: (&str, &str) = ("millrace", "millrace-local");
 
 impl Service {
-    pub fn new(engine: Arc<Engine>, settings: Settings) -> Self {
+    pub fn new(engine: Arc<Engine>, settings: Settings) -> Result<Self> {
+        let keys = Keys::new(engine.clone());
+        keys.check()?;
+        let metrics: Arc<Metrics> = Arc::default();
+        let folder = engine.folder().with_file_name("logs");
         let of_market = engine.pipeline().feeds.iter().filter(|feed| feed.preset == Preset::Market);
         let checker = |feed: &Declared| (feed.name.as_str().to_owned(), Checker::new(feed.contract.as_ref()));
-        let checkers = of_market.map(checker).collect();
-        let (locks, events, stop) = (Locks::default(), Events::default(), OnceLock::new());
-        Self { engine, settings, locks, events, checkers, stop }
+        Ok(Self {
+            checkers: of_market.map(checker).collect(),
+            events: Events::default(),
+            stop: OnceLock::new(),
+            keys,
+            limits: Limits::new(&settings.limits),
+            quotas: Quotas::new(engine.clone(), settings.limits.uploads_per_day)?,
+            alarms: Alarms::default(),
+            log: Log::open(&folder, settings.log, settings.log_days, metrics.clone())?,
+            traces: Traces::start(settings.otlp.as_ref(), metrics.clone())?,
+            metrics,
+            began: Instant::now(),
+            engine,
+            settings,
+            locks: Locks::default(),
+        })
+    }
+
+    /// Counts and logs a request that was answered.
+    pub fn observed(&self, request: &Request<'_>) {
+        self.metrics.request(request);
+        self.log.request(request, engine::runtime::now());
     }
 
     /// By this it hears that it is to end.
@@ -57,7 +97,10 @@ impl Service {
     /// The secret of an access key.
     pub fn secret_of(&self, access_key: &str) -> Option<String> {
         let (local, secret) = LOCAL_KEY;
-        (self.settings.access == Access::None && access_key == local).then(|| secret.to_owned())
+        if self.settings.access == Access::None {
+            return (access_key == local).then(|| secret.to_owned());
+        }
+        self.keys.secret_of(access_key)
     }
 
     /// All buckets; they are there from the start.

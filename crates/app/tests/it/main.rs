@@ -1,6 +1,7 @@
 //! The program as people use it, and the rules of the project.
 #![expect(clippy::unwrap_used, reason = "what is missing fails the test")]
 
+mod access;
 mod client;
 mod crash;
 mod crash_serve;

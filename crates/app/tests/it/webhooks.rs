@@ -77,7 +77,7 @@ fn base64(bytes: &[u8]) -> String {
     let letter =
         |six: &[u8]| letters[six.iter().fold(0, |value, bit| value << 1 | usize::from(*bit)) << (6 - six.len())];
     let mut text: String = bits.chunks(6).map(letter).collect();
-    while text.len() % 4 > 0 {
+    while !text.len().is_multiple_of(4) {
         text.push('=');
     }
     text

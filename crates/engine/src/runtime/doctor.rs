@@ -12,6 +12,7 @@ use pipeline::rows::contribution::Filter;
 use pipeline::topology::{Lifecycle, Topology};
 use serde::Serialize;
 
+use super::put::removed_key;
 use super::{Engine, Result, now};
 use crate::session::Session;
 
@@ -138,7 +139,10 @@ impl Engine {
         if has_expired(receipt) {
             return Ok(());
         }
-        self.must_be_there(&receipt.arrival().object, &format!("file of receipt {id}"), findings)?;
+        let is_removed = self.shared.queues.record(&removed_key(&id))?.is_some();
+        if !is_removed {
+            self.must_be_there(&receipt.arrival().object, &format!("file of receipt {id}"), findings)?;
+        }
         for (name, object) in receipt.view().links {
             self.must_be_there(object, &format!("{name} of receipt {id}"), findings)?;
         }

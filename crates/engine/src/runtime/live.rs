@@ -6,7 +6,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
 use pipeline::object::ReceiptId;
-use pipeline::preset::Stage;
+use pipeline::preset::{Preset, Stage};
 
 /// What is worked on right now.
 #[derive(Debug, Default)]
@@ -19,6 +19,18 @@ pub struct Live {
 struct State {
     working: BTreeMap<ReceiptId, Working>,
     watchers: Vec<Weak<Mutex<Vec<ReceiptId>>>>,
+    tallies: BTreeMap<(Preset, Stage), Tally>,
+}
+
+/// Attempts at a stage since the engine was opened.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Tally {
+    /// Attempts that did what they should; whether it counts is decided by the commit.
+    pub done: u64,
+    /// Attempts that failed, for no outage of the disk.
+    pub failed: u64,
+    /// Time that all of them took together.
+    pub took: Duration,
 }
 
 /// Hears of files from when it was made until it is dropped.
@@ -71,6 +83,18 @@ impl Live {
     /// What is worked on.
     pub fn working(&self) -> BTreeMap<ReceiptId, Working> {
         self.lock().working.clone()
+    }
+
+    /// Attempts at each stage since the engine was opened.
+    pub fn tallies(&self) -> BTreeMap<(Preset, Stage), Tally> {
+        self.lock().tallies.clone()
+    }
+
+    pub(super) fn tally(&self, stage: (Preset, Stage), failed: bool, took: Duration) {
+        let mut state = self.lock();
+        let tally = state.tallies.entry(stage).or_default();
+        *(if failed { &mut tally.failed } else { &mut tally.done }) += 1;
+        tally.took += took;
     }
 
     pub(super) fn begins(&self, id: &ReceiptId, stage: Stage) {

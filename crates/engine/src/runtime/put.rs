@@ -92,10 +92,24 @@ impl Engine {
         Ok(self.shared.queues.transact(Transaction { sends, ..Transaction::default() }, now()))
     }
 
+    /// Deletes a version for good because its owner says so; false when it is not there. Its receipt stays, and what the
+    /// file added; that the file is gone on purpose is written down first.
+    pub fn remove(&self, object: &ObjectVersion) -> Result<bool> {
+        let record = (removed_key(&ReceiptId::of(object)), Some(now().to_be_bytes().to_vec()));
+        let transaction = Transaction { records: vec![record], ..Transaction::default() };
+        self.shared.queues.transact(transaction, now()).wait()?;
+        Ok(self.shared.objects.delete(object, now())?)
+    }
+
     /// Puts a whole file and waits until it is safe.
     pub fn put(&self, bucket: &str, key: &str, bytes: &mut dyn Read) -> Result<Placed> {
         let mut upload = self.upload(bucket, key)?;
         std::io::copy(bytes, &mut upload).map_err(Error::Input)?;
         self.place(upload, None)?.wait()
     }
+}
+
+/// Where it is written down that the file of a receipt was deleted on purpose.
+pub(super) fn removed_key(receipt: &ReceiptId) -> Vec<u8> {
+    format!("removed/{receipt}").into_bytes()
 }

@@ -103,7 +103,7 @@ impl Batch<'_> {
         let text = String::from_utf8_lossy(&received.body);
         let message = Message::from_json(&text)
             .map_err(|error| Failed::Told(Box::new(Told::unknown(self.line, received, &error))))?;
-        let file = dead::file_of(&message);
+        let (file, since) = (dead::file_of(&message), Instant::now());
         if let Some(file) = &file {
             self.shared.live.begins(file, self.line.stage);
         }
@@ -114,6 +114,10 @@ impl Batch<'_> {
             self.shared.live.ends(file);
         }
         self.files.extend(file);
+        if !matches!(&handled, Ok(Err(error)) if is_outage(error)) {
+            let failed = !matches!(handled, Ok(Ok(_)));
+            self.shared.live.tally((self.line.preset, self.line.stage), failed, since.elapsed());
+        }
         match handled {
             Ok(Ok(_)) => Ok(()),
             Ok(Err(error)) if is_outage(&error) => Err(Failed::Outage),

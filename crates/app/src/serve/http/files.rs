@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use axum::Json;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use axum::{Extension, Json};
 use engine::pipeline::find::{self, Wanted};
 use engine::pipeline::object::ObjectVersion;
 use engine::pipeline::ports::Objects;
@@ -20,6 +20,7 @@ use super::ask::{Asked, Name, mark, place};
 use super::problem::Problem;
 use super::shapes::{BadRequest, Conflict, Files, NotFound, Receipt, Rejects, Unprocessable};
 use super::{status, stream};
+use crate::serve::access::Caller;
 use crate::serve::state::{Service, blocking};
 
 /// Files of one page.
@@ -56,7 +57,11 @@ fn files_default() -> usize {
 /// Files, the newest first.
 #[utoipa::path(get, path = "/files", tag = "files", operation_id = "listFiles", params(Which), responses(
     (status = 200, description = "A page of receipts.", body = Files), BadRequest))]
-pub(super) async fn list(State(service): State<Arc<Service>>, Asked(asked): Asked<Which>) -> Result<Response, Problem> {
+pub(super) async fn list(
+    State(service): State<Arc<Service>>,
+    Extension(caller): Extension<Caller>,
+    Asked(asked): Asked<Which>,
+) -> Result<Response, Problem> {
     let limit = limited(asked.limit, FILES_MAX)?;
     let all = records::all_listed();
     let after = asked.next.as_deref().map(place).transpose()?.map(String::from_utf8);
@@ -65,7 +70,10 @@ pub(super) async fn list(State(service): State<Arc<Service>>, Asked(asked): Aske
         None => None,
         _ => return Err(Problem::bad("bad_mark", "this is not a mark of this list").hint("leave `next` out")),
     };
-    let wanted = Wanted { feed: asked.feed, preset: asked.preset, outcome: asked.outcome, key_prefix: asked.prefix };
+    let Some(key_prefix) = caller.within(asked.prefix) else {
+        return Ok(Json(json!({ "files": [], "next": null })).into_response());
+    };
+    let wanted = Wanted { feed: asked.feed, preset: asked.preset, outcome: asked.outcome, key_prefix };
     let engine = service.engine.clone();
     let (files, next) = blocking(move || find::list(&engine.ports(), &wanted, after.as_deref(), limit)).await?;
     let files: Vec<_> = files.iter().map(|receipt| json!(receipt.view())).collect();
@@ -84,8 +92,12 @@ pub(super) fn limited(limit: usize, max: usize) -> Result<usize, Problem> {
 #[utoipa::path(get, path = "/files/{name}", tag = "files", operation_id = "getFile",
     params(("name" = String, Path, min_length = 1, description = "A receipt id, or any name that /status takes; `/` as `%2F`.")),
     responses((status = 200, description = "Its receipt.", body = Receipt), BadRequest, NotFound))]
-pub(super) async fn receipt(State(service): State<Arc<Service>>, Name(name): Name) -> Response {
-    status::by_name(&service, &name).into_response()
+pub(super) async fn receipt(
+    State(service): State<Arc<Service>>,
+    Extension(caller): Extension<Caller>,
+    Name(name): Name,
+) -> Response {
+    status::by_name(&service, &caller, &name).into_response()
 }
 
 /// The refused rows of a file: in the sender's own form, with line, reasons and hint, so that they are valid input once they
@@ -100,11 +112,11 @@ pub(super) async fn receipt(State(service): State<Arc<Service>>, Name(name): Nam
         BadRequest, NotFound, Conflict, Unprocessable))]
 pub(super) async fn rejects(
     State(service): State<Arc<Service>>,
+    Extension(caller): Extension<Caller>,
     Name(name): Name,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
-    let found = find::by_name(&service.engine.ports(), &name)?.ok_or_else(|| Problem::no_such_file(&name))?;
-    let receipt = found.receipt;
+    let receipt = status::found(&service, &caller, &name)?.receipt;
     let Some(account) = receipt.account() else {
         return Err(Problem::new(StatusCode::CONFLICT, "not_validated", format!("`{name}` was not validated yet"))
             .hint("ask again in a moment; /status says where it is"));

@@ -3,11 +3,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::Json;
 use axum::body::{Body, Bytes};
 use axum::extract::{Request, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use axum::{Extension, Json};
 use engine::pipeline::limits::RECORDS_PER_MESSAGE_MAX;
 use engine::pipeline::message::{Feed, Message, Records};
 use engine::pipeline::point::Point;
@@ -23,6 +23,7 @@ use super::RequestId;
 use super::ask::Asked;
 use super::problem::Problem;
 use super::shapes::{BadRequest, NotFound, TimedOut, TooLarge, Unprocessable, Unsupported};
+use crate::serve::access::Caller;
 use crate::serve::intake::PIECE_SECONDS_MAX;
 use crate::serve::state::{Service, blocking, random_id};
 
@@ -117,11 +118,15 @@ pub(super) struct Record {
         BadRequest, NotFound, TimedOut, TooLarge, Unsupported, Unprocessable))]
 pub(super) async fn ingest(
     State(service): State<Arc<Service>>,
+    Extension(caller): Extension<Caller>,
     Asked(to): Asked<To>,
     request: Request,
 ) -> Result<Response, Problem> {
-    let Some(feed) = service.engine.pipeline().feeds.named(&to.feed) else {
-        return Err(super::aggregates::no_such_feed(&service.engine, &to.feed));
+    let feed = service.engine.pipeline().feeds.named(&to.feed);
+    // a feed is a partner's when all its keys are
+    let Some(feed) = feed.filter(|feed| caller.may_see(feed.keys.as_str())) else {
+        let known = service.engine.pipeline().feeds.iter().filter(|feed| caller.may_see(feed.keys.as_str()));
+        return Err(Problem::no_such_feed(&to.feed, &known.map(|feed| feed.name.as_str()).collect::<Vec<_>>()));
     };
     if !service.checkers.contains_key(&to.feed) {
         let detail = format!("feed `{}` takes files, not single records", to.feed);

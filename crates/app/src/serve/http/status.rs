@@ -2,10 +2,11 @@
 
 use std::sync::Arc;
 
+use axum::Extension;
 use axum::extract::{RawQuery, State};
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
-use engine::pipeline::find;
+use engine::pipeline::find::{self, Found};
 use serde::Deserialize;
 use utoipa::IntoParams;
 
@@ -13,6 +14,7 @@ use super::ask::{Asked, Name};
 use super::problem::Problem;
 use super::shapes::{BadRequest, NotFound, Receipt};
 use crate::data::status::as_json;
+use crate::serve::access::Caller;
 use crate::serve::state::Service;
 
 /// `?fileId=`
@@ -31,6 +33,7 @@ pub(super) struct File {
 pub(super) async fn by_query(
     State(service): State<Arc<Service>>,
     RawQuery(raw): RawQuery,
+    Extension(caller): Extension<Caller>,
     Asked(asked): Asked<File>,
 ) -> Response {
     let Some(name) = asked.file_id.filter(|name| !name.is_empty()) else {
@@ -38,11 +41,11 @@ pub(super) async fn by_query(
             .hint("ask /status?fileId=NAME, with a key, bucket/key, receipt id, upload id or sha256")
             .into_response();
     };
-    let answer = by_name(&service, &name);
+    let answer = by_name(&service, &caller, &name);
     // many clients do not write `+` as %2B
     match answer {
         Err(problem) if raw.is_some_and(|raw| raw.contains('+')) && name.contains(' ') => {
-            by_name(&service, &name.replace(' ', "+")).map_err(|_| problem).into_response()
+            by_name(&service, &caller, &name.replace(' ', "+")).map_err(|_| problem).into_response()
         }
         answer => answer.into_response(),
     }
@@ -53,14 +56,25 @@ pub(super) async fn by_query(
 #[utoipa::path(get, path = "/status/{name}", tag = "files", operation_id = "statusByPath",
     params(("name" = String, Path, min_length = 1, description = "A key, `bucket/key`, receipt id, upload id or sha256.")),
     responses((status = 200, description = "Its receipt.", body = Receipt), BadRequest, NotFound))]
-pub(super) async fn by_path(State(service): State<Arc<Service>>, Name(name): Name) -> Response {
-    by_name(&service, &name).into_response()
+pub(super) async fn by_path(
+    State(service): State<Arc<Service>>,
+    Extension(caller): Extension<Caller>,
+    Name(name): Name,
+) -> Response {
+    by_name(&service, &caller, &name).into_response()
 }
 
 /// The receipt of a file.
-pub(super) fn by_name(service: &Service, name: &str) -> Result<Response, Problem> {
+pub(super) fn by_name(service: &Service, caller: &Caller, name: &str) -> Result<Response, Problem> {
     let engine = &service.engine;
-    let found = find::by_name(&engine.ports(), name)?.ok_or_else(|| Problem::no_such_file(name))?;
+    let found = found(service, caller, name)?;
     let json = as_json(engine, &found)?;
-    Ok(([(header::CONTENT_TYPE, "application/json")], json.to_string()).into_response())
+    Ok(([(header::CONTENT_TYPE, "application/json")], json).into_response())
+}
+
+/// The newest file of a name that the caller may see.
+pub(super) fn found(service: &Service, caller: &Caller, name: &str) -> Result<Found, Problem> {
+    let ports = service.engine.ports();
+    let found = find::by_name(&ports, name)?.map(|found| caller.theirs(&ports, found)).transpose()?;
+    found.flatten().ok_or_else(|| Problem::no_such_file(name))
 }

@@ -4,11 +4,11 @@ use std::io::{self, Write};
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::Json;
 use axum::body::Body;
 use axum::extract::{FromRequest, Multipart, Request, State};
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use axum::{Extension, Json};
 use bytes::Bytes;
 use engine::objects::Upload;
 use engine::pipeline::feed::{Declared, OUTPUTS, preset_of};
@@ -24,6 +24,7 @@ use super::ask::Asked;
 use super::problem::Problem;
 use super::promise::Promise;
 use super::shapes::{BadRequest, NotFound, TimedOut, TooLarge, Unprocessable};
+use crate::serve::access::Caller;
 use crate::serve::intake::{Intake, PIECE_SECONDS_MAX, Take};
 use crate::serve::state::{Service, blocking, random_id};
 
@@ -94,24 +95,26 @@ pub(super) struct Form {
         BadRequest, NotFound, TimedOut, TooLarge, Unprocessable))]
 pub(super) async fn upload(
     State(service): State<Arc<Service>>,
+    Extension(caller): Extension<Caller>,
     Asked(to): Asked<To>,
     request: Request,
 ) -> Result<Response, Problem> {
     let kind = request.headers().get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
     if kind.to_ascii_lowercase().starts_with("multipart/form-data") {
-        form(&service, to, request).await
+        form(&service, &caller, to, request).await
     } else {
-        raw(&service, to, request).await
+        raw(&service, &caller, to, request).await
     }
 }
 
-async fn raw(service: &Arc<Service>, to: To, request: Request) -> Result<Response, Problem> {
+async fn raw(service: &Arc<Service>, caller: &Caller, to: To, request: Request) -> Result<Response, Problem> {
     let Some(key) = to.key.clone() else {
         return Err(Problem::bad("no_key", "the body is a file without a name")
             .hint("name it with ?key=, or send a form: curl -F file=@transactions.csv"));
     };
     let (parts, body) = request.into_parts();
     let promise = Promise::of(&parts.headers)?;
+    theirs(caller, &key)?;
     let mut making = Making::begin(service, &to, &key, promise)?;
     let mut pieces = body.into_data_stream();
     while let Some(piece) = in_time(pieces.next()).await? {
@@ -120,7 +123,22 @@ async fn raw(service: &Arc<Service>, to: To, request: Request) -> Result<Respons
     Ok(making.end(service).await?.into_response())
 }
 
-async fn form(service: &Arc<Service>, mut to: To, request: Request<Body>) -> Result<Response, Problem> {
+/// Refuses a key that is not the caller's to write.
+fn theirs(caller: &Caller, key: &str) -> Result<(), Problem> {
+    if caller.may_see(key) {
+        return Ok(());
+    }
+    let prefix = caller.prefix().unwrap_or_default();
+    Err(Problem::new(StatusCode::FORBIDDEN, "foreign_key", format!("the key `{key}` is not under {prefix}"))
+        .hint(format!("name the file {prefix}{key}")))
+}
+
+async fn form(
+    service: &Arc<Service>,
+    caller: &Caller,
+    mut to: To,
+    request: Request<Body>,
+) -> Result<Response, Problem> {
     if Promise::of(request.headers())?.is_some() {
         return Err(Problem::bad("digest_of_form", "the digest in the head is that of the whole form")
             .hint("put it into the head of the part `file`, or send the file as the body"));
@@ -136,9 +154,11 @@ async fn form(service: &Arc<Service>, mut to: To, request: Request<Body>) -> Res
                 return Err(Problem::bad("two_files", "there are two parts `file`").hint("send one file a request"));
             }
             let own = field.file_name().map(file_name).filter(|name| !name.is_empty());
+            let own = own.map(|name| caller.prefix().unwrap_or_default() + &name);
             let Some(key) = to.key.clone().or(own) else {
                 return Err(Problem::bad("no_key", "the part `file` has no name").hint("send a field `key` before it"));
             };
+            theirs(caller, &key)?;
             let mut file = Making::begin(service, &to, &key, Promise::of(field.headers())?)?;
             while let Some(piece) = in_time(field.chunk()).await?.map_err(|error| bad_form(&error))? {
                 file.push(&piece).await?;

@@ -101,12 +101,17 @@ impl Sums {
 impl Attributes {
     /// What is kept with an object; of one that came by another way, what can be told.
     pub fn of(head: &Head) -> Self {
-        let mut attributes: Self = serde_json::from_slice(&head.attributes).unwrap_or_default();
-        if attributes.e_tag.is_empty() {
-            // no MD5: a dash keeps clients from taking it for one
-            attributes.e_tag = format!("{}-1", head.digest.get(..32).unwrap_or(&head.digest));
+        let attributes: Self = serde_json::from_slice(&head.attributes).unwrap_or_default();
+        attributes.tagged(&head.digest)
+    }
+
+    /// The same with an ETag that follows from the digest of the bytes, if it has none. It is no MD5, and a dash keeps
+    /// clients from taking it for one.
+    pub fn tagged(mut self, digest: &str) -> Self {
+        if self.e_tag.is_empty() {
+            self.e_tag = format!("{}-1", digest.get(..32).unwrap_or(digest));
         }
-        attributes
+        self
     }
 
     pub fn to_bytes(&self) -> Vec<u8> {

@@ -1,17 +1,31 @@
-//! Who may come in by the S3 door, and as whom.
+//! Who may come in by the S3 door, as whom, to what, and how often.
 
 use std::pin::Pin;
 use std::sync::Arc;
+use std::time::Instant;
 
-use hyper::body::Incoming;
-use hyper::header::AUTHORIZATION;
+use hyper::body::{Body as _, Incoming};
+use hyper::header::{AUTHORIZATION, CONTENT_LENGTH, HeaderMap, HeaderValue, RETRY_AFTER};
+use hyper::{StatusCode, Uri};
 use s3s::access::{S3Access, S3AccessContext};
 use s3s::auth::{S3Auth, SecretKey};
+use s3s::dto::{
+    CopyObjectInput, CopySource, DeleteObjectsInput, ListMultipartUploadsInput, ListObjectVersionsInput,
+    ListObjectsInput, ListObjectsV2Input, PostObjectInput, UploadPartCopyInput,
+};
+use s3s::path::S3Path;
 use s3s::service::S3Service;
-use s3s::{S3Result, s3_error};
+use s3s::{Body, S3Request, S3Result, s3_error};
 
 use super::Service;
+use crate::serve::access::Caller;
+use crate::serve::access::admit::request_id;
+use crate::serve::access::limits::TooOften;
+use crate::serve::access::sigv4::{Signed, UNSIGNED};
+use crate::serve::listen::Origin;
+use crate::serve::metrics::Request as Counted;
 use crate::serve::settings::Access;
+use crate::serve::state::LOCAL_KEY;
 
 /// Finds the secret that a request must have been signed with.
 pub(super) struct Keys(pub Arc<Service>);
@@ -31,17 +45,108 @@ impl S3Auth for Keys {
 /// Lets a request in, or does not.
 pub(super) struct Gate(pub Arc<Service>);
 
+/// What keys of partners may do with a bucket; which keys of objects are meant is looked at where they are known.
+const OF_BUCKETS: [&str; 9] = [
+    "HeadBucket",
+    "GetBucketLocation",
+    "GetBucketVersioning",
+    "ListObjects",
+    "ListObjectsV2",
+    "ListObjectVersions",
+    "ListMultipartUploads",
+    "DeleteObjects",
+    "PostObject",
+];
+
 #[async_trait::async_trait]
 impl S3Access for Gate {
     async fn check(&self, context: &mut S3AccessContext<'_>) -> S3Result<()> {
-        if context.credentials().is_some() || self.0.settings.access == Access::None {
+        if self.0.settings.access == Access::None {
             return Ok(());
         }
-        Err(s3_error!(AccessDenied, "the request is not signed; sign it with a key of `millrace keys create`"))
+        let Some(credentials) = context.credentials() else {
+            return Err(s3_error!(
+                AccessDenied,
+                "the request is not signed; sign it with a key of `millrace keys create`"
+            ));
+        };
+        let caller = self.0.keys.by_access_key(&credentials.access_key);
+        let caller = caller.ok_or_else(|| s3_error!(InvalidAccessKeyId, "the key was revoked"))?;
+        if let Err(refused) = self.0.limits.caller(&caller, Instant::now()) {
+            let mut error = s3_error!(SlowDown, "there are too many {}", refused.what);
+            error.set_headers(HeaderMap::from_iter([(RETRY_AFTER, HeaderValue::from(refused.seconds()))]));
+            return Err(error);
+        }
+        let name = context.s3_op().name();
+        let may = match context.s3_path() {
+            _ if caller.is_admin() => true,
+            S3Path::Root => name == "ListBuckets",
+            S3Path::Bucket { .. } => OF_BUCKETS.contains(&name),
+            S3Path::Object { key, .. } => caller.may_see(key),
+        };
+        if !may {
+            return Err(foreign(&caller));
+        }
+        context.extensions_mut().insert(caller);
+        Ok(())
+    }
+
+    async fn list_objects(&self, request: &mut S3Request<ListObjectsInput>) -> S3Result<()> {
+        theirs(request, request.input.prefix.as_deref().unwrap_or_default())
+    }
+
+    async fn list_objects_v2(&self, request: &mut S3Request<ListObjectsV2Input>) -> S3Result<()> {
+        theirs(request, request.input.prefix.as_deref().unwrap_or_default())
+    }
+
+    async fn list_object_versions(&self, request: &mut S3Request<ListObjectVersionsInput>) -> S3Result<()> {
+        theirs(request, request.input.prefix.as_deref().unwrap_or_default())
+    }
+
+    async fn list_multipart_uploads(&self, request: &mut S3Request<ListMultipartUploadsInput>) -> S3Result<()> {
+        theirs(request, request.input.prefix.as_deref().unwrap_or_default())
+    }
+
+    async fn delete_objects(&self, request: &mut S3Request<DeleteObjectsInput>) -> S3Result<()> {
+        request.input.delete.objects.iter().try_for_each(|object| theirs(request, &object.key))
+    }
+
+    async fn post_object(&self, request: &mut S3Request<PostObjectInput>) -> S3Result<()> {
+        theirs(request, &request.input.key)
+    }
+
+    async fn copy_object(&self, request: &mut S3Request<CopyObjectInput>) -> S3Result<()> {
+        source(request, &request.input.copy_source)
+    }
+
+    async fn upload_part_copy(&self, request: &mut S3Request<UploadPartCopyInput>) -> S3Result<()> {
+        source(request, &request.input.copy_source)
     }
 }
 
-/// The door with what comes before `s3s` reads a request.
+/// Refuses a key of an object, or the beginning of some, that is not the caller's.
+fn theirs<T>(request: &S3Request<T>, key: &str) -> S3Result<()> {
+    match request.extensions.get::<Caller>() {
+        Some(caller) if !caller.may_see(key) => Err(foreign(caller)),
+        _ => Ok(()),
+    }
+}
+
+fn source<T>(request: &S3Request<T>, source: &CopySource) -> S3Result<()> {
+    match source {
+        CopySource::Bucket { key, .. } => theirs(request, key),
+        // of no bucket of this service: for those alone who see everything
+        _ => theirs(request, ""),
+    }
+}
+
+/// The same whether or not there is something.
+fn foreign(caller: &Caller) -> s3s::S3Error {
+    let prefix = caller.prefix().unwrap_or_default();
+    s3_error!(AccessDenied, "this key is for what lies under {prefix}; list with that prefix, and write there")
+}
+
+/// The door with what comes before `s3s` reads a request, and after it has answered.
 #[derive(Clone)]
 pub(in crate::serve) struct Guarded {
     pub(super) inner: S3Service,
@@ -57,20 +162,124 @@ impl hyper::service::Service<hyper::Request<Incoming>> for Guarded {
     type Future = Pin<Box<dyn Future<Output = Result<Answer, Failure>> + Send>>;
 
     fn call(&self, mut request: hyper::Request<Incoming>) -> Self::Future {
-        if self.service.settings.access == Access::None {
-            unsigned(&self.service, &mut request);
-        }
-        let answer = hyper::service::Service::call(&self.inner, request);
-        Box::pin(answer)
+        let (service, began) = (self.service.clone(), Instant::now());
+        let from = request.extensions().get::<Origin>().map(|origin| origin.0.ip());
+        let id = request_id(request.headers());
+        let (method, uri) = (request.method().clone(), request.uri().clone());
+        let received = length(request.headers());
+        let signer = Signed::of(&uri, request.headers()).ok().flatten();
+        let too_often = from.and_then(|from| service.limits.source(from, began).err());
+        let answer = match too_often {
+            Some(refused) => Err(slow_down(&refused)),
+            None => {
+                if service.settings.access == Access::None {
+                    as_local(&service, &mut request, signer.as_ref());
+                }
+                Ok(hyper::service::Service::call(&self.inner, request))
+            }
+        };
+        Box::pin(async move {
+            let mut response = match answer {
+                Ok(answer) => answer.await?,
+                Err(response) => response,
+            };
+            if let Ok(value) = HeaderValue::from_str(&id) {
+                response.headers_mut().insert("x-amz-request-id", value);
+            }
+            let sent = response.body().size_hint().exact().unwrap_or_else(|| length(response.headers()));
+            service.metrics.bytes("s3", received, sent);
+            let caller = signer.and_then(|signed| service.keys.by_access_key(&signed.access_key));
+            let key = caller.filter(|_| response.status() != StatusCode::FORBIDDEN).and_then(|caller| caller.key);
+            service.observed(&Counted {
+                door: "s3",
+                method: method.as_str(),
+                route: route(uri.path()),
+                path: uri.path(),
+                status: response.status().as_u16(),
+                took: began.elapsed(),
+                id: &id,
+                key: key.as_deref(),
+                from,
+            });
+            Ok(response)
+        })
     }
 }
 
-/// Where nobody is asked who they are, a signature with a key of elsewhere says nothing: the request is as good without.
-fn unsigned(service: &Service, request: &mut hyper::Request<Incoming>) {
+fn length(headers: &HeaderMap) -> u64 {
+    let text = headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok());
+    text.and_then(|text| text.parse().ok()).unwrap_or(0)
+}
+
+fn route(path: &str) -> &'static str {
+    match path.trim_start_matches('/').split_once('/') {
+        Some((_, key)) if !key.is_empty() => "/{bucket}/{key}",
+        _ if path == "/" => "/",
+        _ => "/{bucket}",
+    }
+}
+
+fn slow_down(refused: &TooOften) -> Answer {
+    let text = format!(
+        "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<Error><Code>SlowDown</Code><Message>there are too many {}</Message></Error>",
+        refused.what
+    );
+    let mut response = hyper::Response::new(Body::from(text));
+    *response.status_mut() = StatusCode::SERVICE_UNAVAILABLE;
+    response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(refused.seconds()));
+    response.headers_mut().insert(hyper::header::CONTENT_TYPE, HeaderValue::from_static("application/xml"));
+    response
+}
+
+/// What a body is declared as that comes in chunks which are not signed.
+const UNSIGNED_CHUNKS: &str = "STREAMING-UNSIGNED-PAYLOAD-TRAILER";
+
+/// Where nobody is asked who they are, a signature with a key of elsewhere says nothing, but how the body is to be read is
+/// said with it: the request is signed anew with the local pair. Chunks that are signed themselves cannot be, and are
+/// refused as what they are, signed with an unknown key.
+fn as_local(service: &Service, request: &mut hyper::Request<Incoming>, signed: Option<&Signed>) {
+    let Some(signed) = signed else { return of_old(request) };
+    if service.secret_of(&signed.access_key).is_some() {
+        return;
+    }
+    if signed.is_presigned() {
+        if let Some(uri) = without_signature(request.uri()) {
+            *request.uri_mut() = uri;
+        }
+        return;
+    }
+    match signed.declared.as_deref() {
+        None => drop(request.headers_mut().remove(AUTHORIZATION)),
+        Some(declared) if declared == UNSIGNED || declared == UNSIGNED_CHUNKS || declared.len() == 64 => {
+            let header = signed.signed_by(LOCAL_KEY, request.method(), request.uri(), request.headers());
+            if let Some(value) = header.and_then(|header| HeaderValue::from_str(&header).ok()) {
+                request.headers_mut().insert(AUTHORIZATION, value);
+            }
+        }
+        Some(_) => {}
+    }
+}
+
+/// The same for signatures of version 2, which say nothing of a body. `aws s3 presign` still makes them.
+fn of_old(request: &mut hyper::Request<Incoming>) {
     let header = request.headers().get(AUTHORIZATION).and_then(|value| value.to_str().ok());
-    let Some(header) = header else { return };
-    let key = header.split_once("Credential=").and_then(|(_, rest)| rest.split('/').next());
-    if key.is_some_and(|key| service.secret_of(key).is_none()) {
+    if header.is_some_and(|header| header.starts_with("AWS ")) {
         request.headers_mut().remove(AUTHORIZATION);
     }
+    if let Some(uri) = without_signature(request.uri()) {
+        *request.uri_mut() = uri;
+    }
+}
+
+/// What signs in a query, in version 2.
+const OLD_SIGNATURE: [&str; 3] = ["AWSAccessKeyId=", "Signature=", "Expires="];
+
+fn without_signature(uri: &Uri) -> Option<Uri> {
+    let query = uri.query()?;
+    let is_old = OLD_SIGNATURE.iter().all(|name| query.split('&').any(|part| part.starts_with(name)));
+    let signs =
+        |part: &str| part.starts_with("X-Amz-") || (is_old && OLD_SIGNATURE.iter().any(|name| part.starts_with(name)));
+    let kept: Vec<&str> = query.split('&').filter(|part| !signs(part)).collect();
+    let query = if kept.is_empty() { String::new() } else { format!("?{}", kept.join("&")) };
+    format!("{}{query}", uri.path()).parse().ok()
 }

@@ -15,7 +15,7 @@ use s3s::header::{
 use s3s::{S3Request, S3Result, TrailingHeaders, s3_error};
 
 use super::attributes::Sums;
-use crate::serve::encoding::base64;
+use crate::serve::encoding::{base64, hex};
 use crate::serve::intake::{Intake, PIECE_SECONDS_MAX, Take};
 
 /// What the sender promises about the bytes.
@@ -57,8 +57,8 @@ impl Promised {
     }
 
     /// Refuses bytes that are not those that were promised.
-    fn keep(self, md5: &[u8; 16], sums: &Sums) -> S3Result<()> {
-        if let Some(promised) = &self.md5 {
+    fn keep(self, md5: Option<&[u8; 16]>, sums: &Sums) -> S3Result<()> {
+        if let Some((promised, md5)) = self.md5.as_ref().zip(md5) {
             let is = base64(md5);
             if *promised != is {
                 return Err(s3_error!(BadDigest, "the body has the MD5 {is}, and Content-MD5 promises {promised}"));
@@ -87,20 +87,27 @@ impl Promised {
 /// Bytes that came whole and as promised.
 pub(super) struct Received {
     pub upload: Upload,
-    pub md5: [u8; 16],
+    /// The MD5 in hexadecimal, which is the ETag; empty for a large object, whose ETag follows from its sha256.
+    pub e_tag: String,
     pub sums: Sums,
 }
+
+/// Bytes up to which an ETag is an MD5: of more, clients make parts, whose ETag is none either. An MD5 takes more time than
+/// everything else that is done to the bytes.
+const MD5_BYTES_MAX: i64 = 16 * 1024 * 1024;
 
 /// An object in the making, and what its bytes come to.
 struct Making {
     upload: Upload,
-    md5: Md5,
+    md5: Option<Md5>,
     hasher: ChecksumHasher,
 }
 
 impl Take for Making {
     fn take(mut self, bytes: &[u8]) -> std::io::Result<Self> {
-        self.md5.update(bytes);
+        if let Some(md5) = &mut self.md5 {
+            md5.update(bytes);
+        }
         self.hasher.update(bytes);
         self.upload.write_all(bytes)?;
         Ok(self)
@@ -114,7 +121,8 @@ pub(super) async fn receive(
     length: Option<i64>,
     promised: Promised,
 ) -> S3Result<Received> {
-    let mut intake = Intake::new(Making { upload, md5: Md5::new(), hasher: promised.hasher() });
+    let wants_md5 = promised.md5.is_some() || length.is_none_or(|length| length <= MD5_BYTES_MAX);
+    let mut intake = Intake::new(Making { upload, md5: wants_md5.then(Md5::new), hasher: promised.hasher() });
     let mut body = body;
     while let Some(bytes) = piece(&mut body).await? {
         intake.push(&bytes).await.map_err(unwritten)?;
@@ -125,9 +133,10 @@ pub(super) async fn receive(
     {
         return Err(s3_error!(IncompleteBody, "the body has {} bytes, and {length} were promised", upload.bytes()));
     }
-    let (md5, sums) = (md5.finalize(), Sums::of(hasher.finalize()));
-    promised.keep(&md5, &sums)?;
-    Ok(Received { upload, md5, sums })
+    let (md5, sums) = (md5.map(Md5::finalize), Sums::of(hasher.finalize()));
+    promised.keep(md5.as_ref(), &sums)?;
+    let e_tag = md5.map(|md5| hex(&md5)).unwrap_or_default();
+    Ok(Received { upload, e_tag, sums })
 }
 
 async fn piece(body: &mut Option<StreamingBlob>) -> S3Result<Option<bytes::Bytes>> {

@@ -130,9 +130,9 @@ impl Storage {
         let sums = super::answers::sums!(request.input);
         let promised = Promised::new(&request, request.input.content_md5.clone(), sums, begun.algorithm.as_deref());
         let input = request.input;
-        let Received { upload, md5, sums } = receive(upload, input.body, input.content_length, promised).await?;
-        let attributes = Attributes { e_tag: hex(&md5), sums, ..Attributes::default() };
-        self.keep_part(upload, &attributes).await?;
+        let Received { upload, e_tag, sums } = receive(upload, input.body, input.content_length, promised).await?;
+        let attributes = Attributes { e_tag, sums, ..Attributes::default() };
+        let attributes = Attributes::of(&self.keep_part(upload, &attributes).await?);
         let sums = &attributes.sums;
         Ok(UploadPartOutput {
             e_tag: Some(attributes.e_tag()),

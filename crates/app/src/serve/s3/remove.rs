@@ -2,7 +2,7 @@
 
 use engine::objects::Listed;
 use engine::pipeline::object::ObjectVersion;
-use engine::runtime::now;
+use engine::runtime::{self, now};
 use s3s::dto::{
     DeleteObjectInput, DeleteObjectOutput, DeleteObjectsInput, DeleteObjectsOutput, DeletedObject, ETagCondition,
     Error as Failed,
@@ -10,7 +10,7 @@ use s3s::dto::{
 use s3s::{S3Request, S3Result, s3_error};
 
 use super::attributes::Attributes;
-use super::{Storage, of_objects};
+use super::{Storage, refused};
 use crate::serve::state::blocking;
 
 /// Objects in one request, as S3 has it.
@@ -80,18 +80,19 @@ impl Storage {
         self.writable(bucket, key)?;
         let lock = self.service.locks.of(bucket, key);
         let _shared = lock.read().await;
-        let objects = self.engine().objects().clone();
+        let engine = self.service.engine.clone();
         let (bucket, key) = (bucket.to_owned(), key.to_owned());
-        let removed = blocking(move || match version {
-            None => objects.hide(&bucket, &key, now()).map(|marker| (true, Some(marker.version))),
-            Some(version) => {
-                let object = ObjectVersion { bucket, key, version };
-                let was_marker = objects.head(&object)?.is_some_and(|head| head.is_marker);
-                objects.delete(&object, now())?;
-                Ok((was_marker, Some(object.version)))
-            }
+        let removed = blocking(move || -> runtime::Result<_> {
+            let Some(version) = version else {
+                let marker = engine.objects().hide(&bucket, &key, now())?;
+                return Ok((true, Some(marker.version)));
+            };
+            let object = ObjectVersion { bucket, key, version };
+            let was_marker = engine.objects().head(&object)?.is_some_and(|head| head.is_marker);
+            engine.remove(&object)?;
+            Ok((was_marker, Some(object.version)))
         });
-        let (is_marker, version) = removed.await.map_err(of_objects)?;
+        let (is_marker, version) = removed.await.map_err(refused)?;
         Ok(Removed { is_marker, version })
     }
 }

@@ -8,7 +8,6 @@ use s3s::{S3Request, S3Result, s3_error};
 use super::attributes::Attributes;
 use super::body::{Promised, Received, receive};
 use super::{Storage, of_objects, refused};
-use crate::serve::encoding::hex;
 use crate::serve::state::blocking;
 
 /// What must be so for a write to happen.
@@ -55,8 +54,8 @@ impl Storage {
         let promised = Promised::new(&request, request.input.content_md5.clone(), sums, algorithm.as_deref());
         let input = request.input;
         let upload = self.engine().upload(&input.bucket, &input.key).map_err(refused)?;
-        let Received { mut upload, md5, sums } = receive(upload, input.body, input.content_length, promised).await?;
-        let mut attributes = Attributes { e_tag: hex(&md5), sums, ..Attributes::default() };
+        let Received { mut upload, e_tag, sums } = receive(upload, input.body, input.content_length, promised).await?;
+        let mut attributes = Attributes { e_tag, sums, ..Attributes::default() };
         let said = [
             input.content_type,
             input.content_encoding,
@@ -68,7 +67,8 @@ impl Storage {
         upload.attributes(attributes.to_bytes()).map_err(of_objects)?;
         let conditions = Conditions { if_match: input.if_match, if_none_match: input.if_none_match };
         let placed = self.place(upload, &conditions, Vec::new()).await?;
-        let Attributes { sums, .. } = &attributes;
+        let attributes = attributes.tagged(&placed.sha256);
+        let sums = &attributes.sums;
         Ok(PutObjectOutput {
             e_tag: Some(attributes.e_tag()),
             version_id: Some(placed.object.version),

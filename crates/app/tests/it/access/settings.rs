@@ -1,0 +1,103 @@
+//! Settings: what overrides what, and how a mistake is told; https with a certificate that is given.
+
+use std::fs;
+use std::net::TcpStream;
+use std::sync::Arc;
+
+use rustls::pki_types::ServerName;
+use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
+use tempfile::tempdir;
+
+use super::get;
+use super::server::{Server, exchange};
+use crate::{millrace, run, stderr, stdout};
+
+#[test]
+fn the_command_line_is_above_the_environment_and_that_above_the_file() {
+    let folder = tempdir().unwrap();
+    let path = folder.path();
+    let settings = "environment = \"qa\"\n[serve]\nlog = \"json\"\nlog_days = 3\n[serve.limits]\nkey_per_second = 7\n\
+                    status_per_second = 8\n[[feed]]\nname = \"a\"\npreset = \"market\"\nkeys = \"a/*\"\n";
+    fs::write(path.join("millrace.toml"), settings).unwrap();
+    let print = |flags: &[&str]| {
+        let mut command = millrace(path, &[&["serve", "--print-config"], flags].concat());
+        let command = command.env("MILLRACE_LOG_DAYS", "4").env("MILLRACE_LIMITS_KEY_PER_SECOND", "9");
+        stdout(&command.output().unwrap())
+    };
+    let printed = print(&["--key-per-second", "11"]);
+    for line in [
+        "environment = \"qa\"",
+        "log = \"json\"",
+        "log_days = 4",
+        "key_per_second = 11",
+        "status_per_second = 8",
+        "keys = \"a/*\"",
+    ] {
+        assert!(printed.lines().any(|found| found == line), "{line} is not in\n{printed}");
+    }
+    // what is printed says the same when it is read
+    fs::write(path.join("millrace.toml"), &printed).unwrap();
+    assert_eq!(print(&["--key-per-second", "11"]), printed);
+}
+
+#[test]
+fn a_mistake_is_told_with_its_line_and_what_to_do() {
+    let folder = tempdir().unwrap();
+    let path = folder.path();
+    for (settings, told) in [
+        ("[serve]\nhttpp = \"127.0.0.1:1\"\n", "line 2, `httpp = \"127.0.0.1:1\"`: unknown field `httpp`"),
+        ("[serve]\n\nhttp = \"8080\"\n", "line 3, `http = \"8080\"`"),
+        ("[serve.limits]\nkey_per_second = -1\n", "line 2, `key_per_second = -1`"),
+        ("[serve]\notlp = \"https://x/y\"\n", "line 2, `otlp = \"https://x/y\"`"),
+        ("[serve]\naccess = \"some\"\n", "line 2, `access = \"some\"`"),
+        ("[serve]\nhttp = \"0.0.0.0:1\"\n", "can be reached from outside, and access is `none`"),
+    ] {
+        fs::write(path.join("millrace.toml"), settings).unwrap();
+        let output = run(path, &["serve"]);
+        assert_eq!(output.status.code(), Some(1), "{settings}");
+        assert!(stderr(&output).contains(told) && stderr(&output).contains("hint"), "{settings}: {}", stderr(&output));
+    }
+}
+
+#[test]
+fn https_with_a_certificate_that_is_given() {
+    let folder = tempdir().unwrap();
+    let path = folder.path();
+    let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+    fs::write(path.join("chain.pem"), made.cert.pem()).unwrap();
+    fs::write(path.join("key.pem"), made.signing_key.serialize_pem()).unwrap();
+    let server = Server::start(path, &["--tls-certificate", "chain.pem", "--tls-key", "key.pem"]);
+    let mut roots = RootCertStore::empty();
+    roots.add(made.cert.der().clone()).unwrap();
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let config = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions().unwrap();
+    let config = Arc::new(config.with_root_certificates(roots).with_no_client_auth());
+    for (address, path, status) in [(&server.http, "/healthz", 200), (&server.s3, "/", 200)] {
+        let name = ServerName::try_from("localhost").unwrap();
+        let connection = ClientConnection::new(config.clone(), name).unwrap();
+        let stream = StreamOwned::new(connection, TcpStream::connect(address).unwrap());
+        assert_eq!(exchange(stream, address, &get(path)).status, status, "{path}");
+    }
+    server.stop();
+    let other = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+    fs::write(path.join("key.pem"), other.signing_key.serialize_pem()).unwrap();
+    let output =
+        run(path, &["serve", "--tls-certificate", "chain.pem", "--tls-key", "key.pem", "--http", "127.0.0.1:0"]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(stderr(&output).contains("the key that belongs to it"), "{}", stderr(&output));
+}
+
+#[test]
+fn what_is_packaged_sets_what_there_is() {
+    let page = include_str!("../../../../../docs/settings.md");
+    for (name, text) in [
+        ("millrace.service", include_str!("../../../../../packaging/millrace.service")),
+        ("Dockerfile", include_str!("../../../../../packaging/Dockerfile")),
+    ] {
+        let words = text.split(|c: char| !(c.is_ascii_alphanumeric() || c == '_'));
+        let variables: Vec<&str> = words.filter(|word| word.starts_with("MILLRACE_")).collect();
+        assert!(variables.len() > 1, "{name}");
+        let unknown: Vec<_> = variables.iter().filter(|name| !page.contains(&format!("`{name}`"))).collect();
+        assert!(unknown.is_empty(), "{name} sets {unknown:?}");
+    }
+}

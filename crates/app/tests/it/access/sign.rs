@@ -1,0 +1,106 @@
+//! A second writing of signatures (SigV4), against which the first is held: plain, for requests that need no encoding.
+
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use ring::{digest, hmac};
+
+use super::server::{Answer, Request, send};
+
+/// Who signs, for what, and when.
+#[derive(Clone)]
+pub(super) struct Signer {
+    pub(super) access_key: String,
+    pub(super) secret: String,
+    pub(super) service: &'static str,
+    /// Seconds by which the clock of the client is ahead.
+    pub(super) ahead: i64,
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+pub(super) fn sha256(text: &str) -> String {
+    hex(digest::digest(&digest::SHA256, text.as_bytes()).as_ref())
+}
+
+fn mac(key: &[u8], text: &str) -> Vec<u8> {
+    hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, key), text.as_bytes()).as_ref().to_vec()
+}
+
+impl Signer {
+    /// `20260131T120000Z`, now by the clock of the client.
+    fn date(&self) -> String {
+        let seconds = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs() as i64 + self.ahead;
+        let (mut days, of_day) = (seconds / 86_400, seconds % 86_400);
+        let mut year = 1970;
+        let length = |year: i64| if year % 4 == 0 && (year % 100 != 0 || year % 400 == 0) { 366 } else { 365 };
+        while days >= length(year) {
+            days -= length(year);
+            year += 1;
+        }
+        let february = if length(year) == 366 { 29 } else { 28 };
+        let mut month = 0;
+        for length in [31, february, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31] {
+            month += 1;
+            if days < length {
+                break;
+            }
+            days -= length;
+        }
+        let (hour, minute, second) = (of_day / 3600, of_day / 60 % 60, of_day % 60);
+        format!("{year}{month:02}{:02}T{hour:02}{minute:02}{second:02}Z", days + 1)
+    }
+
+    fn scope(&self, date: &str) -> String {
+        format!("{}/us-east-1/{}/aws4_request", &date[..8], self.service)
+    }
+
+    fn signature(&self, date: &str, canonical: &str) -> String {
+        let scope = self.scope(date);
+        let key = scope.split('/').fold(format!("AWS4{}", self.secret).into_bytes(), |key, part| mac(&key, part));
+        hex(&mac(&key, &format!("AWS4-HMAC-SHA256\n{date}\n{scope}\n{}", sha256(canonical))))
+    }
+
+    /// The headers that sign a request.
+    pub(super) fn headers(&self, host: &str, request: &Request<'_>) -> Vec<(&'static str, String)> {
+        let (date, hash) = (self.date(), sha256(request.body));
+        let (path, query) = request.path.split_once('?').unwrap_or((request.path, ""));
+        let names = "host;x-amz-content-sha256;x-amz-date";
+        let canonical = format!(
+            "{}\n{path}\n{query}\nhost:{host}\nx-amz-content-sha256:{hash}\nx-amz-date:{date}\n\n{names}\n{hash}",
+            request.method
+        );
+        let (key, scope) = (&self.access_key, self.scope(&date));
+        let signature = self.signature(&date, &canonical);
+        let header = format!("AWS4-HMAC-SHA256 Credential={key}/{scope}, SignedHeaders={names}, Signature={signature}");
+        vec![("X-Amz-Date", date), ("X-Amz-Content-Sha256", hash), ("Authorization", header)]
+    }
+
+    /// Signs a request, and sends it.
+    pub(super) fn send(&self, host: &str, request: &Request<'_>) -> Answer {
+        self.send_changed(host, request, request)
+    }
+
+    /// Signs a request, and sends another.
+    pub(super) fn send_changed(&self, host: &str, signed: &Request<'_>, sent: &Request<'_>) -> Answer {
+        let headers = self.headers(host, signed);
+        let headers = headers.iter().map(|(name, value)| (*name, value.as_str()));
+        let headers: Vec<(&str, &str)> = headers.chain(sent.headers.iter().copied()).collect();
+        send(host, &Request { headers: &headers, ..*sent })
+    }
+
+    /// A path with a query that lets in for so many seconds.
+    pub(super) fn presigned(&self, host: &str, path: &str, expires: u32) -> String {
+        let date = self.date();
+        let scope = self.scope(&date).replace('/', "%2F");
+        let query = format!(
+            "X-Amz-Algorithm=AWS4-HMAC-SHA256&X-Amz-Credential={}%2F{scope}&X-Amz-Date={date}&X-Amz-Expires={expires}\
+             &X-Amz-SignedHeaders=host",
+            self.access_key
+        );
+        let payload = if self.service == "s3" { "UNSIGNED-PAYLOAD".to_owned() } else { sha256("") };
+        let canonical = format!("GET\n{path}\n{query}\nhost:{host}\n\nhost\n{payload}");
+        format!("{path}?{query}&X-Amz-Signature={}", self.signature(&date, &canonical))
+    }
+}
