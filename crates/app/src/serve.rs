@@ -63,8 +63,8 @@ pub(crate) fn run(arguments: &Arguments, engine: &Arc<Engine>, out: &mut Out<'_>
         .context("threads to answer requests")?;
     let notifier = Notifier::start(engine, &settings.webhooks).context("threads to notify")?;
     let service = Arc::new(Service::new(engine.clone(), settings)?);
-    // whoever wants to be told of alarms as they change is told here
-    let watch = watch::start(&service, |_, _| {}).context("a thread that looks on")?;
+    let watch = watch::start(&service, |service, state| notify::tell_alarm(&service.engine, state))
+        .context("a thread that looks on")?;
     let served = runtime.block_on(serve(&service, out));
     // what still blocks is cut off: nothing that was not answered is promised
     runtime.shutdown_timeout(std::time::Duration::from_secs(1));

@@ -13,7 +13,7 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use engine::pipeline::ports::Ledger;
-use engine::pipeline::records::Notice;
+use engine::pipeline::records::{self, Notice};
 use engine::pipeline::step::{Kind, RecordKey};
 use engine::queues::{self, Message, Transaction};
 use engine::runtime::{Engine, now};
@@ -22,6 +22,7 @@ use rows::time::rfc3339;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
+use super::alarms::State;
 use webhook::Webhook;
 
 /// How often notes are looked for when nothing seems to happen.
@@ -73,6 +74,15 @@ impl Drop for Notifier {
             let _ = thread.join();
         }
     }
+}
+
+/// Has an alarm told that went on or off.
+pub(super) fn tell_alarm(engine: &Engine, alarm: &State) {
+    let event = if alarm.is_on { "alarm.raised" } else { "alarm.cleared" };
+    let key = records::notice_about("alarm", &format!("{}.{}", alarm.name, alarm.since));
+    let detail = format!("{}: {}", alarm.name, alarm.reason);
+    // it is looked at again in a moment, and `/alarms` has it
+    drop(engine.note(&key, &Notice::about(event, alarm.since, detail)));
 }
 
 /// Moves notes into the queue until told to stop.

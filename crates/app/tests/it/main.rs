@@ -8,6 +8,7 @@ mod crash_serve;
 mod data;
 mod hostile;
 mod http;
+mod overload;
 mod s3;
 mod serve_http;
 mod server;

@@ -153,3 +153,35 @@ fn every_end_of_a_file_is_told() {
     let all = ["file.completed a.csv", "file.completed b.csv", "file.superseded a.csv", "window.restated a.csv"];
     put("a.csv", &trade(2), &all);
 }
+
+#[test]
+fn dead_letters_and_alarms_are_told() {
+    let (url, heard) = receiver(0);
+    let folder = tempdir().unwrap();
+    let rows: String =
+        (0..5000).map(|row| format!("A,10,2,2026-01-01T09:{:02}:{:02}Z\n", row / 60 % 60, row % 60)).collect();
+    fs::write(folder.path().join("day.csv"), format!("symbol,price,volume,timestamp\n{rows}")).unwrap();
+    let output = run(folder.path(), &["run", "day.csv"]);
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    // the disk loses a byte of every file
+    for part in fs::read_dir(folder.path().join("data/objects")).unwrap() {
+        for file in fs::read_dir(part.unwrap().path()).unwrap() {
+            let path = file.unwrap().path();
+            let mut bytes = fs::read(&path).unwrap();
+            let middle = bytes.len() / 2;
+            bytes[middle] ^= 1;
+            fs::write(&path, bytes).unwrap();
+        }
+    }
+    settings(folder.path(), &url, "[\"alarm.*\", \"dead_letter.*\", \"file.failed\"]");
+    let server = Server::start_in(folder, &[]);
+    run(server.path(), &["replay", "day.csv"]);
+    let next = || heard.recv_timeout(Duration::from_secs(60)).unwrap().body;
+    let mut events: Vec<String> = (0..4).map(|_| next()["type"].as_str().unwrap().to_owned()).collect();
+    events.sort();
+    assert_eq!(events, ["alarm.raised", "alarm.raised", "dead_letter.created", "file.failed"]);
+    run(server.path(), &["dead-letters", "purge", "--all"]);
+    let cleared = next();
+    assert_eq!(cleared["type"], "alarm.cleared");
+    assert!(cleared["data"]["detail"].as_str().unwrap().starts_with("dead-letters/file-validator-events-dlq"));
+}

@@ -8,6 +8,7 @@ use pipeline::message::Message;
 use pipeline::object::ReceiptId;
 use pipeline::preset::Stage;
 use pipeline::receipt::{Event, Outcome, Receipt, What};
+use pipeline::records::{self, Notice};
 use serde::{Deserialize, Serialize};
 
 use super::{Engine, Error, Result, Shared, now};
@@ -88,6 +89,15 @@ pub(super) fn file_of(message: &Message) -> Option<ReceiptId> {
         Message::MarketProcess(records) => records.of.as_ref().map(|share| share.work.receipt()),
         message => message.work().map(pipeline::message::Work::receipt),
     }
+}
+
+/// Has it told that a message is a dead letter now. One whose holders died is told of by its receipt alone.
+pub(super) fn tell(shared: &Shared, line: &Line, id: MessageId, told: &Told) {
+    let detail = format!("{}: {}", line.dead, told.error);
+    let notice = Notice { receipt_id: told.receipt.clone(), ..Notice::about("dead_letter.created", told.at, detail) };
+    let key = records::notice_about("dead-letter", &format!("{id}.{}", told.at));
+    // if this is not written, the list of dead letters still has it, and so has the alarm
+    drop(shared.note(&key, &notice));
 }
 
 /// Tells the receipt that a stage of its file gave up.

@@ -5,8 +5,10 @@ use std::io::Read;
 use pipeline::arrive::{Arrived, arrive};
 use pipeline::message::Message;
 use pipeline::object::{ObjectVersion, ReceiptId};
+use pipeline::records::Notice;
+use pipeline::step::RecordKey;
 
-use super::{Engine, Error, Result, now};
+use super::{Engine, Error, Result, Shared, now};
 use crate::objects::{Change, Stored, Upload};
 use crate::pending::Pending;
 use crate::queues::{Sent, Transaction};
@@ -79,6 +81,11 @@ impl Engine {
         Ok(Placing { placed: Placed { object, receipt, bytes, sha256 }, answer })
     }
 
+    /// Writes down something that is to be told to whoever wants to hear of it.
+    pub fn note(&self, key: &RecordKey, notice: &Notice) -> Pending<Vec<Sent>> {
+        self.shared.note(key, notice)
+    }
+
     /// Sends a message of the pipeline's from outside of it; it is safe once this is answered.
     pub fn send(&self, message: &Message) -> Result<Pending<Vec<Sent>>> {
         let sent = self.shared.routed(message)?;
@@ -106,6 +113,13 @@ impl Engine {
         let mut upload = self.upload(bucket, key)?;
         std::io::copy(bytes, &mut upload).map_err(Error::Input)?;
         self.place(upload, None)?.wait()
+    }
+}
+
+impl Shared {
+    pub(super) fn note(&self, key: &RecordKey, notice: &Notice) -> Pending<Vec<Sent>> {
+        let record = (record_key(key), Some(serde_json::to_vec(notice).unwrap_or_default()));
+        self.queues.transact(Transaction { records: vec![record], ..Transaction::default() }, now())
     }
 }
 

@@ -220,6 +220,7 @@ impl Batch<'_> {
         let backoff_ms = if is_last { 0 } else { BACKOFF_MS << message.receives.saturating_sub(1).min(8) };
         let held = self.shared.queues.hold(message.lease, backoff_ms, Some(told.to_json()), now()).wait();
         if is_last && held.is_ok() {
+            dead::tell(self.shared, self.line, message.lease.id(), told);
             dead::mark(self.shared, told);
         }
     }
