@@ -9,7 +9,7 @@ import time
 import harness
 from harness import say
 
-CYCLES = harness.TARGET / 'release' / 'examples' / 'cycles'
+CYCLES = harness.TARGET / harness.PROFILE / 'examples' / 'cycles'
 WORK = harness.WORK / 'engine'
 FOLDER = WORK / 'millrace'
 BODY_BYTES = 300

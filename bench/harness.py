@@ -22,8 +22,10 @@ TARGET = Path(os.environ.get('CARGO_TARGET_DIR', ROOT / 'target'))
 WORK = TARGET / 'bench'
 DATA = WORK / 'data'
 OUT = WORK / 'out'
-MILLRACE = TARGET / 'release' / 'millrace'
-GENERATE = TARGET / 'release' / 'examples' / 'generate'
+# of Cargo.toml
+PROFILE = 'dist'
+MILLRACE = TARGET / PROFILE / 'millrace'
+GENERATE = TARGET / PROFILE / 'examples' / 'generate'
 SOME_ROWS_REJECTED = 3  # exit code of `millrace check`
 
 
@@ -32,9 +34,9 @@ def say(text):
 
 
 def build(packages):
-    """Builds in release mode: `packages` are lists of arguments of `cargo build`."""
+    """Builds what is shipped: `packages` are lists of arguments of `cargo build`."""
     for package in packages:
-        subprocess.run(['cargo', 'build', '--quiet', '--release', *package], cwd=ROOT, check=True)
+        subprocess.run(['cargo', 'build', '--quiet', '--profile', PROFILE, *package], cwd=ROOT, check=True)
 
 
 def environment(name, what):

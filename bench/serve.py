@@ -17,10 +17,10 @@ from contextlib import contextmanager
 
 import harness
 import servers
-from harness import MILLRACE, TARGET, say
+from harness import MILLRACE, PROFILE, TARGET, say
 
 WORK = harness.WORK / 'serve'
-LOAD = TARGET / 'release' / 'examples' / 'load'
+LOAD = TARGET / PROFILE / 'examples' / 'load'
 BUCKET = 'file-processing-bucket-dev'
 UPLOAD_BYTES = 1 << 30
 CASES = ['status', 'paced', 'latency', 'ingest', 'upload']

@@ -1,14 +1,14 @@
 //! The log: lines of JSON in a file a day, and the same on standard error as people or programs want it.
 //!
-//! Who tells something never waits for a disk or a terminal: a thread writes, and what it cannot take in time is counted
-//! and dropped. Keys are named by their ids; no secret is ever a field.
+//! Who tells something never waits for a disk or a terminal, and wakes nobody: a thread comes by many times a second and
+//! writes what waits. What it cannot take in time is counted and dropped. Keys are named by their ids; no secret is ever a
+//! field.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
-use std::sync::atomic::Ordering;
-use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -20,7 +20,9 @@ use super::settings::LogFormat;
 use crate::data::times;
 
 /// Lines that wait to be written.
-const LINES_WAITING_MAX: usize = 16 * 1024;
+const LINES_WAITING_MAX: usize = 64 * 1024;
+/// How often lines are written.
+const WRITE_EVERY: Duration = Duration::from_millis(50);
 const DAY_MS: u64 = 24 * 60 * 60 * 1000;
 const PREFIX: &str = "millrace-";
 const SUFFIX: &str = ".jsonl";
@@ -56,6 +58,40 @@ pub(super) struct Line {
 /// Fields that say again what messages say to people.
 const IN_MESSAGE: [&str; 7] = ["method", "path", "route", "status", "file.key", "stage", "outcome"];
 
+/// A request that was answered, as it waits to be written.
+struct Answered {
+    at: u64,
+    level: Level,
+    door: &'static str,
+    method: String,
+    path: String,
+    route: String,
+    status: u16,
+    duration_ms: f64,
+    id: String,
+    key: Option<String>,
+    from: Option<std::net::IpAddr>,
+}
+
+impl Answered {
+    fn into_line(self) -> Line {
+        let Self { at, level, door, method, path, route, status, duration_ms, id, key, from } = self;
+        let message = format!("{method} {path} {status}");
+        let fields = json!({
+            "door": door, "method": method, "path": path, "route": route, "status": status, "duration_ms": duration_ms,
+            "request.id": id, "key.id": key, "from": from.map(|from| from.to_string()),
+        });
+        let Value::Object(fields) = fields else { unreachable!("it is written as an object") };
+        Line { at, level, message, fields }
+    }
+}
+
+/// What waits to be written.
+enum Entry {
+    Line(Line),
+    Answered(Answered),
+}
+
 impl Line {
     fn to_json(&self) -> String {
         let at = i64::try_from(self.at).unwrap_or(0).saturating_mul(1_000_000);
@@ -81,7 +117,8 @@ impl Line {
 
 /// Where lines go. Dropped, it writes what waits and ends.
 pub(super) struct Log {
-    to: Option<SyncSender<Line>>,
+    waiting: Arc<Mutex<Vec<Entry>>>,
+    ends: Arc<AtomicBool>,
     thread: Option<JoinHandle<()>>,
     metrics: Arc<Metrics>,
 }
@@ -90,15 +127,24 @@ impl Log {
     /// Opens the log in a folder, which is made; older files than `days` are deleted, now and with each new day.
     pub fn open(folder: &Path, format: LogFormat, days: u32, metrics: Arc<Metrics>) -> Result<Self> {
         fs::create_dir_all(folder).with_context(|| format!("log folder {}", folder.display()))?;
-        let (to, from) = sync_channel(LINES_WAITING_MAX);
+        let (waiting, ends): (Arc<Mutex<Vec<Entry>>>, Arc<AtomicBool>) = Default::default();
+        let (from, is_end) = (waiting.clone(), ends.clone());
         let writer = Writer { folder: folder.to_owned(), format, days, day: 0, file: None };
-        let thread = std::thread::Builder::new().name("millrace-log".to_owned()).spawn(move || writer.run(&from))?;
-        Ok(Self { to: Some(to), thread: Some(thread), metrics })
+        let thread =
+            std::thread::Builder::new().name("millrace-log".to_owned()).spawn(move || writer.run(&from, &is_end))?;
+        Ok(Self { waiting, ends, thread: Some(thread), metrics })
     }
 
     /// Tells of something.
     pub fn tell(&self, line: Line) {
-        if self.to.as_ref().is_none_or(|to| to.try_send(line).is_err()) {
+        self.push(Entry::Line(line));
+    }
+
+    fn push(&self, entry: Entry) {
+        let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+        if waiting.len() < LINES_WAITING_MAX {
+            waiting.push(entry);
+        } else {
             self.metrics.log_lines_lost.fetch_add(1, Ordering::Relaxed);
         }
     }
@@ -110,20 +156,27 @@ impl Log {
             401 | 403 | 429 => Level::Warn,
             _ => Level::Info,
         };
-        let message = format!("{} {} {}", request.method, request.path, request.status);
-        let fields = json!({
-            "door": request.door, "method": request.method, "path": request.path, "route": request.route,
-            "status": request.status, "duration_ms": request.took.as_micros() as f64 / 1000.0,
-            "request.id": request.id, "key.id": request.key, "from": request.from.map(|from| from.to_string()),
-        });
-        self.tell(Line { at, level, message, fields: fields.as_object().cloned().unwrap_or_default() });
+        self.push(Entry::Answered(Answered {
+            at,
+            level,
+            door: request.door,
+            method: request.method.to_owned(),
+            path: request.path.to_owned(),
+            route: request.route.to_owned(),
+            status: request.status,
+            duration_ms: request.took.as_micros() as f64 / 1000.0,
+            id: request.id.to_owned(),
+            key: request.key.map(str::to_owned),
+            from: request.from,
+        }));
     }
 }
 
 impl Drop for Log {
     fn drop(&mut self) {
-        self.to = None;
+        self.ends.store(true, Ordering::SeqCst);
         if let Some(thread) = self.thread.take() {
+            thread.thread().unpark();
             let _ = thread.join();
         }
     }
@@ -139,21 +192,22 @@ struct Writer {
 }
 
 impl Writer {
-    fn run(mut self, from: &Receiver<Line>) {
-        let mut waits = false;
+    fn run(mut self, from: &Mutex<Vec<Entry>>, ends: &AtomicBool) {
         loop {
-            let patience = if waits { Duration::ZERO } else { Duration::from_secs(60 * 60) };
-            match from.recv_timeout(patience) {
-                Ok(line) => {
-                    self.write(&line);
-                    waits = true;
+            // asked first: what is told before the end is written
+            let is_end = ends.load(Ordering::SeqCst);
+            let entries = std::mem::take(&mut *from.lock().unwrap_or_else(PoisonError::into_inner));
+            for entry in entries {
+                match entry {
+                    Entry::Line(line) => self.write(&line),
+                    Entry::Answered(answered) => self.write(&answered.into_line()),
                 }
-                Err(RecvTimeoutError::Timeout) => {
-                    self.flush();
-                    waits = false;
-                }
-                Err(RecvTimeoutError::Disconnected) => return self.flush(),
             }
+            self.flush();
+            if is_end {
+                return;
+            }
+            std::thread::park_timeout(WRITE_EVERY);
         }
     }
 
