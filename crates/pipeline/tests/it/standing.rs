@@ -91,8 +91,8 @@ fn who_waits_for_a_copy_is_told_when_it_counts() {
     // what is said of it now, whichever time it was begun
     let told = |world: &World| {
         let records = world.ledger.records().into_iter();
-        let of_copy = records.filter(|(key, _)| key.kind == Kind::Notice && key.id.starts_with(copy.as_str()));
-        let (_, notice) = of_copy.last().unwrap();
+        let mut of_copy = records.filter(|(key, _)| key.kind == Kind::Notice && key.id.starts_with(copy.as_str()));
+        let (_, notice) = of_copy.next_back().unwrap();
         serde_json::from_slice::<pipeline::records::Notice>(&notice).unwrap().event
     };
     assert_eq!(told(&world), "file.duplicate");
