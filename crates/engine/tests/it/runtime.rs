@@ -22,7 +22,8 @@ fn files_of_all_presets_go_through() {
     let card = world.put("transactions", "card.csv", &transactions(&["t1", "t2", "t1"]));
     assert_eq!(world.end_of(&files), Outcome::Completed);
     assert_eq!(world.end_of(&card), Outcome::CompletedWithRejects);
-    world.until("the rows of market are kept", |world| world.receipt(&market).status() == Status::Processed);
+    // the clock may be quicker than whoever looks
+    world.until("the rows of market are kept", |world| world.receipt(&market).status() >= Status::Processed);
     world.engine.tick().unwrap();
     assert_eq!(world.end_of(&market), Outcome::Completed);
     assert_eq!(world.lines("files"), ["A 2026-01-01T09:00:00Z 10,12,10,12,3,2,34,11.33333333"]);

@@ -86,7 +86,8 @@ impl Doubts<'_> {
             self.about("columns", name, format!("columns.{name} is looked for by name, and the file has no header"));
         }
         let own = contract.kind.required().contains(&name);
-        if own && column.optional == Some(true) {
+        // one with a constant may be left out by the file
+        if own && column.optional == Some(true) && column.constant.is_none() {
             self.about("columns", name, format!("columns.{name}: `optional` has no effect, every row needs it"));
         }
         if column.thousands.is_some() && column.thousands == column.decimal {
