@@ -1,0 +1,6 @@
+//! The functions on the cloud as it is in memory, with faults: both ports, and every door.
+
+mod cloud;
+mod flow;
+mod ledger;
+mod objects;
