@@ -104,7 +104,13 @@ fn tame(rest: &str) -> String {
     let part = |part: &str| !part.is_empty() && !part.starts_with('.') && part.chars().all(is_plain);
     // two notes of content stand in front of it
     let fits = rest.len() + 200 <= S3_KEY_BYTES_MAX && rest.split('/').all(part);
-    if fits { rest.to_owned() } else { format!("~{}", digest(&[rest])) }
+    if fits {
+        return rest.to_owned();
+    }
+    // people still see what it is
+    let last = rest.rsplit('/').next().unwrap_or_default();
+    let told: String = last.chars().map(|letter| if is_plain(letter) { letter } else { '_' }).take(100).collect();
+    format!("~{}/{told}", digest(&[rest]))
 }
 
 /// Where an object of this content is kept, or a note that leads to it.

@@ -30,20 +30,27 @@ impl Sqs {
         Self { client, runtime, url }
     }
 
-    fn send_batch(&self, messages: &[(Message, String)]) -> Result<(), Cause> {
-        let is_fifo = self.url.ends_with(".fifo");
-        let mut entries = Vec::new();
-        for (index, (message, json)) in messages.iter().enumerate() {
-            let entry = Entry::builder().id(index.to_string()).message_body(json);
-            // the group is the feed, and what is sent again within five minutes is the same message
-            let entry = if is_fifo {
-                let entry = entry.message_group_id(message.group().as_str());
-                entry.message_deduplication_id(message.id().as_str())
-            } else {
-                entry
-            };
-            entries.push(entry.build()?);
+    fn is_fifo(&self) -> bool {
+        self.url.ends_with(".fifo")
+    }
+
+    fn send_one(&self, message: &Message, json: &str) -> Result<(), Cause> {
+        let mut asked = self.client.send_message().queue_url(&self.url).message_body(json);
+        // the group is the feed, and what is sent again within five minutes is the same message
+        if self.is_fifo() {
+            asked = asked.message_group_id(message.group().as_str());
+            asked = asked.message_deduplication_id(message.id().as_str());
         }
+        self.runtime.block_on(asked.send())?;
+        Ok(())
+    }
+
+    /// To a queue that keeps no order: of a batch, one may fail and those behind it not.
+    fn send_batch(&self, messages: &[(Message, String)]) -> Result<(), Cause> {
+        let entry = |(index, (_, json)): (usize, &(Message, String))| {
+            Entry::builder().id(index.to_string()).message_body(json).build()
+        };
+        let entries = messages.iter().enumerate().map(entry).collect::<Result<Vec<_>, _>>()?;
         let asked = self.client.send_message_batch().queue_url(&self.url).set_entries(Some(entries));
         let answer = self.runtime.block_on(asked.send())?;
         match answer.failed().first() {
@@ -55,9 +62,11 @@ impl Sqs {
 
 impl Queue for Sqs {
     fn send(&self, messages: &[(Message, String)]) -> Result<(), Cause> {
-        // of a batch, one may fail and those behind it not: a queue that keeps the order gets one at a time
-        let at_once = if self.url.ends_with(".fifo") { 1 } else { SEND_MESSAGES_MAX };
-        batches(messages, at_once).try_for_each(|batch| self.send_batch(batch))
+        let at_once = if self.is_fifo() { 1 } else { SEND_MESSAGES_MAX };
+        batches(messages, at_once).try_for_each(|batch| match batch {
+            [(message, json)] => self.send_one(message, json),
+            batch => self.send_batch(batch),
+        })
     }
 }
 

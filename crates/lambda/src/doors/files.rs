@@ -13,8 +13,10 @@ impl Function {
         let mut failed = None;
         for arrived in files {
             if let Err(error) = self.arrived(arrived, told) {
-                told.failed(&error);
-                failed = Some(error);
+                // the last is told as what the call came to
+                if let Some(earlier) = failed.replace(error) {
+                    told.failed(&earlier);
+                }
             }
         }
         failed.map_or(Ok(()), Err)
