@@ -72,6 +72,10 @@ deny: (tool "cargo-deny" "0.20.2")
 test-template: (tool "cfn-guard" "3.2.1")
     aws/check-template "{{ tools }}/bin/cfn-guard"
 
+# The functions against a server that speaks as AWS does (the first time it installs MiniStack)
+test-cloud:
+    aws/test-cloud
+
 # Measure WHAT against what one would use instead, answers compared: `just bench rows`
 bench WHAT *ARGS:
     @what=$1; shift; exec python3 "bench/$what.py" "$@"

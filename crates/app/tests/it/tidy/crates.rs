@@ -20,8 +20,8 @@ const ARROWS: [(&str, &[&str], &[&str]); 8] = [
 ];
 
 /// Dependencies that any crate may declare: the words in which crates tell each other their types, the form in which
-/// these are written, and a hash that is as plain as arithmetic.
-const SHARED: [&str; 4] = ["ring", "serde", "serde_json", "xxhash-rust"];
+/// these are written, and a hash that is as plain as arithmetic. And what two programs that never meet both stand on.
+const SHARED: [&str; 5] = ["ring", "serde", "serde_json", "tokio", "xxhash-rust"];
 
 /// The page that says who owns a dependency and why it is there: `| name | owner | why |`.
 pub(super) const DEPENDENCIES_PAGE: &str = "docs/dependencies.md";

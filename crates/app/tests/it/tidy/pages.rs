@@ -4,11 +4,12 @@
 const FILE_BYTES_MAX: u64 = 1024 * 1024;
 
 /// Where the limits of the crates are, and where they are told to people.
-pub(super) const LIMITS_SOURCES: [&str; 4] = [
+pub(super) const LIMITS_SOURCES: [&str; 5] = [
     "crates/rows/src/limits.rs",
     "crates/pipeline/src/limits.rs",
     "crates/engine/src/limits.rs",
     "crates/infra/src/limits.rs",
+    "crates/lambda/src/limits.rs",
 ];
 /// See [`LIMITS_SOURCES`]. One line each: the name and the value, both in backticks, and what happens.
 pub(super) const LIMITS_PAGE: &str = "docs/limits.md";

@@ -1,0 +1,123 @@
+//! What a function is given by its environment: the clients of the services that it uses, made once, and no others.
+
+use std::sync::Arc;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use aws_sdk_s3::config::{BehaviorVersion, Credentials, Region, SharedHttpClient};
+use aws_smithy_http_client::tls::{Provider, rustls_provider::CryptoMode};
+use pipeline::Millis;
+use pipeline::feed::Feeds;
+use pipeline::topology::{FUNCTION_VARIABLE, Holds, Variable};
+use tokio::runtime::Handle;
+
+use crate::bucket::{Buckets, s3::S3};
+use crate::function::{self, Error, Function, Parts};
+use crate::queue::{Queue, Sqs};
+use crate::table::{Table, dynamo::Dynamo};
+
+/// Where variables are looked up.
+pub type Environment<'a> = &'a dyn Fn(&str) -> Option<String>;
+
+/// Now: the one place where functions read the clock.
+pub fn now() -> Millis {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+}
+
+/// The function that the environment names, with what it uses.
+pub fn function(variables: Environment<'_>, runtime: &Handle) -> Result<Function, Error> {
+    let name = wanted(variables, FUNCTION_VARIABLE)?;
+    let unknown = || Error::new("no_such_function", format!("{FUNCTION_VARIABLE} is `{name}`, which is no function"));
+    let (topology, function) = function::find(&name).ok_or_else(unknown)?;
+    let told = topology.variables(&function);
+    let value = |variable: Variable| -> Result<Option<String>, Error> {
+        let is_told = told.iter().any(|told| told.name() == variable.name());
+        if is_told { wanted(variables, variable.name()).map(Some) } else { Ok(None) }
+    };
+    let cloud = Cloud::new(variables)?;
+    let (files, results) = (value(Variable::Files)?, value(Variable::Results)?);
+    let (ledger, status) = (value(Variable::Table(Holds::Ledger))?, value(Variable::Table(Holds::Status))?);
+    let buckets = (files.is_some() || results.is_some())
+        .then(|| -> Arc<dyn Buckets> { Arc::new(S3::new(cloud.s3(), runtime.clone())) });
+    let queue = value(Variable::Queue(""))?
+        .map(|url| -> Arc<dyn Queue> { Arc::new(Sqs::new(cloud.sqs(), runtime.clone(), url)) });
+    let table = ledger
+        .map(|ledger| -> Box<dyn Table> { Box::new(Dynamo::new(cloud.dynamo(), runtime.clone(), ledger, status)) });
+    let parts = Parts {
+        table,
+        queue,
+        buckets,
+        files,
+        results,
+        origin: value(Variable::Origin)?,
+        feeds: Feeds::default(),
+        now,
+        process: process(),
+        threads: std::thread::available_parallelism().map_or(1, usize::from),
+    };
+    Function::new(&name, parts).ok_or_else(unknown)
+}
+
+fn wanted(variables: Environment<'_>, name: &str) -> Result<String, Error> {
+    let value = variables(name).filter(|value| !value.is_empty());
+    value.ok_or_else(|| Error::new("not_told", format!("{name} is not set; the template of Millrace sets it")))
+}
+
+/// A number that no other process has: two start in the same nanosecond under the same number only on one machine.
+fn process() -> u64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    let mark = format!("{} {} {:p}", since.as_nanos(), std::process::id(), &raw const since);
+    xxhash_rust::xxh3::xxh3_64(mark.as_bytes())
+}
+
+/// What clients have in common.
+struct Cloud {
+    region: Region,
+    credentials: Credentials,
+    http: SharedHttpClient,
+    /// Another address than that of the cloud: a server for tests.
+    endpoint: Option<String>,
+}
+
+impl Cloud {
+    /// The cloud gives a function its credentials and region in variables, for as long as it lives.
+    fn new(variables: Environment<'_>) -> Result<Self, Error> {
+        let credentials = Credentials::new(
+            wanted(variables, "AWS_ACCESS_KEY_ID")?,
+            wanted(variables, "AWS_SECRET_ACCESS_KEY")?,
+            variables("AWS_SESSION_TOKEN").filter(|token| !token.is_empty()),
+            None,
+            "environment",
+        );
+        let region = Region::new(wanted(variables, "AWS_REGION")?);
+        let tls = aws_smithy_http_client::Builder::new().tls_provider(Provider::Rustls(CryptoMode::Ring));
+        Ok(Self { region, credentials, http: tls.build_https(), endpoint: variables("AWS_ENDPOINT_URL") })
+    }
+
+    fn s3(&self) -> aws_sdk_s3::Client {
+        let config = aws_sdk_s3::Config::builder().behavior_version(BehaviorVersion::v2026_01_12());
+        let config = config.region(self.region.clone()).credentials_provider(self.credentials.clone());
+        let mut config = config.http_client(self.http.clone());
+        if let Some(endpoint) = &self.endpoint {
+            // a server for tests has one name for all buckets
+            config = config.endpoint_url(endpoint).force_path_style(true);
+        }
+        aws_sdk_s3::Client::from_conf(config.build())
+    }
+
+    fn dynamo(&self) -> aws_sdk_dynamodb::Client {
+        let config = aws_sdk_dynamodb::Config::builder().behavior_version(BehaviorVersion::v2026_01_12());
+        let config = config.region(self.region.clone()).credentials_provider(self.credentials.clone());
+        let mut config = config.http_client(self.http.clone());
+        config.set_endpoint_url(self.endpoint.clone());
+        aws_sdk_dynamodb::Client::from_conf(config.build())
+    }
+
+    fn sqs(&self) -> aws_sdk_sqs::Client {
+        let config = aws_sdk_sqs::Config::builder().behavior_version(BehaviorVersion::v2026_01_12());
+        let config = config.region(self.region.clone()).credentials_provider(self.credentials.clone());
+        let mut config = config.http_client(self.http.clone());
+        config.set_endpoint_url(self.endpoint.clone());
+        aws_sdk_sqs::Client::from_conf(config.build())
+    }
+}

@@ -1,0 +1,105 @@
+//! The doors: what a call is about, and what is answered.
+
+mod base64;
+mod batch;
+mod files;
+mod http;
+mod ingest;
+mod upload;
+
+use std::time::{Duration, Instant};
+
+use pipeline::message::{Feed, Message, Tick};
+use pipeline::topology::Trigger;
+use serde_json::{Value, json};
+
+use crate::events::Event;
+use crate::function::{Error, Function};
+use crate::tell::Told;
+
+/// The circumstances of a call.
+#[derive(Debug, Clone)]
+pub struct Call {
+    /// When it must be over.
+    pub deadline: Instant,
+}
+
+/// The time that is left for what is under way: with less, nothing new is begun.
+const RESERVE: Duration = Duration::from_secs(20);
+
+impl Call {
+    /// A call that may take so long.
+    pub fn within(time: Duration) -> Self {
+        Self { deadline: Instant::now() + time }
+    }
+
+    /// Whether there is time to begin something.
+    fn has_time(&self) -> bool {
+        Instant::now() + RESERVE < self.deadline
+    }
+}
+
+impl Function {
+    /// Answers a call, and writes down in `told` what was done.
+    pub fn call(&self, event: Value, call: &Call, told: &mut Told) -> Result<Value, Error> {
+        let event = Event::read(event)?;
+        self.expect(&event)?;
+        match event {
+            Event::Files(files) => self.files(files, told).map(|()| Value::Null),
+            Event::Batch(received) => Ok(self.batch(received, call, told)),
+            Event::Started(arrived) => {
+                let first = self.arrived(arrived, told)?;
+                self.answer(first.as_ref())
+            }
+            Event::Task(message) => {
+                told.message(&message);
+                self.handle(&message, 1)?;
+                self.answer(Some(&message))
+            }
+            Event::Tick(second) => self.tick(second, told).map(|()| Value::Null),
+            Event::Request(request) => Ok(self.request(&request, told)),
+            Event::Nothing => Ok(Value::Null),
+        }
+    }
+
+    /// Whether this function is called so.
+    fn expect(&self, event: &Event) -> Result<(), Error> {
+        let is_due = |trigger: &Trigger| match event {
+            Event::Files(_) => matches!(trigger, Trigger::ObjectCreated { .. }),
+            Event::Batch(_) => matches!(trigger, Trigger::Queue { .. }),
+            Event::Started(_) | Event::Task(_) => matches!(trigger, Trigger::Workflow),
+            Event::Tick(_) => matches!(trigger, Trigger::Schedule(_)),
+            Event::Request(_) => matches!(trigger, Trigger::Route(_)),
+            Event::Nothing => true,
+        };
+        if self.function.triggers.iter().any(is_due) {
+            return Ok(());
+        }
+        Err(Error::new("wrong_event", format!("{} is not called by such an event", self.name())))
+    }
+
+    /// What the workflow hands to its next stage.
+    fn answer(&self, handled: Option<&Message>) -> Result<Value, Error> {
+        let Some(handled) = handled else { return Ok(json!({ "message": null })) };
+        let next = self.ledger()?.kept(&handled.id())?.into_iter().next();
+        let Some(next) = next else { return Ok(json!({ "message": null })) };
+        let unwritable = |error: &dyn std::error::Error| Error::new("unwritable", crate::function::chain(error));
+        let text = next.to_json().map_err(|error| unwritable(&error))?;
+        let message: Value = serde_json::from_str(&text).map_err(|error| unwritable(&error))?;
+        Ok(json!({ "message": message }))
+    }
+
+    /// Aggregates what is due in each feed. A tick is known by the time for which it is, so that one that comes again is
+    /// the same.
+    fn tick(&self, second: u64, told: &mut Told) -> Result<(), Error> {
+        let every = self.topology.schedules.first().map_or(1, |schedule| u64::from(schedule.every_seconds)).max(1);
+        let of_us = self.pipeline.feeds.iter().filter(|feed| feed.preset == self.preset);
+        let feeds: Vec<Feed> = of_us.map(|feed| feed.name.clone()).collect();
+        for feed in feeds {
+            let message = Message::MarketAggregate(Tick { feed, due_seconds: second - second % every });
+            told.message(&message);
+            self.handle(&message, 1)?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,85 @@
+//! Messages of a queue, in order: the first failure of a group fails the rest of it and no other.
+
+use std::collections::BTreeSet;
+
+use pipeline::message::Message;
+use pipeline::object::ReceiptId;
+use pipeline::receipt::{Event, What};
+use pipeline::topology::{Role, Trigger};
+use serde_json::{Value, json};
+
+use super::Call;
+use crate::events::Received;
+use crate::function::{Error, Function, chain};
+use crate::tell::Told;
+
+impl Function {
+    /// Answers with those that are to come again.
+    pub(super) fn batch(&self, received: Vec<Received>, call: &Call, told: &mut Told) -> Value {
+        let mut groups: BTreeSet<String> = BTreeSet::new();
+        let mut failed = Vec::new();
+        for (index, received) in received.iter().enumerate() {
+            let waits = received.group().is_some_and(|group| groups.contains(group));
+            // what is not begun comes again whole; the first is begun whatever the clock says, or nothing ever is
+            let done = !waits && (index == 0 || call.has_time()) && self.received(received, told);
+            if !done {
+                failed.push(json!({ "itemIdentifier": received.message_id }));
+                groups.extend(received.group().map(str::to_owned));
+            }
+        }
+        json!({ "batchItemFailures": failed })
+    }
+
+    /// Does the stage on one message; whether it is done.
+    fn received(&self, received: &Received, told: &mut Told) -> bool {
+        let message = match Message::from_json(&received.body) {
+            Ok(message) => message,
+            Err(error) => {
+                told.failed(&Error::new("unknown_message", chain(&error)));
+                return false;
+            }
+        };
+        told.message(&message);
+        let Err(error) = self.handle(&message, received.receives()) else { return true };
+        told.failed(&error);
+        if received.receives() >= self.receives_max() {
+            self.tell_dead(&message, received.receives(), &error, told);
+        }
+        false
+    }
+
+    /// How often a message is received before it is a dead letter.
+    fn receives_max(&self) -> u32 {
+        let of_queue = |name: &str| {
+            let queue = self.topology.queues.iter().find(|queue| queue.name == name)?;
+            match queue.role {
+                Role::Work { receives_max, .. } => Some(receives_max),
+                Role::DeadLetters => None,
+            }
+        };
+        let read = self.function.triggers.iter().find_map(|trigger| match trigger {
+            Trigger::Queue { name, .. } => of_queue(name),
+            _ => None,
+        });
+        read.unwrap_or(u32::MAX)
+    }
+
+    /// Tells the receipt of a file that a stage gave it up.
+    fn tell_dead(&self, message: &Message, attempt: u32, error: &Error, told: &mut Told) {
+        let Some(id) = file_of(message) else { return };
+        let what = What::Failed { stage: message.stage().1, attempt, error: error.to_string() };
+        let event = Event { at: (self.now)(), what };
+        let done = self.ledger().and_then(|ledger| Ok(pipeline::tell::tell(ledger, &id, event)?));
+        if let Err(error) = done {
+            // the dead letter says so too
+            told.failed(&error);
+        }
+    }
+}
+
+fn file_of(message: &Message) -> Option<ReceiptId> {
+    match message {
+        Message::MarketProcess(records) => records.of.as_ref().map(|share| share.work.receipt()),
+        message => message.work().map(pipeline::message::Work::receipt),
+    }
+}

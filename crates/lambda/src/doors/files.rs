@@ -1,0 +1,38 @@
+//! Files arrive: the arrival is committed, then the first stage is done at once.
+
+use pipeline::arrive::{Arrived, arrive};
+use pipeline::message::Message;
+use pipeline::ports::{Commit, Ledger as _};
+
+use crate::function::{Error, Function};
+use crate::tell::Told;
+
+impl Function {
+    /// Objects that were written. If one fails, the call comes again, and those that are done are known to be.
+    pub(super) fn files(&self, files: Vec<Arrived>, told: &mut Told) -> Result<(), Error> {
+        let mut failed = None;
+        for arrived in files {
+            if let Err(error) = self.arrived(arrived, told) {
+                // the last is told as what the call came to
+                if let Some(earlier) = failed.replace(error) {
+                    told.failed(&earlier);
+                }
+            }
+        }
+        failed.map_or(Ok(()), Err)
+    }
+
+    /// An object that was written; the message that was handled, if a feed takes it.
+    pub(super) fn arrived(&self, arrived: Arrived, told: &mut Told) -> Result<Option<Message>, Error> {
+        let Some(arriving) = arrive(&self.pipeline.feeds, arrived) else { return Ok(None) };
+        let first = arriving.step.sends.first().cloned();
+        // the first message goes nowhere: it is kept, and whoever is called again handles it again
+        let commit = Commit { source: arriving.source, expects: Vec::new(), step: arriving.step };
+        self.ledger()?.commit(commit)?;
+        if let Some(message) = &first {
+            told.message(message);
+            self.handle(message, 1)?;
+        }
+        Ok(first)
+    }
+}

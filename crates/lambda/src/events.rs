@@ -1,0 +1,214 @@
+//! What the cloud calls a function with, told apart by its shape.
+
+use std::collections::BTreeMap;
+
+use pipeline::arrive::Arrived;
+use pipeline::message::Message;
+use pipeline::object::ObjectVersion;
+use pipeline::rows::time::{Format, Reading};
+use serde::Deserialize;
+use serde_json::Value;
+
+use crate::function::Error;
+
+/// A call.
+#[derive(Debug)]
+pub enum Event {
+    /// Objects were written.
+    Files(Vec<Arrived>),
+    /// Messages of a queue.
+    Batch(Vec<Received>),
+    /// An object was written, and the workflow was started by it.
+    Started(Arrived),
+    /// A step of the workflow.
+    Task(Message),
+    /// The schedule, with the second for which it is.
+    Tick(u64),
+    /// Somebody asks by HTTP.
+    Request(Box<Request>),
+    /// Something the cloud tries out when a function is connected.
+    Nothing,
+}
+
+/// A message as a queue gives it.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Received {
+    /// By which it is given back.
+    pub message_id: String,
+    /// The message.
+    pub body: String,
+    /// What the queue knows of it.
+    #[serde(default)]
+    attributes: Attributes,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Attributes {
+    approximate_receive_count: Option<String>,
+    message_group_id: Option<String>,
+}
+
+impl Received {
+    /// How often it was received, this time included.
+    pub fn receives(&self) -> u32 {
+        self.attributes.approximate_receive_count.as_deref().and_then(|count| count.parse().ok()).unwrap_or(1)
+    }
+
+    /// The group whose order it keeps, if it is of a queue that does.
+    pub fn group(&self) -> Option<&str> {
+        self.attributes.message_group_id.as_deref()
+    }
+}
+
+/// A request as API Gateway hands it on.
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Request {
+    /// The method.
+    pub http_method: String,
+    /// The route: `/status/{proxy+}`.
+    pub resource: String,
+    /// The path.
+    pub path: String,
+    headers: Option<BTreeMap<String, String>>,
+    query_string_parameters: Option<BTreeMap<String, String>>,
+    path_parameters: Option<BTreeMap<String, String>>,
+    /// The body, in base64 if the next says so.
+    pub body: Option<String>,
+    /// Whether the body is bytes in base64.
+    pub is_base64_encoded: bool,
+    request_context: Value,
+}
+
+impl Request {
+    /// A header, whatever the case of its name.
+    pub fn header(&self, name: &str) -> Option<&str> {
+        let mut headers = self.headers.iter().flatten();
+        headers.find(|(known, _)| known.eq_ignore_ascii_case(name)).map(|(_, value)| value.as_str())
+    }
+
+    /// A parameter of the query.
+    pub fn query(&self, name: &str) -> Option<&str> {
+        self.query_string_parameters.as_ref()?.get(name).map(String::as_str)
+    }
+
+    /// What the route leaves open.
+    pub fn open_path(&self) -> Option<&str> {
+        self.path_parameters.as_ref()?.get("proxy").map(String::as_str)
+    }
+
+    /// The id that API Gateway gave the request.
+    pub fn id(&self) -> &str {
+        self.request_context.get("requestId").and_then(Value::as_str).unwrap_or_default()
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Notified {
+    event_time: String,
+    s3: Written,
+}
+
+#[derive(Deserialize)]
+struct Written {
+    bucket: Named,
+    object: Object,
+}
+
+#[derive(Deserialize)]
+struct Named {
+    name: String,
+}
+
+#[derive(Deserialize)]
+struct Object {
+    key: String,
+    /// In the words of the bucket's own events, and of those of EventBridge.
+    #[serde(rename = "versionId", alias = "version-id")]
+    version: Option<String>,
+}
+
+impl Event {
+    /// What a call is about.
+    pub fn read(value: Value) -> Result<Self, Error> {
+        let record = value.pointer("/Records/0");
+        let kind = |name: &str| value.get(name).and_then(Value::as_str).unwrap_or_default();
+        match record.and_then(|record| record.get("eventSource")).and_then(Value::as_str) {
+            Some("aws:s3") => {
+                let records: Vec<Notified> = parsed(value["Records"].clone())?;
+                return records.into_iter().map(Notified::arrived).collect::<Result<_, _>>().map(Self::Files);
+            }
+            Some("aws:sqs") => return parsed(value["Records"].clone()).map(Self::Batch),
+            _ => {}
+        }
+        if value.get("httpMethod").is_some() {
+            return parsed(value).map(|request| Self::Request(Box::new(request)));
+        }
+        if let Some(message) = value.get("message") {
+            let read = Message::from_json(&message.to_string());
+            return read.map(Self::Task).map_err(|error| unknown(&error));
+        }
+        match kind("detail-type") {
+            "Object Created" => {
+                let detail: Written = parsed(value["detail"].clone())?;
+                arrived(detail, kind("time"), str::to_owned).map(Self::Started)
+            }
+            "Scheduled Event" => Ok(Self::Tick(milliseconds(kind("time"))? / 1000)),
+            _ if kind("Event") == "s3:TestEvent" => Ok(Self::Nothing),
+            _ => Err(Error::new("unknown_event", "this is no event that any function is called with")),
+        }
+    }
+}
+
+impl Notified {
+    fn arrived(self) -> Result<Arrived, Error> {
+        // a space is written `+` there
+        arrived(self.s3, &self.event_time, |key| decoded(&key.replace('+', " ")))
+    }
+}
+
+fn arrived(written: Written, at: &str, key: impl Fn(&str) -> String) -> Result<Arrived, Error> {
+    let Written { bucket: Named { name: bucket }, object } = written;
+    let version = object
+        .version
+        .ok_or_else(|| Error::new("no_versions", format!("bucket {bucket} keeps no versions; switch versioning on")))?;
+    let object = ObjectVersion { bucket, key: key(&object.key), version };
+    Ok(Arrived { object, at: milliseconds(at)?, upload: None, sha256: None })
+}
+
+fn milliseconds(text: &str) -> Result<u64, Error> {
+    let reading = Reading { format: Format::Iso { space: false, date_only: false }, naive_zone: None };
+    let time = reading.parse(text.as_bytes()).ok().and_then(|nanoseconds| u64::try_from(nanoseconds / 1_000_000).ok());
+    time.ok_or_else(|| Error::new("unknown_event", format!("`{text}` is no time")))
+}
+
+fn parsed<T: serde::de::DeserializeOwned>(value: Value) -> Result<T, Error> {
+    serde_json::from_value(value).map_err(|error| unknown(&error))
+}
+
+fn unknown(error: &dyn std::error::Error) -> Error {
+    Error::new("unknown_event", crate::function::chain(error))
+}
+
+/// Text with its `%XX` as the bytes that they stand for.
+pub(crate) fn decoded(text: &str) -> String {
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut rest = text.as_bytes();
+    while let [first, more @ ..] = rest {
+        let hex = more.get(..2).filter(|_| *first == b'%').and_then(|two| std::str::from_utf8(two).ok());
+        match hex.and_then(|hex| u8::from_str_radix(hex, 16).ok()) {
+            Some(byte) => {
+                bytes.push(byte);
+                rest = &more[2..];
+            }
+            None => {
+                bytes.push(*first);
+                rest = more;
+            }
+        }
+    }
+    String::from_utf8(bytes).unwrap_or_else(|_| text.to_owned())
+}

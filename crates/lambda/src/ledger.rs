@@ -1,0 +1,174 @@
+//! The port `Ledger` on one table of DynamoDB ([0013](../../../docs/decisions/0013-ports-on-aws.md)).
+//!
+//! A commit is one transaction: the mark of its source, the tests of what it was decided by, and its writes. What does
+//! not fit is prepared before it, beside what is there now, and counts from the moment at which the mark says so; whoever
+//! comes upon something prepared looks at the mark, and a writer settles it first. Messages stand in the mark until they
+//! were sent.
+
+mod commit;
+mod mark;
+mod page;
+mod place;
+mod plan;
+mod prepare;
+mod send;
+mod settle;
+
+use std::collections::BTreeSet;
+use std::fmt;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use pipeline::Millis;
+use pipeline::message::{Message, MessageId};
+use pipeline::ports::{self, Cause, Commit, Committed, Loaded, Revision};
+use pipeline::preset::Stage;
+use pipeline::step::{Kind, RecordKey};
+
+use crate::limits::MARKS_REMEMBERED_MAX;
+use crate::queue::Queue;
+use crate::table::{Item, Table};
+use mark::Mark;
+
+/// The ledger of one function.
+pub struct Ledger {
+    table: Box<dyn Table>,
+    queue: Option<Arc<dyn Queue>>,
+    sends: Vec<Stage>,
+    /// The field that is the key of the table of states, if there is one.
+    status: Option<&'static str>,
+    now: fn() -> Millis,
+    /// Attempts that happened, by token: they never come to not have happened.
+    happened: Mutex<BTreeSet<String>>,
+    process: u64,
+    attempts: AtomicU64,
+}
+
+/// What a ledger is made of.
+pub struct Parts {
+    /// Where records are.
+    pub table: Box<dyn Table>,
+    /// Where messages go that go to a queue.
+    pub queue: Option<Arc<dyn Queue>>,
+    /// Which do: those for these stages. The others are kept with the commit for whoever called.
+    pub sends: Vec<Stage>,
+    /// The field that is the key of the table of states, if there is one.
+    pub status: Option<&'static str>,
+    /// Tells the time, by which marks expire.
+    pub now: fn() -> Millis,
+    /// A number that no other process has.
+    pub process: u64,
+}
+
+impl fmt::Debug for Ledger {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Ledger").field("table", &self.table).field("queue", &self.queue).finish_non_exhaustive()
+    }
+}
+
+/// Why something is not done.
+enum Failed {
+    /// Others are at it: look again.
+    Contended,
+    /// This condition does not hold.
+    Changed(RecordKey),
+    /// There is no answer.
+    Unavailable(Cause),
+}
+
+impl From<Cause> for Failed {
+    fn from(cause: Cause) -> Self {
+        Self::Unavailable(cause)
+    }
+}
+
+impl Ledger {
+    /// A ledger of these.
+    pub fn new(parts: Parts) -> Self {
+        let Parts { table, queue, sends, status, now, process } = parts;
+        let (happened, attempts) = Default::default();
+        Self { table, queue, sends, status, now, happened, process, attempts }
+    }
+
+    /// The messages that a commit from this source took over for whoever called; none if it did not happen.
+    pub fn kept(&self, source: &MessageId) -> Result<Vec<Message>, ports::Error> {
+        let unavailable = |cause| unavailable("load", source.as_str(), cause);
+        let mark = self.mark(source.as_str()).map_err(unavailable)?.unwrap_or_default();
+        mark.kept.iter().map(|json| mark::message(json)).collect::<Result<_, _>>().map_err(unavailable)
+    }
+
+    fn mark(&self, source: &str) -> Result<Option<Mark>, Cause> {
+        Ok(self.table.get(&place::mark(source))?.map(|item| Mark::of(&item)))
+    }
+
+    /// The second in which what is written now may be forgotten.
+    fn expires(&self) -> u64 {
+        (self.now)() / 1000 + crate::limits::SOURCE_SECONDS
+    }
+
+    fn token(&self, source: &MessageId) -> String {
+        place::token(source, self.process, self.attempts.fetch_add(1, Ordering::Relaxed))
+    }
+
+    /// Whether an attempt at a large commit happened.
+    fn has_happened(&self, source: &str, token: &str) -> Result<bool, Cause> {
+        let mut happened = self.happened.lock().unwrap_or_else(PoisonError::into_inner);
+        if happened.contains(token) {
+            return Ok(true);
+        }
+        let has = self.mark(source)?.is_some_and(|mark| mark.token.as_deref() == Some(token));
+        if has {
+            if happened.len() >= MARKS_REMEMBERED_MAX {
+                happened.clear();
+            }
+            happened.insert(token.to_owned());
+        }
+        Ok(has)
+    }
+
+    /// The content of a record, with what is prepared looked at.
+    fn value(&self, mut item: Item) -> Result<Option<Vec<u8>>, Cause> {
+        let name = match place::Next::of(&item) {
+            Some(next) if self.has_happened(next.source, next.token)? => place::NEXT,
+            _ => place::VALUE,
+        };
+        Ok(match item.remove(name) {
+            Some(crate::table::Field::Bytes(bytes)) => Some(bytes),
+            _ => None,
+        })
+    }
+}
+
+fn unavailable(verb: &str, what: &str, cause: Cause) -> ports::Error {
+    ports::Error::Unavailable { what: format!("{verb} {what} in the ledger"), cause }
+}
+
+impl ports::Ledger for Ledger {
+    fn load(&self, key: &RecordKey) -> Result<Loaded, ports::Error> {
+        let item = self.table.get(&place::of(key));
+        let value = item.and_then(|item| item.map_or(Ok(None), |item| self.value(item)));
+        let value = value.map_err(|cause| unavailable("load", &key.id, cause))?;
+        Ok(Loaded { revision: Revision::of(value.as_deref()), value })
+    }
+
+    fn page(
+        &self,
+        kind: Kind,
+        within: &str,
+        after: Option<&str>,
+        records_max: usize,
+    ) -> Result<Vec<(String, Vec<u8>)>, ports::Error> {
+        self.page_of(kind, within, after, records_max).map_err(|cause| unavailable("list", within, cause))
+    }
+
+    fn commit(&self, commit: Commit) -> Result<Committed, ports::Error> {
+        match self.try_commit(&commit) {
+            Ok(committed) => Ok(committed),
+            Err(Failed::Changed(key)) => Err(ports::Error::Changed(key)),
+            Err(Failed::Unavailable(cause)) => Err(unavailable("commit", commit.source.as_str(), cause)),
+            Err(Failed::Contended) => {
+                Err(unavailable("commit", commit.source.as_str(), "others are at its records all the time".into()))
+            }
+        }
+    }
+}

@@ -1,0 +1,151 @@
+//! Where records are in the table, and what stands in an item.
+//!
+//! A group is a kind and a hash of the first part of the id, so what is within a first part is one query, and what is not
+//! is one query for each of a few groups.
+
+use std::fmt::Write as _;
+
+use pipeline::message::MessageId;
+use pipeline::object::digest;
+use pipeline::ports::Revision;
+use pipeline::step::{Kind, RecordKey};
+use xxhash_rust::xxh3::xxh3_64;
+
+use crate::table::{Field, Item, Key, Test, bytes, text};
+
+/// Groups of one kind.
+const GROUPS: u64 = 16;
+/// Bytes of an id that is its own sort key, of which DynamoDB takes 1024.
+const PLAIN_BYTES_MAX: usize = 900;
+
+/// The content of a record.
+pub(super) const VALUE: &str = "value";
+/// What [`Revision::of`] says of it.
+pub(super) const REVISION: &str = "revision";
+/// What it will be when a commit happens that is too large for one transaction; none if it will be removed.
+pub(super) const NEXT: &str = "next";
+/// The source of that commit.
+pub(super) const NEXT_SOURCE: &str = "nextSource";
+/// Which attempt at it: an attempt whose token does not stand in the mark of the source has not happened.
+pub(super) const NEXT_TOKEN: &str = "nextToken";
+/// The id, where the sort key is not it.
+const NAME: &str = "name";
+
+fn kind_name(kind: Kind) -> &'static str {
+    match kind {
+        Kind::Receipt => "receipt",
+        Kind::Alias => "alias",
+        Kind::Open => "open",
+        Kind::Content => "content",
+        Kind::Contribution => "contribution",
+        Kind::Id => "id",
+        Kind::Ids => "ids",
+        Kind::Row => "row",
+        Kind::Due => "due",
+        Kind::Window => "window",
+        Kind::Notice => "notice",
+    }
+}
+
+/// The group of ids with this first part.
+pub(super) fn group(kind: Kind, first: &str) -> String {
+    format!("{}/{:x}", kind_name(kind), xxh3_64(first.as_bytes()) % GROUPS)
+}
+
+/// All groups of a kind.
+pub(super) fn groups(kind: Kind) -> impl Iterator<Item = String> {
+    (0..GROUPS).map(move |number| format!("{}/{number:x}", kind_name(kind)))
+}
+
+/// An id, or the beginning of one, as the table sorts it: long first parts, which names of files are, go by their hash.
+pub(super) fn sorted(id: &str) -> String {
+    match id.split_once('/') {
+        Some((first, rest)) if first.len() > PLAIN_BYTES_MAX => format!("~{}/{rest}", digest(&[first])),
+        None if id.len() > PLAIN_BYTES_MAX => format!("~{}", digest(&[id])),
+        _ => id.to_owned(),
+    }
+}
+
+/// Where a record is.
+pub(super) fn of(key: &RecordKey) -> Key {
+    let first = key.id.split_once('/').map_or(key.id.as_str(), |(first, _)| first);
+    Key::new(group(key.kind, first), sorted(&key.id))
+}
+
+/// The id of a record.
+pub(super) fn id(item: &Item) -> String {
+    text(item, NAME).map_or_else(|| Key::of(item).id, str::to_owned)
+}
+
+/// A record with this content and nothing that is to come.
+pub(super) fn settled(key: &Key, name: &str, value: &[u8]) -> Item {
+    let revision = Field::Number(Revision::of(Some(value)).0);
+    let mut item = key.item([(VALUE, Field::Bytes(value.to_vec())), (REVISION, revision)]);
+    if key.id != name {
+        item.insert(NAME.to_owned(), Field::Text(name.to_owned()));
+    }
+    item
+}
+
+/// What is to come of a record.
+pub(super) struct Next<'a> {
+    pub source: &'a str,
+    pub token: &'a str,
+    pub value: Option<&'a [u8]>,
+}
+
+impl<'a> Next<'a> {
+    pub fn of(item: &'a Item) -> Option<Self> {
+        let (source, token) = (text(item, NEXT_SOURCE)?, text(item, NEXT_TOKEN)?);
+        Some(Self { source, token, value: bytes(item, NEXT) })
+    }
+
+    /// Writes it beside what is there.
+    pub fn beside(&self, key: &Key, name: &str, now: Option<&[u8]>) -> Item {
+        let mut item = match now {
+            Some(value) => settled(key, name, value),
+            None => {
+                settled(key, name, &[]).into_iter().filter(|(field, _)| field != VALUE && field != REVISION).collect()
+            }
+        };
+        let mut put = |name: &str, field| item.insert(name.to_owned(), field);
+        put(NEXT_SOURCE, Field::Text(self.source.to_owned()));
+        put(NEXT_TOKEN, Field::Text(self.token.to_owned()));
+        if let Some(value) = self.value {
+            put(NEXT, Field::Bytes(value.to_vec()));
+        }
+        item
+    }
+}
+
+/// The tests that a record is settled and has this revision.
+pub(super) fn is_at(revision: Revision) -> Vec<Test> {
+    let revision = match revision.0 {
+        0 => Test::Missing(REVISION),
+        number => Test::Is(REVISION, Field::Number(number)),
+    };
+    vec![Test::Missing(NEXT_TOKEN), revision]
+}
+
+/// The place of the mark that a source has committed.
+pub(super) fn mark(source: &str) -> Key {
+    Key::new(format!("source/{source}"), "mark")
+}
+
+/// The place of the note that an attempt at a large commit is under way.
+pub(super) fn intent(token: &str) -> Key {
+    Key::new(format!("intent/{token}"), "intent")
+}
+
+/// The place of messages of a commit that do not fit its mark.
+pub(super) fn outbox(source: &str, token: &str, number: usize) -> Key {
+    Key::new(format!("outbox/{source}"), format!("{token}/{number:06}"))
+}
+
+/// A token that no other attempt has.
+pub(super) fn token(source: &MessageId, process: u64, number: u64) -> String {
+    let mut token = digest(&[source.as_str()]);
+    // a string takes what is written to it
+    let _ = write!(token, ".{process:x}.{number:x}");
+    token
+}

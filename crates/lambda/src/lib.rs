@@ -1,0 +1,19 @@
+//! The functions of Millrace on AWS: both ports on S3 and DynamoDB, the doors by which the cloud calls, and the one
+//! program `bootstrap` that every function runs.
+//!
+//! Ports are synchronous and the clients of the cloud are not: calls come from threads of our own, and a runtime beside
+//! them waits for the network. What the cloud does stands behind three small seams ([`table`], [`bucket`], [`queue`]),
+//! so everything above them is tested against memory with faults.
+
+pub mod bucket;
+pub mod clients;
+pub mod doors;
+pub mod events;
+pub mod function;
+pub mod ledger;
+pub mod limits;
+pub mod objects;
+pub mod queue;
+mod scratch;
+pub mod table;
+pub mod tell;

@@ -1,0 +1,50 @@
+//! The limits of the functions, in one place; people read `docs/limits.md`.
+
+/// Bytes of one part of a large object, and of what is read ahead of one that is read from front to back.
+pub const PART_BYTES: usize = 8 * 1024 * 1024;
+
+/// Bytes that are asked for first after a seek; doubled with every read that goes on from there, up to [`PART_BYTES`].
+pub const READ_BYTES_MIN: usize = 256 * 1024;
+
+/// Parts of one object, as S3 limits them.
+pub const PARTS_MAX: usize = 10_000;
+
+/// Bytes of a key of an object, as S3 limits them.
+pub const S3_KEY_BYTES_MAX: usize = 1024;
+
+/// Conditions, puts and deletes of one transaction, as DynamoDB limits them.
+pub const TRANSACT_ITEMS_MAX: usize = 100;
+
+/// Bytes of one transaction: DynamoDB takes 4 MB, names and numbers included.
+pub const TRANSACT_BYTES_MAX: usize = 3 * 1024 * 1024;
+
+/// Bytes of one item: DynamoDB takes 400 KB, names included. Twice the content of a record must fit.
+pub const ITEM_BYTES_MAX: usize = 390 * 1024;
+
+/// Bytes of messages that are kept beside the mark of their commit; more are kept in items of their own.
+pub const OUTBOX_BYTES_MAX: usize = 300 * 1024;
+
+/// Times a commit is tried anew while others are at its records; past it, the message is delivered again.
+pub const COMMIT_TRIES_MAX: u32 = 12;
+
+/// Messages and bytes of one call to SQS.
+pub const SEND_MESSAGES_MAX: usize = 10;
+
+/// See [`SEND_MESSAGES_MAX`].
+pub const SEND_BYTES_MAX: usize = 256 * 1024;
+
+/// Seconds for which the source of a commit is remembered: 4 days in a queue and 14 among dead letters.
+pub const SOURCE_SECONDS: u64 = 18 * 24 * 60 * 60;
+
+/// Bytes of a body that comes through the API; past it, a place to upload to is asked for. API Gateway takes 10 MB, a
+/// function 6 MB, of which a body in base64 uses four for three.
+pub const REQUEST_BYTES_MAX: usize = 4 * 1024 * 1024;
+
+/// Seconds for which a place to upload to may be used.
+pub const UPLOAD_SECONDS: u64 = 15 * 60;
+
+/// Records of one request to ingest.
+pub const INGEST_RECORDS_MAX: usize = 10_000;
+
+/// Commits whose outcome one process remembers.
+pub const MARKS_REMEMBERED_MAX: usize = 10_000;

@@ -1,0 +1,284 @@
+//! The cloud in memory: tables, buckets and a queue that keep what they are told, and calls that fail as planned.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use lambda::bucket::{Buckets, Piece};
+use lambda::queue::Queue;
+use lambda::table::{self, Action, Error, Field, Item, Key, Name, Table, Test};
+use pipeline::message::Message;
+use pipeline::ports::Cause;
+
+/// How a call fails.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fault {
+    /// It is throttled, or did not come through.
+    Before,
+    /// It did what it should, and the answer came too late.
+    After,
+    /// Others were at the same items at the same time; of a transaction only.
+    Conflict,
+}
+
+/// A version of an object: its bytes and the note beside them.
+type Version = (Vec<u8>, Option<String>);
+
+#[derive(Debug, Default)]
+struct State {
+    ledger: BTreeMap<Key, Item>,
+    status: BTreeMap<String, Item>,
+    objects: BTreeMap<(String, String), Vec<Version>>,
+    uploads: BTreeMap<String, BTreeMap<usize, Vec<u8>>>,
+    sent: Vec<Message>,
+    /// What a queue that keeps the order has seen.
+    seen: BTreeSet<String>,
+    calls: Vec<&'static str>,
+    planned: BTreeMap<usize, Fault>,
+    transactions_max: usize,
+}
+
+/// The cloud; clones are the same one.
+#[derive(Debug, Clone, Default)]
+pub struct Cloud(Arc<Mutex<State>>);
+
+impl Cloud {
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Lets the call of this number fail, counted from 0.
+    pub fn plan(&self, number: usize, fault: Fault) {
+        self.lock().planned.insert(number, fault);
+    }
+
+    /// The calls so far.
+    pub fn calls(&self) -> Vec<&'static str> {
+        self.lock().calls.clone()
+    }
+
+    /// Takes what was sent.
+    pub fn receive(&self) -> Vec<Message> {
+        std::mem::take(&mut self.lock().sent)
+    }
+
+    /// Loses a bucket with all that is in it.
+    pub fn lose(&self, bucket: &str) {
+        self.lock().objects.retain(|(name, _), _| name != bucket);
+    }
+
+    /// What stands in the table of states under this key.
+    pub fn state(&self, key: &str) -> Option<Item> {
+        self.lock().status.get(key).cloned()
+    }
+
+    /// Records of these kinds, by group and id, with their content; marks and what is prepared are left out.
+    pub fn records(&self) -> BTreeMap<Key, Vec<u8>> {
+        let state = self.lock();
+        let of = |(key, item): (&Key, &Item)| Some((key.clone(), table::bytes(item, "value")?.to_vec()));
+        state.ledger.iter().filter_map(of).collect()
+    }
+
+    /// Marks with messages that are still to be sent.
+    pub fn unsent(&self) -> usize {
+        let state = self.lock();
+        let marks = state.ledger.iter().filter(|(key, _)| key.id == "mark");
+        marks.filter(|(_, item)| item.contains_key("unsent") || item.contains_key("chunks")).count()
+    }
+
+    /// The most actions that a transaction had.
+    pub fn transactions_max(&self) -> usize {
+        self.lock().transactions_max
+    }
+
+    fn call<T>(&self, name: &'static str, act: impl FnOnce(&mut State) -> T) -> Result<T, (Fault, Option<T>)> {
+        let mut state = self.lock();
+        let number = state.calls.len();
+        state.calls.push(name);
+        match state.planned.remove(&number) {
+            None => Ok(act(&mut state)),
+            Some(Fault::After) => Err((Fault::After, Some(act(&mut state)))),
+            Some(fault) => Err((fault, None)),
+        }
+    }
+
+    fn ask<T>(&self, name: &'static str, act: impl FnOnce(&mut State) -> Result<T, Cause>) -> Result<T, Cause> {
+        self.call(name, act).unwrap_or_else(|(fault, _)| Err(format!("planned: {fault:?} at {name}").into()))
+    }
+}
+
+fn holds(tests: &[Test], item: Option<&Item>) -> bool {
+    tests.iter().all(|test| match test {
+        Test::Missing(name) => item.is_none_or(|item| !item.contains_key(*name)),
+        Test::Is(name, field) => item.is_some_and(|item| item.get(*name) == Some(field)),
+        Test::AtMost(name, most) => match item.and_then(|item| item.get(*name)) {
+            None => true,
+            Some(Field::Number(number)) => number <= most,
+            Some(_) => false,
+        },
+    })
+}
+
+impl State {
+    fn transact(&mut self, actions: Vec<Action>) -> Result<(), Vec<usize>> {
+        assert!((1..=100).contains(&actions.len()), "a transaction of {} actions", actions.len());
+        let bytes: usize =
+            actions.iter().map(|action| if let Action::Put(_, item, _) = action { table::size(item) } else { 0 }).sum();
+        assert!(bytes <= 4 << 20, "a transaction of {bytes} bytes");
+        self.transactions_max = self.transactions_max.max(actions.len());
+        let mut places = BTreeSet::new();
+        let mut failed = Vec::new();
+        for (index, action) in actions.iter().enumerate() {
+            let (place, tests, there) = match action {
+                Action::Put(Name::Status, item, tests) => {
+                    let key =
+                        table::text(item, "file_id").or(table::text(item, "fileId")).expect("a state has its key");
+                    (format!("status {key}"), tests, self.status.get(key))
+                }
+                Action::Put(Name::Ledger, item, tests) => {
+                    assert!(table::size(item) <= 400 * 1024, "an item of {} bytes", table::size(item));
+                    let key = Key::of(item);
+                    assert!(!key.group.is_empty() && key.group.len() <= 2048, "a good group: {key:?}");
+                    assert!(!key.id.is_empty() && key.id.len() <= 1024, "a good id: {key:?}");
+                    (format!("{key:?}"), tests, self.ledger.get(&key))
+                }
+                Action::Delete(key, tests) | Action::Check(key, tests) => {
+                    (format!("{key:?}"), tests, self.ledger.get(key))
+                }
+            };
+            assert!(places.insert(place), "an item twice in a transaction: {action:?}");
+            if !holds(tests, there) {
+                failed.push(index);
+            }
+        }
+        if !failed.is_empty() {
+            return Err(failed);
+        }
+        for action in actions {
+            match action {
+                Action::Put(Name::Ledger, item, _) => drop(self.ledger.insert(Key::of(&item), item)),
+                Action::Put(Name::Status, item, _) => {
+                    let key = table::text(&item, "fileId").unwrap_or_default().to_owned();
+                    self.status.insert(key, item);
+                }
+                Action::Delete(key, _) => drop(self.ledger.remove(&key)),
+                Action::Check(..) => {}
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Table for Cloud {
+    fn get(&self, key: &Key) -> Result<Option<Item>, Cause> {
+        self.ask("get", |state| Ok(state.ledger.get(key).cloned()))
+    }
+
+    fn query(
+        &self,
+        group: &str,
+        within: &str,
+        after: Option<&str>,
+        items_max: usize,
+    ) -> Result<(Vec<Item>, Option<String>), Cause> {
+        self.ask("query", |state| {
+            assert!(items_max > 0, "a page of nothing");
+            let fits = |key: &&Key| {
+                key.group == group && key.id.starts_with(within) && after.is_none_or(|after| key.id.as_str() > after)
+            };
+            // pages end early, as they do when they would be too large
+            let keys: Vec<&Key> = state.ledger.keys().filter(fits).take(items_max.min(37) + 1).collect();
+            let (count, goes_on) = (keys.len().min(items_max.min(37)), keys.len() > items_max.min(37));
+            let next = goes_on.then(|| keys[count - 1].id.clone());
+            Ok((keys[..count].iter().map(|key| state.ledger[key].clone()).collect(), next))
+        })
+    }
+
+    fn transact(&self, actions: Vec<Action>) -> Result<(), Error> {
+        match self.call("transact", |state| state.transact(actions)) {
+            Ok(done) => done.map_err(Error::Refused),
+            Err((Fault::Conflict, _)) => Err(Error::Refused(Vec::new())),
+            Err((fault, _)) => Err(Error::Unavailable(format!("planned: {fault:?}").into())),
+        }
+    }
+}
+
+impl Queue for Cloud {
+    fn send(&self, messages: &[(Message, String)]) -> Result<(), Cause> {
+        self.ask("send", |state| {
+            for (message, json) in messages {
+                assert_eq!(&Message::from_json(json).expect("a message is sent"), message);
+                if state.seen.insert(message.id().as_str().to_owned()) {
+                    state.sent.push(message.clone());
+                }
+            }
+            Ok(())
+        })
+    }
+}
+
+impl Buckets for Cloud {
+    fn get(&self, bucket: &str, key: &str, version: Option<&str>, range: Range<u64>) -> Result<Option<Piece>, Cause> {
+        self.ask("object", |state| {
+            let Some(versions) = state.objects.get(&(bucket.to_owned(), key.to_owned())) else { return Ok(None) };
+            let number = match version {
+                Some(version) => version.strip_prefix('v').and_then(|number| number.parse().ok()).unwrap_or(0),
+                None => versions.len(),
+            };
+            let Some((bytes, note)) = number.checked_sub(1).and_then(|index| versions.get(index)) else {
+                return Ok(None);
+            };
+            let [from, to] = [range.start, range.end].map(|place| (place as usize).min(bytes.len()));
+            let (piece, note) = (bytes[from..to].to_vec(), note.clone());
+            Ok(Some(Piece { bytes: piece, whole_bytes: bytes.len() as u64, note }))
+        })
+    }
+
+    fn put(&self, bucket: &str, key: &str, bytes: Vec<u8>, note: Option<&str>) -> Result<String, Cause> {
+        self.ask("put", |state| {
+            assert!(!key.is_empty() && key.len() <= 1024, "a good key: {key:?}");
+            let versions = state.objects.entry((bucket.to_owned(), key.to_owned())).or_default();
+            versions.push((bytes, note.map(str::to_owned)));
+            Ok(format!("v{}", versions.len()))
+        })
+    }
+
+    fn begin(&self, _: &str, key: &str) -> Result<String, Cause> {
+        self.ask("begin", |state| {
+            assert!(!key.is_empty() && key.len() <= 1024, "a good key: {key:?}");
+            let id = format!("upload {}", state.calls.len());
+            state.uploads.insert(id.clone(), BTreeMap::new());
+            Ok(id)
+        })
+    }
+
+    fn part(&self, _: &str, _: &str, upload: &str, number: usize, bytes: Vec<u8>) -> Result<String, Cause> {
+        self.ask("part", |state| {
+            state.uploads.get_mut(upload).ok_or("no such upload")?.insert(number, bytes);
+            Ok(format!("tag {number}"))
+        })
+    }
+
+    fn complete(&self, bucket: &str, key: &str, upload: &str, parts: &[String]) -> Result<String, Cause> {
+        self.ask("complete", |state| {
+            let there = state.uploads.remove(upload).ok_or("no such upload")?;
+            assert_eq!(there.len(), parts.len(), "all parts are named");
+            let last = there.len();
+            assert!(there.iter().all(|(number, bytes)| *number == last || bytes.len() >= 5 << 20), "parts of 5 MiB");
+            let versions = state.objects.entry((bucket.to_owned(), key.to_owned())).or_default();
+            versions.push((there.into_values().flatten().collect(), None));
+            Ok(format!("v{}", versions.len()))
+        })
+    }
+
+    fn abort(&self, _: &str, _: &str, upload: &str) -> Result<(), Cause> {
+        self.ask("abort", |state| {
+            state.uploads.remove(upload);
+            Ok(())
+        })
+    }
+
+    fn place(&self, bucket: &str, key: &str, seconds: u64) -> Result<String, Cause> {
+        Ok(format!("https://{bucket}.example/{key}?for={seconds}"))
+    }
+}

@@ -1,0 +1,255 @@
+//! Every door of every preset, from the event to the answer; and the whole way of a file with every call that fails in
+//! turn.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::Duration;
+
+use lambda::bucket::Buckets;
+use lambda::doors::Call;
+use lambda::function::{Function, Parts};
+use lambda::table;
+use lambda::tell::Told;
+use pipeline::feed::Feeds;
+use pipeline::message::Message;
+use serde_json::{Value, json};
+
+use crate::cloud::{Cloud, Fault};
+
+const FILES: &str = "file-processing-bucket-dev";
+const MARKET: &str = "market-data-dev";
+const TRANSACTIONS: &str = "transactions-dev";
+const TRADES: &str = "timestamp,symbol,price,volume\n2024-01-02T10:00:00Z,ACME,10.5,100\n\
+2024-01-02T10:00:30Z,ACME,11.5,50\n2024-01-02T10:01:00Z,ACME,-1,50\n";
+
+fn function(cloud: &Cloud, name: &str, bucket: &str) -> Function {
+    let buckets: Arc<dyn Buckets> = Arc::new(cloud.clone());
+    let parts = Parts {
+        table: Some(Box::new(cloud.clone())),
+        queue: Some(Arc::new(cloud.clone())),
+        buckets: Some(buckets),
+        files: Some(bucket.to_owned()),
+        results: Some(format!("results-of-{bucket}")),
+        origin: None,
+        feeds: Feeds::default(),
+        now: || 1_704_200_000_000,
+        process: 7,
+        threads: 1,
+    };
+    Function::new(name, parts).expect("there is such a function")
+}
+
+/// Calls a function, which is a new process each time.
+fn call(cloud: &Cloud, name: &str, bucket: &str, event: Value) -> Result<Value, String> {
+    let call = Call::within(Duration::from_secs(300));
+    function(cloud, name, bucket).call(event, &call, &mut Told::default()).map_err(|error| error.to_string())
+}
+
+fn put(cloud: &Cloud, bucket: &str, key: &str, text: &str) -> String {
+    (0..9).find_map(|_| cloud.put(bucket, key, text.as_bytes().to_vec(), None).ok()).expect("it is put")
+}
+
+fn created(bucket: &str, key: &str, version: &str) -> Value {
+    json!({ "Records": [{ "eventSource": "aws:s3", "eventName": "ObjectCreated:Put",
+        "eventTime": "2024-01-02T12:00:00.000Z",
+        "s3": { "bucket": { "name": bucket }, "object": { "key": key, "versionId": version } } }] })
+}
+
+fn delivered(messages: &[(Message, u32)]) -> Value {
+    let record = |(index, (message, receives)): (usize, &(Message, u32))| {
+        json!({ "eventSource": "aws:sqs", "messageId": index.to_string(), "body": message.to_json().expect("it fits"),
+            "attributes": { "ApproximateReceiveCount": receives.to_string(), "MessageGroupId": message.group().as_str() } })
+    };
+    json!({ "Records": messages.iter().enumerate().map(record).collect::<Vec<_>>() })
+}
+
+/// Delivers messages to the functions that they are for, each until it is done or a dead letter; how many of these.
+fn work(cloud: &Cloud, bucket: &str, functions: &[&str]) -> usize {
+    let (mut queue, mut dead): (VecDeque<(Message, u32)>, usize) = Default::default();
+    loop {
+        queue.extend(cloud.receive().into_iter().map(|message| (message, 1)));
+        let Some((message, receives)) = queue.pop_front() else { return dead };
+        let index = message.stage().0.stages().iter().position(|stage| *stage == message.stage().1).expect("a stage");
+        let answer = call(cloud, functions[index], bucket, delivered(&[(message.clone(), receives)]));
+        let failed = answer.map_or(1, |answer| answer["batchItemFailures"].as_array().map_or(1, Vec::len));
+        match (failed, receives) {
+            (0, _) => {}
+            (_, 3) => dead += 1,
+            _ => queue.push_front((message, receives + 1)),
+        }
+    }
+}
+
+const FUNCTIONS: [&str; 3] = ["file-validator", "data-processor", "result-aggregator"];
+
+fn status(cloud: &Cloud, name: &str) -> Value {
+    let request = json!({ "httpMethod": "GET", "resource": "/status", "path": "/status",
+        "queryStringParameters": { "fileId": name }, "requestContext": { "requestId": "q" } });
+    call(cloud, "status-query", FILES, request).expect("it answers")
+}
+
+fn body(answer: &Value) -> Value {
+    serde_json::from_str(answer["body"].as_str().unwrap_or_default()).unwrap_or_default()
+}
+
+/// Brings a file through all functions; the body of its status.
+fn whole_way(cloud: &Cloud, key: &str, text: &str) -> Value {
+    let version = put(cloud, FILES, key, text);
+    let done = (0..3).any(|_| call(cloud, FUNCTIONS[0], FILES, created(FILES, key, &version)).is_ok());
+    assert!(done, "an event is tried three times");
+    assert_eq!(work(cloud, FILES, &FUNCTIONS), 0, "nothing is a dead letter");
+    let answer = (0..3).map(|_| status(cloud, key)).find(|answer| answer["statusCode"] == 200).expect("it is known");
+    body(&answer)
+}
+
+#[test]
+fn a_file_goes_all_its_way() {
+    let cloud = Cloud::default();
+    let version = put(&cloud, FILES, "acme/day 1.csv", TRADES);
+    call(&cloud, FUNCTIONS[0], FILES, created(FILES, "acme/day+1.csv", &version)).unwrap();
+    assert_eq!(work(&cloud, FILES, &FUNCTIONS), 0);
+    for name in ["acme/day 1.csv", "acme%2Fday%201.csv", "file-processing-bucket-dev/acme/day 1.csv"] {
+        let told = body(&status(&cloud, name));
+        assert_eq!(
+            (&told["outcome"], &told["status"]),
+            (&json!("completed_with_rejects"), &json!("aggregated")),
+            "{told}"
+        );
+        assert_eq!(told["account"]["counts"]["rows"], 3, "{told}");
+    }
+    let state = cloud.state("acme/day 1.csv").expect("its state is kept beside the ledger");
+    assert_eq!(table::text(&state, "status"), Some("aggregated"));
+    assert_eq!(status(&cloud, "nothing")["statusCode"], 404);
+}
+
+#[test]
+fn whichever_call_fails_a_file_ends_the_same() {
+    let cloud = Cloud::default();
+    let expected = whole_way(&cloud, "a.csv", TRADES);
+    let (records, calls) = (cloud.records(), cloud.calls().len());
+    let of = |told: &Value| ["outcome", "status", "account", "links", "versions"].map(|name| told[name].clone());
+    for number in 1..calls {
+        for fault in [Fault::Before, Fault::After, Fault::Conflict] {
+            let cloud = Cloud::default();
+            cloud.plan(number, fault);
+            let told = whole_way(&cloud, "a.csv", TRADES);
+            let what = format!("{fault:?} at call {number} of {calls}, {}", cloud.calls()[number]);
+            assert_eq!(of(&told), of(&expected), "{what}");
+            assert!(records.keys().eq(cloud.records().keys()), "the same records: {what}");
+            assert_eq!(cloud.unsent(), 0, "everything is sent: {what}");
+        }
+    }
+}
+
+#[test]
+fn a_group_waits_for_its_first_failure_and_others_do_not() {
+    let cloud = Cloud::default();
+    let version = put(&cloud, FILES, "a.csv", TRADES);
+    call(&cloud, FUNCTIONS[0], FILES, created(FILES, "a.csv", &version)).unwrap();
+    let good = cloud.receive().remove(0);
+    let Message::FilesProcess(work) = &good else { panic!("another message: {good:?}") };
+    let mut gone = work.clone();
+    gone.object.version = "v9".into();
+    let mut batch = delivered(&[(Message::FilesProcess(gone), 1), (good.clone(), 1), (good, 1)]);
+    batch["Records"][2]["attributes"]["MessageGroupId"] = json!("another");
+    let answer = call(&cloud, FUNCTIONS[1], FILES, batch).unwrap();
+    assert_eq!(answer, json!({ "batchItemFailures": [{ "itemIdentifier": "0" }, { "itemIdentifier": "1" }] }));
+}
+
+#[test]
+fn what_is_a_dead_letter_is_told_to_its_receipt() {
+    let cloud = Cloud::default();
+    let version = put(&cloud, FILES, "a.csv", TRADES);
+    call(&cloud, FUNCTIONS[0], FILES, created(FILES, "a.csv", &version)).unwrap();
+    cloud.lose("results-of-file-processing-bucket-dev");
+    assert_eq!(work(&cloud, FILES, &FUNCTIONS), 1, "the rows are gone");
+    let told = body(&status(&cloud, "a.csv"));
+    assert_eq!(told["outcome"], "failed", "{told}");
+}
+
+#[test]
+fn a_workflow_hands_its_messages_on() {
+    let text = "transaction_id,timestamp,amount,currency,merchant,status\n\
+                t1,2024-01-02T10:00:00Z,10.50,USD,m1,completed\nt2,2024-01-02T10:00:01Z,1,USD,m1,completed\n";
+    let cloud = Cloud::default();
+    let version = put(&cloud, TRANSACTIONS, "a.csv", text);
+    let started = json!({ "detail-type": "Object Created", "source": "aws.s3", "time": "2024-01-02T12:00:00Z",
+        "detail": { "bucket": { "name": TRANSACTIONS }, "object": { "key": "a.csv", "version-id": version } } });
+    let mut event = started.clone();
+    for name in ["csv-validator", "data-transformer", "notification-sender"] {
+        assert!(!event["message"].is_null() || event == started, "{name} has something to do");
+        let first = call(&cloud, name, TRANSACTIONS, event.clone()).unwrap();
+        // tried again, it answers the same
+        assert_eq!(call(&cloud, name, TRANSACTIONS, event).unwrap(), first, "{name}");
+        event = first;
+    }
+    assert_eq!(event, json!({ "message": null }), "nothing follows");
+    assert_eq!(cloud.receive(), [], "nothing goes to a queue");
+    let ledger = crate::ledger::ledger(&cloud, 3);
+    let found = pipeline::find::by_name(&ledger, "a.csv").unwrap().expect("it is known");
+    assert_eq!(found.receipt.view().outcome, pipeline::receipt::Outcome::Completed, "{:?}", found.receipt.view());
+}
+
+#[test]
+fn records_are_ingested_and_aggregated() {
+    let cloud = Cloud::default();
+    let names = ["DataIngestion", "DataProcessor", "DataAggregator"];
+    let post = |text: &str| {
+        let request = json!({ "httpMethod": "POST", "resource": "/ingest", "path": "/ingest", "body": text,
+            "headers": { "idempotency-key": "k" }, "requestContext": { "requestId": "q" } });
+        call(&cloud, names[0], MARKET, request).unwrap()
+    };
+    let text = r#"[{"symbol":"ACME","price":10.5,"volume":3,"timestamp":"2024-01-02T10:00:00Z"},{"symbol":"ACME"}]"#;
+    let answer = post(text);
+    assert_eq!(answer["statusCode"], 202, "{answer}");
+    assert_eq!((&body(&answer)["accepted"], &body(&answer)["rejected"]), (&json!(1), &json!(1)));
+    assert_eq!(post("[]")["statusCode"], 422);
+    post(text);
+    assert_eq!(work(&cloud, MARKET, &names), 0);
+    let tick = json!({ "detail-type": "Scheduled Event", "source": "aws.events", "time": "2024-01-02T12:57:31Z" });
+    for _ in 0..2 {
+        call(&cloud, names[2], MARKET, tick.clone()).unwrap();
+    }
+    let windows: Vec<_> = cloud.records().into_iter().filter(|(key, _)| key.group.starts_with("window/")).collect();
+    assert_eq!(windows.len(), 1, "{windows:?}");
+    let window = String::from_utf8(windows[0].1.clone()).unwrap();
+    assert!(window.contains("10.5") && window.contains(",1,"), "one trade: {window}");
+    // and from a file
+    let version = put(&cloud, MARKET, "a.csv", TRADES);
+    call(&cloud, names[0], MARKET, created(MARKET, "a.csv", &version)).unwrap();
+    assert_eq!(work(&cloud, MARKET, &names), 0);
+    let rows = cloud.records().into_keys().filter(|key| key.group.starts_with("row/")).count();
+    assert_eq!(rows, 3, "a row of the request and two of the file");
+}
+
+#[test]
+fn uploads_go_to_the_bucket_or_are_told_where() {
+    let cloud = Cloud::default();
+    let post = |kind: &str, text: &str, key: Option<&str>| {
+        let query = key.map(|key| json!({ "key": key }));
+        let request = json!({ "httpMethod": "POST", "resource": "/upload", "path": "/upload", "body": text,
+            "headers": { "content-type": kind }, "queryStringParameters": query });
+        call(&cloud, "upload", TRANSACTIONS, request).unwrap()
+    };
+    let raw = post("text/csv", "a,b\n", Some("a.csv"));
+    assert_eq!((&raw["statusCode"], &body(&raw)["versionId"]), (&json!(202), &json!("v1")), "{raw}");
+    let form = "--x\r\nContent-Disposition: form-data; name=\"key\"\r\n\r\nk\r\n--x\r\nContent-Disposition: form-data; \
+                name=\"file\"; filename=\"b.csv\"\r\n\r\na,b\n\r\n--x--\r\n";
+    let form = post("multipart/form-data; boundary=x", form, None);
+    assert_eq!((&body(&form)["objectKey"], &body(&form)["bytes"]), (&json!("b.csv"), &json!(4)), "{form}");
+    let place = post("application/json", "{\"fileName\":\"c.csv\"}", None);
+    assert!(body(&place)["uploadUrl"].as_str().unwrap().contains("c.csv"), "{place}");
+    assert_eq!(post("text/csv", "x", None)["statusCode"], 400);
+    assert_eq!(post("text/csv", "x", Some("validated/x"))["statusCode"], 422);
+    assert_eq!(post("text/csv", &"x".repeat(5 << 20), Some("l.csv"))["statusCode"], 413);
+}
+
+#[test]
+fn what_is_not_meant_for_a_function_is_refused() {
+    let cloud = Cloud::default();
+    let tick = json!({ "detail-type": "Scheduled Event", "time": "2024-01-02T12:57:31Z" });
+    let refused = call(&cloud, "status-query", FILES, tick).unwrap_err();
+    assert!(refused.contains("wrong_event"), "{refused}");
+    assert!(call(&cloud, "status-query", FILES, json!({ "x": 1 })).unwrap_err().contains("unknown_event"));
+    assert_eq!(call(&cloud, "file-validator", FILES, json!({ "Event": "s3:TestEvent" })), Ok(Value::Null));
+}

@@ -1,0 +1,190 @@
+//! The ledger: the suite of its port, and every call that fails in turn.
+
+use std::sync::Arc;
+
+use lambda::ledger::{Ledger, Parts};
+use pipeline::message::{Feed, Message, MessageId, Work};
+use pipeline::object::ObjectVersion;
+use pipeline::ports::{Commit, Committed, Error, Ledger as _, Revision};
+use pipeline::preset::Stage;
+use pipeline::step::{Kind, RecordKey, Step, Write};
+use testkit::contract::{self, LedgerHome};
+
+use crate::cloud::{Cloud, Fault};
+
+pub fn ledger(cloud: &Cloud, process: u64) -> Ledger {
+    Ledger::new(Parts {
+        table: Box::new(cloud.clone()),
+        queue: Some(Arc::new(cloud.clone())),
+        sends: vec![Stage::Process],
+        status: Some("fileId"),
+        now: || 1_700_000_000_000,
+        process,
+    })
+}
+
+struct Home {
+    cloud: Cloud,
+    ledger: Ledger,
+    process: u64,
+}
+
+impl LedgerHome for Home {
+    fn ledger(&self) -> &dyn pipeline::ports::Ledger {
+        &self.ledger
+    }
+
+    fn receive(&mut self) -> Vec<Message> {
+        self.cloud.receive()
+    }
+
+    fn restart(&mut self) {
+        self.process += 1;
+        self.ledger = ledger(&self.cloud, self.process);
+    }
+}
+
+fn home() -> Box<dyn LedgerHome> {
+    let cloud = Cloud::default();
+    Box::new(Home { ledger: ledger(&cloud, 1), cloud, process: 1 })
+}
+
+#[test]
+fn the_port_keeps_its_promises() {
+    contract::ledger(&home);
+}
+
+fn feed(name: &str) -> Feed {
+    Feed::try_from(name.to_owned()).expect("a good name")
+}
+
+fn message(name: &str) -> Message {
+    let object = ObjectVersion { bucket: "b".into(), key: name.into(), version: "1".into() };
+    Message::FilesProcess(Work { object, feed: feed("f"), generation: 0 })
+}
+
+fn key(id: &str) -> RecordKey {
+    RecordKey { kind: Kind::Row, id: id.to_owned() }
+}
+
+fn source(name: &str) -> MessageId {
+    message(&format!("source {name}")).id()
+}
+
+/// A commit that writes so many records, on the condition that the first is not there, and sends two messages.
+fn commit(records: usize) -> Commit {
+    let write = |index| Write { key: key(&format!("f/{index:04}")), value: Some(format!("{index}").into_bytes()) };
+    let writes: Vec<Write> = (0..records).map(write).collect();
+    let expects = vec![(key("f/0000"), Revision(0)), (key("elsewhere/1"), Revision(0))];
+    Commit { source: source("s"), expects, step: Step { writes, sends: vec![message("1"), message("2")] } }
+}
+
+/// Delivers a commit until it is answered.
+fn deliver(cloud: &Cloud, commit: &Commit) -> usize {
+    for delivery in 0..5 {
+        // each delivery is another process
+        match ledger(cloud, delivery).commit(commit.clone()) {
+            Ok(_) => return delivery as usize + 1,
+            Err(Error::Unavailable { .. }) => {}
+            Err(error) => panic!("{error}"),
+        }
+    }
+    panic!("it is never answered");
+}
+
+#[track_caller]
+fn expect_all(cloud: &Cloud, records: usize, what: &str) {
+    let ledger = ledger(cloud, 99);
+    for index in 0..records {
+        let loaded = ledger.load(&key(&format!("f/{index:04}"))).expect("it answers");
+        assert_eq!(loaded.value, Some(format!("{index}").into_bytes()), "{what}: record {index}");
+    }
+    assert_eq!(
+        ledger.page(Kind::Row, "f/", None, 5_000).expect("it answers").len(),
+        records,
+        "{what}: no row is doubled"
+    );
+    let names: Vec<String> =
+        cloud.receive().iter().map(|message| message.work().expect("of a file").object.key.clone()).collect();
+    assert_eq!(names, ["1", "2"], "{what}: every message is sent, in order");
+    assert_eq!(cloud.unsent(), 0, "{what}: what was sent is cleared");
+}
+
+#[test]
+fn whichever_call_fails_the_end_is_the_same() {
+    for records in [3, 250] {
+        let cloud = Cloud::default();
+        assert_eq!(deliver(&cloud, &commit(records)), 1);
+        let calls = cloud.calls().len();
+        assert!(cloud.transactions_max() <= 100 && calls >= 3, "{calls} calls");
+        expect_all(&cloud, records, "without faults");
+        for number in 0..calls {
+            for fault in [Fault::Before, Fault::After, Fault::Conflict] {
+                let cloud = Cloud::default();
+                cloud.plan(number, fault);
+                deliver(&cloud, &commit(records));
+                // it comes again, as it may
+                deliver(&cloud, &commit(records));
+                expect_all(&cloud, records, &format!("{fault:?} at call {number} of {records} records"));
+            }
+        }
+    }
+}
+
+#[test]
+fn an_attempt_that_was_lost_is_not_seen_and_is_in_nobodys_way() {
+    let large = commit(250);
+    let calls = {
+        let cloud = Cloud::default();
+        deliver(&cloud, &large);
+        cloud.calls().len()
+    };
+    for number in 0..calls {
+        let cloud = Cloud::default();
+        cloud.plan(number, Fault::Before);
+        let _lost = ledger(&cloud, 1).commit(large.clone());
+        let other = ledger(&cloud, 2);
+        let seen = other.load(&key("f/0007")).unwrap().value.is_some();
+        assert_eq!(other.page(Kind::Row, "f/", None, 500).unwrap().len(), if seen { 250 } else { 0 }, "{number}");
+        // somebody else writes one of its records, and another
+        let writes = vec![Write { key: key("f/0007"), value: Some(b"other".to_vec()) }];
+        let step = Step { writes, sends: Vec::new() };
+        let theirs = Commit { source: source("t"), expects: Vec::new(), step };
+        assert_eq!(other.commit(theirs).unwrap(), Committed::Now);
+        assert_eq!(other.load(&key("f/0007")).unwrap().value.as_deref(), Some(&b"other"[..]));
+        let again = ledger(&cloud, 3).commit(large.clone()).unwrap();
+        assert_eq!(again, if seen { Committed::Before } else { Committed::Now }, "{number}");
+        let expected: &[u8] = if seen { b"other" } else { b"7" };
+        assert_eq!(other.load(&key("f/0007")).unwrap().value.as_deref(), Some(expected), "{number}");
+    }
+}
+
+#[test]
+fn messages_that_do_not_fit_the_mark_are_sent_too() {
+    let records = |part| pipeline::message::Records {
+        feed: feed("f"),
+        origin: "o".into(),
+        of: None,
+        part,
+        records: vec!["x".repeat(200_000)],
+    };
+    let sends: Vec<Message> = (0..10).map(|part| Message::MarketProcess(records(part))).collect();
+    let step = Step { writes: Vec::new(), sends: sends.clone() };
+    let large = Commit { source: source("m"), expects: Vec::new(), step };
+    let calls = {
+        let cloud = Cloud::default();
+        deliver(&cloud, &large);
+        assert_eq!(cloud.receive(), sends);
+        cloud.calls().len()
+    };
+    for number in 0..calls {
+        for fault in [Fault::Before, Fault::After] {
+            let cloud = Cloud::default();
+            cloud.plan(number, fault);
+            deliver(&cloud, &large);
+            deliver(&cloud, &large);
+            assert_eq!(cloud.receive(), sends, "{fault:?} at {number}");
+            assert_eq!(cloud.unsent(), 0, "{fault:?} at {number}");
+        }
+    }
+}

@@ -1,0 +1,8 @@
+//! The functions on the cloud as it is in memory, with faults: both ports, and every door.
+
+mod bootstrap;
+mod cloud;
+mod flow;
+mod ledger;
+mod ministack;
+mod objects;
