@@ -59,7 +59,8 @@ fn created(bucket: &str, key: &str, version: &str) -> Value {
 fn delivered(messages: &[(Message, u32)]) -> Value {
     let record = |(index, (message, receives)): (usize, &(Message, u32))| {
         json!({ "eventSource": "aws:sqs", "messageId": index.to_string(), "body": message.to_json().expect("it fits"),
-            "attributes": { "ApproximateReceiveCount": receives.to_string(), "MessageGroupId": message.group().as_str() } })
+            "attributes": { "ApproximateReceiveCount": receives.to_string(),
+                "MessageGroupId": message.group().as_str() } })
     };
     json!({ "Records": messages.iter().enumerate().map(record).collect::<Vec<_>>() })
 }
