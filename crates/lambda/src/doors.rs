@@ -89,7 +89,8 @@ impl Function {
         Ok(json!({ "message": message }))
     }
 
-    /// Aggregates what is due in each feed. A tick is known by the time for which it is, so that one that comes again is
+    /// Aggregates what is due in each feed. A tick is known by the time for which it is, so that one that comes again
+    /// is
     /// the same.
     fn tick(&self, second: u64, told: &mut Told) -> Result<(), Error> {
         let every = self.topology.schedules.first().map_or(1, |schedule| u64::from(schedule.every_seconds)).max(1);

@@ -189,7 +189,8 @@ impl Function {
     }
 }
 
-/// The share of its memory that a function gives to what stages may fill: the rest is code, buffers and pieces under way.
+/// The share of its memory that a function gives to what stages may fill: the rest is code, buffers and pieces under
+/// way.
 const MEMORY_SHARE: usize = 4;
 
 fn is_of_objects(need: Use) -> bool {

@@ -1,8 +1,10 @@
 //! The port `Ledger` on one table of DynamoDB ([0013](../../../docs/decisions/0013-ports-on-aws.md)).
 //!
 //! A commit is one transaction: the mark of its source, the tests of what it was decided by, and its writes. What does
-//! not fit is prepared before it, beside what is there now, and counts from the moment at which the mark says so; whoever
-//! comes upon something prepared looks at the mark, and a writer settles it first. Messages stand in the mark until they
+//! not fit is prepared before it, beside what is there now, and counts from the moment at which the mark says so;
+//! whoever
+//! comes upon something prepared looks at the mark, and a writer settles it first. Messages stand in the mark until
+//! they
 //! were sent.
 
 mod commit;

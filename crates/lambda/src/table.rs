@@ -85,7 +85,8 @@ pub trait Table: fmt::Debug + Send + Sync + 'static {
     /// The item of the ledger, as of the last transaction that was answered, or a later one.
     fn get(&self, key: &Key) -> Result<Option<Item>, Cause>;
 
-    /// Items of one group whose ids begin with `within`, in order, behind `after`; fewer than there are only if it gives
+    /// Items of one group whose ids begin with `within`, in order, behind `after`; fewer than there are only if it
+    /// gives
     /// the id behind which it goes on.
     fn query(
         &self,

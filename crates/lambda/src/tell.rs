@@ -1,4 +1,5 @@
-//! What is told of a call: lines of JSON on the standard output, which the cloud keeps as a log, and one in the embedded
+//! What is told of a call: lines of JSON on the standard output, which the cloud keeps as a log, and one in the
+//! embedded
 //! metric format, from which it makes metrics.
 
 use std::io::Write;

@@ -9,7 +9,8 @@ use crate::limits::TRANSACT_ITEMS_MAX;
 use crate::table::{Action, Name, Test};
 
 impl Ledger {
-    /// Sends what a commit took over, and says in its mark that it was sent. Sent again, the queue knows it again; if it
+    /// Sends what a commit took over, and says in its mark that it was sent. Sent again, the queue knows it again; if
+    /// it
     /// does not, the stage does.
     pub(super) fn send(&self, source: &str, mark: Mark) -> Result<(), Failed> {
         if !mark.is_unsent() {

@@ -49,7 +49,8 @@ fn call(listener: &TcpListener, event: &Value) -> (bool, Value) {
     let next = asked(listener);
     assert!(next.line.contains("/runtime/invocation/next"), "{}", next.line);
     let headers = "Content-Type: application/json\r\nLambda-Runtime-Aws-Request-Id: call-1\r\n\
-                   Lambda-Runtime-Deadline-Ms: 99999999999999\r\nLambda-Runtime-Trace-Id: Root=1-5bef4de7-ad49b0e87f6ef6c87fc2e700\r\n\
+                   Lambda-Runtime-Deadline-Ms: 99999999999999\r\n\
+                   Lambda-Runtime-Trace-Id: Root=1-5bef4de7-ad49b0e87f6ef6c87fc2e700\r\n\
                    Lambda-Runtime-Invoked-Function-Arn: arn\r\n";
     next.answer("200 OK", headers, &event.to_string());
     let answer = asked(listener);

@@ -12,6 +12,7 @@ use lambda::table;
 use lambda::tell::Told;
 use pipeline::feed::Feeds;
 use pipeline::message::Message;
+use pipeline::step::Kind;
 use serde_json::{Value, json};
 
 use crate::cloud::{Cloud, Fault};
@@ -58,7 +59,8 @@ fn created(bucket: &str, key: &str, version: &str) -> Value {
 fn delivered(messages: &[(Message, u32)]) -> Value {
     let record = |(index, (message, receives)): (usize, &(Message, u32))| {
         json!({ "eventSource": "aws:sqs", "messageId": index.to_string(), "body": message.to_json().expect("it fits"),
-            "attributes": { "ApproximateReceiveCount": receives.to_string(), "MessageGroupId": message.group().as_str() } })
+            "attributes": { "ApproximateReceiveCount": receives.to_string(),
+                "MessageGroupId": message.group().as_str() } })
     };
     json!({ "Records": messages.iter().enumerate().map(record).collect::<Vec<_>>() })
 }
@@ -139,6 +141,65 @@ fn whichever_call_fails_a_file_ends_the_same() {
             assert_eq!(cloud.unsent(), 0, "everything is sent: {what}");
         }
     }
+}
+
+/// Runs something with each of its calls failing in each way: the same records are there at the end.
+fn every_fault(run: impl Fn(&Cloud)) {
+    let cloud = Cloud::default();
+    run(&cloud);
+    let (records, calls) = (cloud.records(), cloud.calls().len());
+    assert!(!records.is_empty());
+    for number in 1..calls {
+        for fault in [Fault::Before, Fault::After, Fault::Conflict] {
+            let cloud = Cloud::default();
+            cloud.plan(number, fault);
+            run(&cloud);
+            let what = format!("{fault:?} at call {number} of {calls}, {}", cloud.calls()[number]);
+            assert!(records.keys().eq(cloud.records().keys()), "the same records: {what}");
+            assert_eq!(cloud.unsent(), 0, "everything is sent: {what}");
+        }
+    }
+}
+
+/// Calls a function as often as the cloud does.
+fn call_thrice(cloud: &Cloud, name: &str, bucket: &str, event: &Value) -> Value {
+    let answer = (0..3).find_map(|_| call(cloud, name, bucket, event.clone()).ok());
+    answer.unwrap_or_else(|| panic!("{name} never does it"))
+}
+
+#[test]
+fn whichever_call_fails_a_file_of_market_keeps_its_rows() {
+    // more rows than a transaction has
+    let row = |index: usize| format!("ACME,2024-01-02T10:{:02}:{:02}Z,1{index}.5,1\n", index / 60, index % 60);
+    let text = format!("symbol,timestamp,price,volume\n{}", (0..130).map(row).collect::<String>());
+    let names = ["DataIngestion", "DataProcessor", "DataAggregator"];
+    let tick = json!({ "detail-type": "Scheduled Event", "time": "2024-01-02T12:55:00Z" });
+    every_fault(|cloud| {
+        let version = put(cloud, MARKET, "a.csv", &text);
+        call_thrice(cloud, names[0], MARKET, &created(MARKET, "a.csv", &version));
+        assert_eq!(work(cloud, MARKET, &names), 0, "nothing is a dead letter");
+        call_thrice(cloud, names[2], MARKET, &tick);
+        let ledger = crate::ledger::ledger(cloud, 9);
+        let rows = || pipeline::ports::Ledger::page(&ledger, Kind::Row, "market/", None, 1000);
+        let rows = rows().or_else(|_| rows()).expect("it answers when it is asked again");
+        assert_eq!(rows.len(), 130, "no row is lost or doubled");
+    });
+}
+
+#[test]
+fn whichever_call_fails_a_workflow_ends_the_same() {
+    let text = "transaction_id,timestamp,amount,currency,merchant,status\n\
+                t1,2024-01-02T10:00:00Z,10.50,USD,m1,completed\n";
+    every_fault(|cloud| {
+        let version = put(cloud, TRANSACTIONS, "a.csv", text);
+        let mut event = json!({ "detail-type": "Object Created", "time": "2024-01-02T12:00:00Z",
+            "detail": { "bucket": { "name": TRANSACTIONS }, "object": { "key": "a.csv", "version-id": version } } });
+        for name in ["csv-validator", "data-transformer", "notification-sender"] {
+            assert!(!event["message"].is_null() || event["detail"].is_object(), "{name} has something to do");
+            event = call_thrice(cloud, name, TRANSACTIONS, &event);
+        }
+        assert_eq!(event, json!({ "message": null }), "nothing follows");
+    });
 }
 
 #[test]
