@@ -177,7 +177,7 @@ impl Doubts<'_> {
             );
         }
         let iso_only = [("space", column.space.is_some()), ("date_only", column.date_only.is_some())];
-        let counts = matches!(form, "epoch" | "since_midnight");
+        let counts = matches!(form, "epoch" | "iso_or_epoch" | "since_midnight");
         let lost = [
             (form != "iso", iso_only.as_slice()),
             (!counts, &[("unit", column.unit.is_some())]),

@@ -61,7 +61,8 @@ fn a_file_that_cannot_be_worked_on_is_alarming_until_its_dead_letter_is_gone() {
             && on["value"] == 1.0
             && on["reason"].as_str().unwrap().contains("file-validator-events-dlq")
     );
-    assert!(server.told().contains("alarm: "), "{}", server.told());
+    // the log comes a moment later
+    eventually("a line of the log", || server.told().contains("alarm: ").then_some(()));
     let page = server.get("/metrics", &[]).body;
     for line in [
         format!("millrace_alarm{{alarm=\"{name}\"}} 1"),
