@@ -107,7 +107,10 @@ impl Doubts<'_> {
             return;
         };
         match (contract.kind, name) {
-            (_, "price" | "amount" | "timestamp" | "open" | "high" | "low" | "close") => {
+            // of a column that may be left out, it holds in those rows alone
+            (_, "price" | "amount" | "timestamp" | "open" | "high" | "low" | "close")
+                if column.optional != Some(true) =>
+            {
                 self.about("columns", name, format!("columns.{name} is `{constant}` in every row"));
             }
             (_, "symbol" | "merchant") if constant.trim().is_empty() => {
