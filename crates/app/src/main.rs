@@ -6,6 +6,7 @@
 mod check;
 mod complain;
 mod data;
+mod encoding;
 mod feed;
 mod scratch;
 mod serve;

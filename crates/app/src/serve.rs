@@ -5,7 +5,6 @@
 
 mod access;
 mod alarms;
-mod encoding;
 mod http;
 mod intake;
 mod listen;

@@ -23,6 +23,7 @@ use super::log::Log;
 use super::metrics::{Metrics, Request};
 use super::otlp::Traces;
 use super::settings::{Access, Settings};
+use crate::encoding::hex;
 
 /// What all requests share.
 pub(super) struct Service {
@@ -138,5 +139,5 @@ pub(super) fn random_id() -> Option<String> {
     use ring::rand::{SecureRandom, SystemRandom};
     let mut bytes = [0; 16];
     SystemRandom::new().fill(&mut bytes).ok()?;
-    Some(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
+    Some(hex(&bytes))
 }

@@ -19,6 +19,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use crate::complain::Hint;
+use crate::encoding::hex;
 
 /// Keys of one folder, revoked ones among them.
 pub(crate) const KEYS_MAX: usize = 10_000;
@@ -226,11 +227,6 @@ pub(crate) fn same(left: &[u8], right: &[u8]) -> bool {
 /// In hexadecimal.
 pub(crate) fn sha256(bytes: &[u8]) -> String {
     hex(digest::digest(&digest::SHA256, bytes).as_ref())
-}
-
-/// In hexadecimal.
-pub(crate) fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// Letters that nobody can guess, 5 bits each.

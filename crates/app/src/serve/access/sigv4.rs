@@ -7,8 +7,9 @@
 use axum::http::{HeaderMap, Method, Uri, header};
 use ring::hmac;
 
-use crate::data::keys::book::{hex, same, sha256};
+use crate::data::keys::book::{same, sha256};
 use crate::data::times;
+use crate::encoding::hex;
 
 /// Seconds by which the clocks of client and server may differ.
 const SKEW_SECONDS_MAX: i64 = 15 * 60;

@@ -6,6 +6,7 @@ use axum::http::request::Parts;
 use serde::de::DeserializeOwned;
 
 use super::problem::Problem;
+use crate::encoding;
 
 /// The query.
 pub(super) struct Asked<T>(pub T);
@@ -41,19 +42,13 @@ impl<S: Send + Sync> FromRequestParts<S> for Name {
 
 /// A mark for the end of a page; it says nothing to those who get it.
 pub(super) fn mark(place: &[u8]) -> String {
-    place.iter().map(|byte| format!("{byte:02x}")).collect()
+    encoding::hex(place)
 }
 
 /// The place of a mark.
 pub(super) fn place(mark: &str) -> Result<Vec<u8>, Problem> {
-    let digits = |pair: &[u8]| {
-        let text = std::str::from_utf8(pair).ok().filter(|text| text.bytes().all(|byte| byte.is_ascii_hexdigit()))?;
-        u8::from_str_radix(text, 16).ok()
-    };
-    let (pairs, rest) = mark.as_bytes().as_chunks::<2>();
-    let place: Option<Vec<u8>> = pairs.iter().map(|pair| digits(pair)).collect();
     let shown: String = mark.chars().take(40).collect();
-    place.filter(|place| rest.is_empty() && !place.is_empty()).ok_or_else(|| {
+    encoding::from_hex(mark).filter(|place| !place.is_empty()).ok_or_else(|| {
         Problem::bad("bad_mark", format!("`{shown}` is not a mark of this list"))
             .hint("give `next` of the page before, or leave it out")
     })

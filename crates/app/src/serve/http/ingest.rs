@@ -23,6 +23,7 @@ use super::RequestId;
 use super::ask::Asked;
 use super::problem::Problem;
 use super::shapes::{BadRequest, NotFound, TimedOut, TooLarge, Unprocessable, Unsupported};
+use crate::encoding::hex;
 use crate::serve::access::Caller;
 use crate::serve::intake::PIECE_SECONDS_MAX;
 use crate::serve::state::{Service, blocking, random_id};
@@ -172,8 +173,7 @@ fn origin_of(headers: &HeaderMap) -> Result<Option<String>, Problem> {
             .hint(format!("give it 1 to {IDEMPOTENCY_KEY_BYTES_MAX}; a UUID is fine")));
     }
     let digest = digest::digest(&digest::SHA256, key);
-    let hex: String = digest.as_ref().iter().take(16).map(|byte| format!("{byte:02x}")).collect();
-    Ok(Some(format!("i-{hex}")))
+    Ok(Some(format!("i-{}", hex(&digest.as_ref()[..16]))))
 }
 
 fn packed(headers: &HeaderMap) -> Result<(), Problem> {

@@ -4,6 +4,7 @@
 use axum::http::HeaderMap;
 
 use super::problem::Problem;
+use crate::encoding;
 
 /// Digests that were promised.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -41,8 +42,11 @@ impl Promise {
             if let (Some(promised), Some(is)) = (promised, is)
                 && promised != is
             {
-                let hex = |bytes: &[u8]| bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
-                let detail = format!("the bytes have the {name} {}, and {} was promised", hex(is), hex(&promised));
+                let detail = format!(
+                    "the bytes have the {name} {}, and {} was promised",
+                    encoding::hex(is),
+                    encoding::hex(&promised)
+                );
                 return Err(Problem::bad("digest_mismatch", detail).hint("send it again; nothing was kept"));
             }
         }
@@ -58,28 +62,10 @@ fn bytes_of(name: &str, text: &str, length: usize) -> Result<Vec<u8>, Problem> {
     })
 }
 
+/// As headers have it: with the marks that make its length a multiple of four.
 fn from_base64(text: &str) -> Option<Vec<u8>> {
-    let digits = text.trim_end_matches('=');
-    if !text.len().is_multiple_of(4) || text.len() - digits.len() > 2 {
-        return None;
-    }
-    let (mut bits, mut count, mut bytes) = (0_u32, 0, Vec::new());
-    for digit in digits.bytes() {
-        let value = match digit {
-            b'A'..=b'Z' => digit - b'A',
-            b'a'..=b'z' => digit - b'a' + 26,
-            b'0'..=b'9' => digit - b'0' + 52,
-            b'+' => 62,
-            b'/' => 63,
-            _ => return None,
-        };
-        (bits, count) = ((bits << 6 | u32::from(value)) & 0xff_ffff, count + 6);
-        if count >= 8 {
-            count -= 8;
-            bytes.push((bits >> count & 0xff) as u8);
-        }
-    }
-    Some(bytes)
+    let marks = text.len() - text.trim_end_matches('=').len();
+    if text.len().is_multiple_of(4) && marks <= 2 { encoding::from_base64(text) } else { None }
 }
 
 #[cfg(test)]

@@ -6,7 +6,7 @@ use ring::hmac;
 use serde::{Deserialize, Serialize};
 
 use crate::complain::Hint;
-use crate::serve::encoding::{base64, from_base64};
+use crate::encoding::{base64, from_base64};
 
 /// Webhooks that may be declared.
 pub(crate) const WEBHOOKS_MAX: usize = 32;
@@ -74,7 +74,7 @@ impl Webhook {
                 "write secret = \"whsec_…\", or secret_env = \"NAME\" and set that variable",
             );
         };
-        let bytes = secret.strip_prefix(SECRET_PREFIX).map(from_base64).unwrap_or_default();
+        let bytes = secret.strip_prefix(SECRET_PREFIX).and_then(from_base64).unwrap_or_default();
         if bytes.len() < SECRET_BYTES_MIN {
             let hint = "write whsec_ and at least 24 random bytes in base64: openssl rand -base64 32";
             return wrong("its secret is not fit".to_owned(), hint);
@@ -156,14 +156,16 @@ mod tests {
 
     #[test]
     fn what_is_not_fit_is_refused_with_what_to_write() {
-        let refused = |change: fn(&mut Written)| {
+        let refused = |change: &dyn Fn(&mut Written)| {
             let mut written = written();
             change(&mut written);
             Webhook::new(&written).err().map(|hint| hint.to_string()).unwrap()
         };
-        assert!(refused(|of| of.url = "desk".into()).contains("`desk` is no address"));
-        assert!(refused(|of| of.secret = None).contains("no secret"));
-        assert!(refused(|of| of.secret = Some("whsec_YWJj".into())).contains("secret is not fit"));
-        assert!(refused(|of| of.name = "a b".into()).contains("name is not fit"));
+        assert!(refused(&|of| of.url = "desk".into()).contains("`desk` is no address"));
+        assert!(refused(&|of| of.secret = None).contains("no secret"));
+        assert!(refused(&|of| of.secret = Some("whsec_YWJj".into())).contains("secret is not fit"));
+        let typo = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw-".to_owned();
+        assert!(refused(&move |of| of.secret = Some(typo.clone())).contains("secret is not fit"));
+        assert!(refused(&|of| of.name = "a b".into()).contains("name is not fit"));
     }
 }

@@ -15,7 +15,7 @@ use s3s::header::{
 use s3s::{S3Request, S3Result, TrailingHeaders, s3_error};
 
 use super::attributes::Sums;
-use crate::serve::encoding::{base64, hex};
+use crate::encoding::{base64, hex};
 use crate::serve::intake::{Intake, PIECE_SECONDS_MAX, Take};
 
 /// What the sender promises about the bytes.

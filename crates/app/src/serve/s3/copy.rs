@@ -17,7 +17,7 @@ use super::body::Promised;
 use super::read::{Wanted, modified};
 use super::write::Conditions;
 use super::{Storage, of_objects, refused};
-use crate::serve::encoding::hex;
+use crate::encoding::hex;
 use crate::serve::state::blocking;
 
 /// What must be so of the source.

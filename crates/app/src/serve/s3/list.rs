@@ -11,7 +11,7 @@ use s3s::{S3Request, S3Result, s3_error};
 use super::attributes::Attributes;
 use super::read::modified;
 use super::{Storage, of_objects};
-use crate::serve::encoding::hex;
+use crate::encoding::{from_hex, hex};
 use crate::serve::state::blocking;
 
 /// Entries of one page, as S3 has it.
@@ -242,9 +242,7 @@ fn token(after: &str) -> String {
 }
 
 fn from_token(token: &str) -> S3Result<String> {
-    let byte = |pair: &[u8]| u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok();
-    let bytes: Option<Vec<u8>> = token.as_bytes().chunks(2).map(byte).collect();
-    bytes
+    from_hex(token)
         .and_then(|bytes| String::from_utf8(bytes).ok())
         .ok_or_else(|| s3_error!(InvalidArgument, "the continuation token {token} is none that was given here"))
 }

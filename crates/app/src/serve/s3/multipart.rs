@@ -22,7 +22,7 @@ use super::copy::{Copied, OfSource, copy};
 use super::list::{Encoding, PAGE_ENTRIES_MAX, entries_max, owner};
 use super::read::modified;
 use super::{Storage, of_objects, refused};
-use crate::serve::encoding::hex;
+use crate::encoding::hex;
 use crate::serve::state::blocking;
 
 /// Parts of an upload, as S3 has it.

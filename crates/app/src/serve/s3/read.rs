@@ -17,7 +17,7 @@ use s3s::dto::{
 use s3s::{S3Error, S3Request, S3Response, S3Result, s3_error};
 use tokio::task::JoinHandle;
 
-use super::attributes::Attributes;
+use super::attributes::{Attributes, Sums};
 use super::{Storage, of_objects};
 use crate::serve::state::blocking;
 
@@ -56,6 +56,49 @@ impl Wanted {
     }
 }
 
+/// What get and head ask alike.
+struct Asked {
+    bucket: String,
+    key: String,
+    version: Option<String>,
+    wanted: Wanted,
+    range: Option<s3s::dto::Range>,
+    part: Option<i32>,
+    wants_sums: bool,
+}
+
+/// The same from the input of either.
+macro_rules! asked {
+    ($input:expr) => {
+        Asked {
+            bucket: $input.bucket,
+            key: $input.key,
+            version: $input.version_id,
+            wanted: Wanted {
+                if_match: $input.if_match,
+                if_none_match: $input.if_none_match,
+                if_modified_since: $input.if_modified_since,
+                if_unmodified_since: $input.if_unmodified_since,
+            },
+            range: $input.range,
+            part: $input.part_number,
+            wants_sums: $input.checksum_mode.is_some(),
+        }
+    };
+}
+
+/// What both answer from.
+struct Seen {
+    object: ObjectVersion,
+    head: Head,
+    attributes: Attributes,
+    range: Range<u64>,
+    /// How the range is told, if it is not the whole.
+    told: Option<String>,
+    sums: Sums,
+    parts: Option<i32>,
+}
+
 /// When an object was written, as S3 says it.
 pub(super) fn modified(at: u64) -> Timestamp {
     Timestamp::from(UNIX_EPOCH.checked_add(Duration::from_millis(at)).unwrap_or(SystemTime::UNIX_EPOCH))
@@ -92,22 +135,24 @@ impl Storage {
         }
     }
 
+    /// What is asked for, if it may be given.
+    async fn look(&self, asked: Asked) -> S3Result<Seen> {
+        let Asked { bucket, key, version, wanted, range, part, wants_sums } = asked;
+        let Listed { object, head } = self.find(&bucket, &key, version.as_deref()).await?;
+        let attributes = Attributes::of(&head);
+        wanted.check(&head, &attributes)?;
+        let (range, told) = part_of(range, part, &attributes, head.bytes)?;
+        // of a part of it, they say nothing
+        let sums = if told.is_none() && wants_sums { attributes.sums.clone() } else { Sums::default() };
+        let parts = part.and_then(|_| i32::try_from(attributes.parts).ok()).filter(|parts| *parts > 0);
+        Ok(Seen { object, head, attributes, range, told, sums, parts })
+    }
+
     pub(super) async fn get(&self, request: S3Request<GetObjectInput>) -> S3Result<S3Response<GetObjectOutput>> {
         let input = request.input;
-        let Listed { object, head } = self.find(&input.bucket, &input.key, input.version_id.as_deref()).await?;
-        let attributes = Attributes::of(&head);
-        let wanted = Wanted {
-            if_match: input.if_match,
-            if_none_match: input.if_none_match,
-            if_modified_since: input.if_modified_since,
-            if_unmodified_since: input.if_unmodified_since,
-        };
-        wanted.check(&head, &attributes)?;
-        let (range, told) = part_of(input.range, input.part_number, &attributes, head.bytes)?;
+        let Seen { object, head, attributes, range, told, sums, parts } = self.look(asked!(input)).await?;
         let length = range.end - range.start;
         let body = self.bytes_of(object.clone(), range).await?;
-        let sums =
-            if told.is_none() && input.checksum_mode.is_some() { attributes.sums.clone() } else { Default::default() };
         let output = GetObjectOutput {
             accept_ranges: Some("bytes".to_owned()),
             body: Some(body),
@@ -121,10 +166,7 @@ impl Storage {
             content_language: input.response_content_language.or(attributes.content_language),
             content_disposition: input.response_content_disposition.or(attributes.content_disposition),
             cache_control: input.response_cache_control.or(attributes.cache_control),
-            parts_count: input
-                .part_number
-                .and_then(|_| i32::try_from(attributes.parts).ok())
-                .filter(|parts| *parts > 0),
+            parts_count: parts,
             checksum_type: sums.kind(),
             checksum_crc32: sums.crc32,
             checksum_crc32c: sums.crc32c,
@@ -139,18 +181,7 @@ impl Storage {
 
     pub(super) async fn head(&self, request: S3Request<HeadObjectInput>) -> S3Result<S3Response<HeadObjectOutput>> {
         let input = request.input;
-        let Listed { object, head } = self.find(&input.bucket, &input.key, input.version_id.as_deref()).await?;
-        let attributes = Attributes::of(&head);
-        let wanted = Wanted {
-            if_match: input.if_match,
-            if_none_match: input.if_none_match,
-            if_modified_since: input.if_modified_since,
-            if_unmodified_since: input.if_unmodified_since,
-        };
-        wanted.check(&head, &attributes)?;
-        let (range, told) = part_of(input.range, input.part_number, &attributes, head.bytes)?;
-        let sums =
-            if told.is_none() && input.checksum_mode.is_some() { attributes.sums.clone() } else { Default::default() };
+        let Seen { object, head, attributes, range, told, sums, parts } = self.look(asked!(input)).await?;
         let output = HeadObjectOutput {
             accept_ranges: Some("bytes".to_owned()),
             content_length: i64::try_from(range.end - range.start).ok(),
@@ -163,10 +194,7 @@ impl Storage {
             content_language: attributes.content_language,
             content_disposition: attributes.content_disposition,
             cache_control: attributes.cache_control,
-            parts_count: input
-                .part_number
-                .and_then(|_| i32::try_from(attributes.parts).ok())
-                .filter(|parts| *parts > 0),
+            parts_count: parts,
             checksum_type: sums.kind(),
             checksum_crc32: sums.crc32,
             checksum_crc32c: sums.crc32c,

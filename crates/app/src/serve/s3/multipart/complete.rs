@@ -9,7 +9,7 @@ use s3s::dto::{ChecksumAlgorithm, CompleteMultipartUploadInput, CompleteMultipar
 use s3s::{S3Request, S3Result, s3_error};
 
 use super::{Begun, key_of, number_of};
-use crate::serve::encoding::{base64, from_base64, from_hex, hex};
+use crate::encoding::{base64, from_base64, from_hex, hex};
 use crate::serve::s3::attributes::{Attributes, Sums};
 use crate::serve::s3::write::Conditions;
 use crate::serve::s3::{Storage, of_objects, refused};
@@ -160,7 +160,9 @@ impl Together {
         let mut md5 = Md5::new();
         let of_parts: Vec<Attributes> = parts.iter().map(|part| Attributes::of(&part.head)).collect();
         for attributes in &of_parts {
-            md5.update(&from_hex(&attributes.e_tag));
+            // of a large part it is no MD5, and has a mark behind it that says so
+            let tag = attributes.e_tag.split('-').next().and_then(from_hex);
+            md5.update(&tag.ok_or_else(|| s3_error!(InternalError, "a part has the ETag {}", attributes.e_tag))?);
         }
         let e_tag = format!("{}-{}", hex(&md5.finalize()), parts.len());
         let algorithm = begun.algorithm.as_deref();
@@ -169,7 +171,7 @@ impl Together {
         if !begun.is_whole {
             sums.of_parts = algorithm.is_some();
             let told = |pick: fn(&Sums) -> &Option<String>| -> Vec<Vec<u8>> {
-                of_parts.iter().filter_map(|part| pick(&part.sums).as_deref().map(from_base64)).collect()
+                of_parts.iter().filter_map(|part| from_base64(pick(&part.sums).as_deref()?)).collect()
             };
             let of = |sum: &[u8]| Some(format!("{}-{}", base64(sum), parts.len()));
             match algorithm {
