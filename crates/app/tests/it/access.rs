@@ -2,7 +2,6 @@
 
 mod clients;
 mod drain;
-pub(crate) mod server;
 mod settings;
 mod sign;
 mod watched;
@@ -13,8 +12,9 @@ use std::path::Path;
 use serde_json::Value;
 use tempfile::tempdir;
 
+use super::client::{Answer, Request, send};
+use super::server::Server;
 use super::{run, stderr, stdout};
-use server::{Request, Server, send};
 use sign::Signer;
 
 const DAY: &str = "symbol,price,volume,timestamp\nA,10,2,2026-01-01T09:00:01Z\n";
@@ -39,7 +39,7 @@ fn get(path: &str) -> Request<'_> {
 }
 
 fn put<'a>(path: &'a str, body: &'a str) -> Request<'a> {
-    Request { method: "PUT", path, body, ..Request::default() }
+    Request { method: "PUT", path, body: body.as_bytes(), ..Request::default() }
 }
 
 /// All bytes of all files of a folder.
@@ -56,7 +56,7 @@ fn all_bytes(folder: &Path) -> Vec<u8> {
 #[test]
 fn keys_let_in_from_when_they_are_made_until_they_are_revoked() {
     let folder = tempdir().unwrap();
-    let server = Server::start(folder.path(), &["--access", "keys"]);
+    let mut server = Server::start(folder.path(), &["--access", "keys"]);
     assert_eq!(server.get("/healthz", &[]).status, 200);
     let nobody = server.get("/status/x", &[]);
     assert_eq!((nobody.status, nobody.code().as_str()), (401, "no_key"));
@@ -76,10 +76,10 @@ fn keys_let_in_from_when_they_are_made_until_they_are_revoked() {
     let signs = signer(&made, "execute-api");
     assert_eq!(signs.send(&server.http, &get("/status/x")).code(), "no_such_file");
 
-    let listed = server.ask(&["keys", "list", "--json"]);
+    let listed = server.command(&["keys", "list", "--json"]);
     assert_eq!((text(&listed, "id"), text(&listed, "name")), (text(&made, "id"), "night shift"));
     assert!(listed.get("secretAccessKey").is_none() && listed.get("apiKey").is_none());
-    let revoked = server.ask(&["keys", "revoke", text(&made, "id"), "--json"]);
+    let revoked = server.command(&["keys", "revoke", text(&made, "id"), "--json"]);
     assert!(revoked["revokedAt"].is_u64());
     assert_eq!(server.get("/status/x", &[("X-Api-Key", api_key)]).code(), "unknown_key");
     assert_eq!(signs.send(&server.http, &get("/status/x")).code(), "unknown_key");
@@ -87,7 +87,7 @@ fn keys_let_in_from_when_they_are_made_until_they_are_revoked() {
     assert_eq!(of_s3.status, 403, "{of_s3:?}");
 
     assert!(!server.told().contains(api_key), "{}", server.told());
-    server.stop();
+    assert!(server.stop().success());
     let (bytes, secrets) = (all_bytes(folder.path()), [api_key, text(&made, "secretAccessKey")]);
     for secret in secrets {
         assert!(!bytes.windows(secret.len()).any(|piece| piece == secret.as_bytes()), "{secret} lies in the folder");
@@ -129,13 +129,13 @@ fn signatures_hold_for_what_was_signed_and_for_a_while() {
     let post = |body| Request { method: "POST", path: "/status", body, ..Request::default() };
     assert_eq!(signs.send(host, &ask).code(), "no_such_file");
     // it was let in, and there is nothing that takes it
-    assert_eq!(signs.send(host, &post("{}")).status, 405);
+    assert_eq!(signs.send(host, &post(b"{}")).status, 405);
     for (what, signed, sent) in [
         ("path", ask, get("/status/y?fileId=x")),
         ("query", ask, get("/status?fileId=y")),
         ("method", ask, Request { method: "DELETE", ..ask }),
-        ("body", post("{}"), post("[]")),
-        ("body that was not there", post(""), post("[]")),
+        ("body", post(b"{}"), post(b"[]")),
+        ("body that was not there", post(b""), post(b"[]")),
     ] {
         let answer = signs.send_changed(host, &signed, &sent);
         assert_eq!((answer.status, answer.code().as_str()), (403, "signature_mismatch"), "{what}: {answer:?}");
@@ -174,7 +174,7 @@ fn what_brings_records_must_be_signed() {
     let folder = tempdir().unwrap();
     let made = key(folder.path(), &["--admin"]);
     let server = Server::start(folder.path(), &["--access", "keys"]);
-    let post = Request { method: "POST", path: "/ingest", body: "[]", ..Request::default() };
+    let post = Request { method: "POST", path: "/ingest", body: b"[]", ..Request::default() };
     let with_key = Request { headers: &[("X-Api-Key", text(&made, "apiKey"))], ..post };
     assert_eq!(send(&server.http, &with_key).code(), "not_signed");
     let signed = signer(&made, "execute-api").send(&server.http, &post);
@@ -206,10 +206,10 @@ fn partners_see_and_write_what_is_theirs() {
     for request in &denied {
         let answer = s3(&partners, request);
         assert_eq!(answer.status, 403, "{} {}: {answer:?}", request.method, request.path);
-        assert!(answer.body.contains("AccessDenied"), "{answer:?}");
+        assert!(answer.text().contains("AccessDenied"), "{answer:?}");
     }
     let listed = s3(&partners, &get("/file-processing-bucket-dev?list-type=2&prefix=acme%2F"));
-    assert!(listed.status == 200 && listed.body.contains("acme/day.csv"), "{listed:?}");
+    assert!(listed.status == 200 && listed.text().contains("acme/day.csv"), "{listed:?}");
 
     let api = |key: &Value, path: &str| server.get(path, &[("X-Api-Key", text(key, "apiKey"))]);
     assert_eq!(api(&acme, "/status/acme/day.csv").status, 200);
@@ -234,14 +234,14 @@ fn partners_see_and_write_what_is_theirs() {
     assert_eq!(api(&acme, "/files/acme%2Fday.csv/rejects").status, 204);
     let upload = |path| {
         let headers = [("X-Api-Key", text(&acme, "apiKey")), ("Content-Type", "text/csv")];
-        send(&server.http, &Request { method: "POST", path, headers: &headers, body: "x" })
+        send(&server.http, &Request { method: "POST", path, headers: &headers, body: b"x" })
     };
     assert_eq!(upload("/upload?key=bolt%2Fx.csv").code(), "foreign_key");
     assert_eq!(upload("/upload?key=acme%2Fx.csv").status, 202);
-    let ingest = Request { method: "POST", path: "/ingest", body: "{}", ..Request::default() };
+    let ingest = Request { method: "POST", path: "/ingest", body: b"{}", ..Request::default() };
     let refused = signer(&acme, "execute-api").send(&server.http, &ingest);
     assert_eq!(
-        (refused.code().as_str(), refused.body.contains("transactions")),
+        (refused.code().as_str(), refused.text().contains("transactions")),
         ("no_such_feed", false),
         "{refused:?}"
     );
@@ -253,19 +253,19 @@ fn partners_see_and_write_what_is_theirs() {
 #[test]
 fn who_asks_too_often_is_told_when_to_ask_again() {
     let folder = tempdir().unwrap();
-    let server = Server::start(folder.path(), &["--status-per-second", "3"]);
+    let mut server = Server::start(folder.path(), &["--status-per-second", "3"]);
     let answers: Vec<_> = (0..10).map(|_| server.get("/status/x", &[])).collect();
     let refused = answers.iter().find(|answer| answer.status == 429).expect("one of ten in a second");
     assert_eq!((refused.code().as_str(), refused.header("retry-after")), ("too_many_requests", Some("1")));
     assert_eq!(answers[0].status, 404);
     assert_eq!(server.get("/healthz", &[]).status, 200);
-    server.stop();
+    assert!(server.stop().success());
 
     let server = Server::start(folder.path(), &["--source-per-second", "2"]);
     let answers: Vec<_> = (0..10).map(|_| send(&server.s3, &get("/"))).collect();
     let refused = answers.iter().find(|answer| answer.status == 503).expect("one of ten in a second");
     assert!(
-        refused.body.contains("<Code>SlowDown</Code>") && refused.header("retry-after") == Some("1"),
+        refused.text().contains("<Code>SlowDown</Code>") && refused.header("retry-after") == Some("1"),
         "{refused:?}"
     );
 }
@@ -276,7 +276,7 @@ fn uploads_of_a_day_are_counted_across_restarts() {
     let keys = [key(folder.path(), &["--partner", "acme"]), key(folder.path(), &["--partner", "bolt"])];
     let upload = |server: &Server, key: &Value| {
         let headers = [("X-Api-Key", text(key, "apiKey"))];
-        send(&server.http, &Request { method: "POST", path: "/upload", headers: &headers, body: "x" })
+        send(&server.http, &Request { method: "POST", path: "/upload", headers: &headers, body: b"x" })
     };
     for (round, refused) in [(0, 0), (1, 0), (2, 1)] {
         let server = Server::start(folder.path(), &["--access", "keys", "--uploads-per-day", "2"]);
@@ -301,14 +301,14 @@ fn requests_have_ids_and_pages_of_known_origins_may_read_answers() {
         let answer = server.get("/healthz", &[("X-Request-Id", strange)]);
         assert_eq!(answer.header("x-request-id").map(str::len), Some(32), "{strange:?}");
     }
-    let origin = |answer: &server::Answer| answer.header("access-control-allow-origin").map(str::to_owned);
+    let origin = |answer: &Answer| answer.header("access-control-allow-origin").map(str::to_owned);
     let known = server.get("/status/x", &[("Origin", "https://app.example")]);
     // who is not let in may still be told so
     assert_eq!((known.status, origin(&known).as_deref()), (401, Some("https://app.example")));
     assert_eq!(origin(&server.get("/status/x", &[("Origin", "https://evil.example")])), None);
     let preflight = |from| {
         let headers = [("Origin", from), ("Access-Control-Request-Method", "GET")];
-        send(&server.http, &Request { method: "OPTIONS", path: "/status/x", headers: &headers, body: "" })
+        send(&server.http, &Request { method: "OPTIONS", path: "/status/x", headers: &headers, body: b"" })
     };
     let asked = preflight("https://b.example");
     assert_eq!((asked.status, origin(&asked).as_deref()), (204, Some("https://b.example")));
@@ -324,9 +324,9 @@ fn a_signature_of_elsewhere_is_as_good_as_none_on_this_machine() {
     let elsewhere = Signer { access_key: "AKIAELSEWHERE".into(), secret: "x".into(), service: "s3", ahead: 0 };
     let path = format!("{BUCKET}/day.csv");
     assert_eq!(elsewhere.send(&server.s3, &put(&path, DAY)).status, 200);
-    assert_eq!(elsewhere.send(&server.s3, &get(&path)).body, DAY);
-    assert_eq!(send(&server.s3, &get(&elsewhere.presigned(&server.s3, &path, 60))).body, DAY);
+    assert_eq!(elsewhere.send(&server.s3, &get(&path)).text(), DAY);
+    assert_eq!(send(&server.s3, &get(&elsewhere.presigned(&server.s3, &path, 60))).text(), DAY);
     let old = format!("{path}?AWSAccessKeyId=AKIAELSEWHERE&Signature=eA%3D%3D&Expires=1");
-    assert_eq!(send(&server.s3, &get(&old)).body, DAY);
-    assert_eq!(send(&server.s3, &get(&path)).body, DAY);
+    assert_eq!(send(&server.s3, &get(&old)).text(), DAY);
+    assert_eq!(send(&server.s3, &get(&path)).text(), DAY);
 }

@@ -5,7 +5,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::Duration;
 
-use super::client::request;
+use super::client::{Request, request};
 use super::server::Server;
 use super::{run, stderr, stdout};
 
@@ -28,8 +28,10 @@ fn load(server: &Server, next: &AtomicU32, stop: &AtomicBool, answered: &Mutex<B
     while !stop.load(Ordering::SeqCst) {
         let number = next.fetch_add(1, Ordering::SeqCst);
         let path = format!("/file-processing-bucket-dev/f{number}.csv");
+        let body = trade(number);
+        let put = Request { method: "PUT", path: &path, body: body.as_bytes(), ..Request::default() };
         // an answer that was not heard promises nothing
-        let Ok(answer) = request(&server.s3, "PUT", &path, &[], trade(number).as_bytes()) else { continue };
+        let Ok(answer) = request(&server.s3, &put) else { continue };
         assert_eq!(answer.status, 200, "{}", answer.text());
         answered.lock().unwrap().insert(number);
     }
@@ -37,7 +39,7 @@ fn load(server: &Server, next: &AtomicU32, stop: &AtomicBool, answered: &Mutex<B
 
 #[test]
 fn what_clients_were_answered_survives_ten_kills_once() {
-    let mut server = Server::start(&[]);
+    let mut server = Server::fresh(&[]);
     let (next, answered) = (AtomicU32::new(0), Mutex::new(BTreeSet::new()));
     let mut random = 11;
     for round in 0..KILLS {

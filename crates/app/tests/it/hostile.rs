@@ -4,7 +4,7 @@ use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
-use super::client::{answer, host, request};
+use super::client::{Request, answer, request, send};
 use super::server::Server;
 use super::{run, stderr, stdout};
 
@@ -31,10 +31,10 @@ fn sound(server: &mut Server) {
 
 #[test]
 fn half_an_upload_leaves_nothing() {
-    let mut server = Server::start(&[]);
+    let mut server = Server::fresh(&[]);
     let piece = vec![b'x'; 1024 * 1024];
     for pieces in [0, 1, 3] {
-        let mut stream = TcpStream::connect(host(&server.s3)).unwrap();
+        let mut stream = TcpStream::connect(&server.s3).unwrap();
         let head = format!("PUT {BUCKET}/half.csv HTTP/1.1\r\nhost: x\r\ncontent-length: {}\r\n\r\n", 8 * piece.len());
         stream.write_all(head.as_bytes()).unwrap();
         (0..pieces).for_each(|_| stream.write_all(&piece).unwrap());
@@ -42,10 +42,10 @@ fn half_an_upload_leaves_nothing() {
         drop(stream);
     }
     wait_until("unfinished files go", || unfinished(&server) == 0);
-    let got = request(&server.s3, "GET", &format!("{BUCKET}/half.csv"), &[], b"").unwrap();
+    let got = send(&server.s3, &Request { path: &format!("{BUCKET}/half.csv"), ..Request::default() });
     assert_eq!(got.status, 404, "{}", got.text());
     // so does one that is under way when the service ends
-    let mut stream = TcpStream::connect(host(&server.s3)).unwrap();
+    let mut stream = TcpStream::connect(&server.s3).unwrap();
     let head = format!("PUT {BUCKET}/half.csv HTTP/1.1\r\nhost: x\r\ncontent-length: {}\r\n\r\n", 8 * piece.len());
     stream.write_all(head.as_bytes()).unwrap();
     stream.write_all(&piece).unwrap();
@@ -61,28 +61,28 @@ fn half_an_upload_leaves_nothing() {
 
 #[test]
 fn heads_that_are_too_long_or_never_end_are_refused() {
-    let mut server = Server::start(&[]);
+    let mut server = Server::fresh(&[]);
     let long = "x".repeat(100 * 1024);
     for url in [&server.http, &server.s3] {
-        match request(url, "GET", "/", &[("x-long", &long)], b"") {
+        match request(url, &Request { headers: &[("x-long", &long)], ..Request::default() }) {
             Ok(answer) => assert_eq!(answer.status, 431, "{}", answer.text()),
             // it may hang up while the rest is still being sent
             Err(error) => assert!(error.kind() != std::io::ErrorKind::TimedOut, "{error}"),
         }
-        let mut garbage = TcpStream::connect(host(url)).unwrap();
+        let mut garbage = TcpStream::connect(url).unwrap();
         garbage.write_all(b"\x16\x03\x01 this is no HTTP\r\n\r\n").unwrap();
         assert_eq!(answer(&mut garbage).map_or(400, |answer| answer.status), 400);
     }
     // forty clients that send a head letter by letter hinder nobody, and are sent away
     let slow: Vec<TcpStream> = (0..40)
         .map(|_| {
-            let mut stream = TcpStream::connect(host(&server.http)).unwrap();
+            let mut stream = TcpStream::connect(&server.http).unwrap();
             stream.write_all(b"GET /healthz HT").unwrap();
             stream
         })
         .collect();
     let began = Instant::now();
-    assert_eq!(request(&server.http, "GET", "/healthz", &[], b"").unwrap().status, 200);
+    assert_eq!(server.get("/healthz", &[]).status, 200);
     assert!(began.elapsed() < Duration::from_secs(2));
     for mut stream in slow {
         stream.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
@@ -96,19 +96,22 @@ fn heads_that_are_too_long_or_never_end_are_refused() {
 
 #[test]
 fn a_client_that_takes_nothing_hinders_nobody() {
-    let mut server = Server::start(&[]);
+    let mut server = Server::fresh(&[]);
     let large = vec![7; 16 * 1024 * 1024];
     let path = format!("{BUCKET}/large.bin");
-    assert_eq!(request(&server.s3, "PUT", &path, &[], &large).unwrap().status, 200);
+    assert_eq!(
+        send(&server.s3, &Request { method: "PUT", path: &path, body: &large, ..Request::default() }).status,
+        200
+    );
     let stalled: Vec<TcpStream> = (0..600)
         .map(|_| {
-            let mut stream = TcpStream::connect(host(&server.s3)).unwrap();
+            let mut stream = TcpStream::connect(&server.s3).unwrap();
             stream.write_all(format!("GET {path} HTTP/1.1\r\nhost: x\r\n\r\n").as_bytes()).unwrap();
             stream
         })
         .collect();
     // more of them than the service has threads for work that blocks
-    let got = request(&server.s3, "GET", &path, &[], b"").unwrap();
+    let got = send(&server.s3, &Request { path: &path, ..Request::default() });
     assert!(got.body == large);
     drop(stalled);
     sound(&mut server);

@@ -7,7 +7,6 @@ mod crash;
 mod crash_serve;
 mod data;
 mod hostile;
-mod http;
 mod overload;
 mod s3;
 mod serve_http;

@@ -6,7 +6,6 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-use super::client::request;
 use super::server::Server;
 use super::{run, stderr, stdout};
 
@@ -30,7 +29,7 @@ fn resident_bytes(id: u32) -> u64 {
 #[test]
 fn who_sends_three_times_too_much_harms_nobody_else() {
     let limit = LIMIT.to_string();
-    let server = Server::start(&["--access", "keys", "--key-per-second", &limit, "--uploads-per-day", "0"]);
+    let server = Server::fresh(&["--access", "keys", "--key-per-second", &limit, "--uploads-per-day", "0"]);
     let (loud, quiet) = (key(&server, "loud"), key(&server, "quiet"));
     let (next, taken, refused, ends) =
         (AtomicU32::new(0), Mutex::new(Vec::new()), AtomicU32::new(0), AtomicBool::new(false));
@@ -44,7 +43,7 @@ fn who_sends_three_times_too_much_harms_nobody_else() {
                     let number = next.fetch_add(1, Ordering::SeqCst);
                     let body = format!("transaction_id,timestamp,amount,currency,merchant,status\nt{number},2026-01-05T10:00:00Z,1,EUR,S,completed\n");
                     let path = format!("/upload?key=loud/{number}.csv");
-                    let answer = request(&server.http, "POST", &path, &[("x-api-key", &loud)], body.as_bytes()).unwrap();
+                    let answer = server.ask("POST", &path, &[("x-api-key", &loud)], body.as_bytes());
                     match answer.status {
                         202 => taken.lock().unwrap().push(number),
                         429 => {
@@ -64,7 +63,7 @@ fn who_sends_three_times_too_much_harms_nobody_else() {
         let began = Instant::now();
         while began.elapsed() < OVERLOAD {
             let asked = Instant::now();
-            let answer = request(&server.http, "GET", "/status/quiet/none", &[("x-api-key", &quiet)], b"").unwrap();
+            let answer = server.get("/status/quiet/none", &[("x-api-key", &quiet)]);
             assert_eq!(answer.status, 404, "{}", answer.text());
             assert!(asked.elapsed() < Duration::from_secs(2), "{:?}", asked.elapsed());
             std::thread::sleep(Duration::from_millis(100));

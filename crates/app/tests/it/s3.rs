@@ -24,6 +24,10 @@ struct Aws<'s> {
 }
 
 impl Aws<'_> {
+    fn endpoint(&self) -> String {
+        format!("{}://{}", if self.is_tls { "https" } else { "http" }, self.server.s3)
+    }
+
     fn command(&self, words: &[&str]) -> Command {
         let python = python();
         let mut command = Command::new(python.with_file_name("aws"));
@@ -34,7 +38,7 @@ impl Aws<'_> {
             .env("AWS_ACCESS_KEY_ID", "millrace")
             .env("AWS_SECRET_ACCESS_KEY", "millrace-local")
             .env("AWS_DEFAULT_REGION", "us-east-1")
-            .env("AWS_ENDPOINT_URL_S3", &self.server.s3)
+            .env("AWS_ENDPOINT_URL_S3", self.endpoint())
             .env("AWS_CONFIG_FILE", "none")
             .env("AWS_MAX_ATTEMPTS", "1")
             .env("LC_ALL", "C.UTF-8")
@@ -229,7 +233,7 @@ fn flow(server: &Server, is_tls: bool) {
     checksums_and_conditions(&aws);
     odd_keys(&aws);
     outputs_are_not_for_clients(&aws);
-    let link = aws.ok(&["s3", "presign", &format!("s3://{FILES}/day.csv"), "--endpoint-url", &server.s3]);
+    let link = aws.ok(&["s3", "presign", &format!("s3://{FILES}/day.csv"), "--endpoint-url", &aws.endpoint()]);
     let mut curl = Command::new("curl");
     curl.args(["--silent", "--fail", link.trim()]);
     if is_tls {
@@ -242,7 +246,7 @@ fn flow(server: &Server, is_tls: bool) {
 
 #[test]
 fn the_aws_cli_over_http() {
-    flow(&Server::start(&[]), false);
+    flow(&Server::fresh(&[]), false);
 }
 
 #[test]
@@ -252,20 +256,20 @@ fn the_aws_cli_over_https() {
     fs::write(folder.path().join("certificate.pem"), made.cert.pem()).unwrap();
     fs::write(folder.path().join("key.pem"), made.signing_key.serialize_pem()).unwrap();
     let words = ["--tls-certificate", "certificate.pem", "--tls-key", "key.pem"];
-    flow(&Server::start_in(folder, &words), true);
+    flow(&Server::keeping(folder, &words), true);
 }
 
 #[test]
 fn boto3_and_its_transfer_manager() {
-    let server = Server::start(&[]);
+    let server = Server::fresh(&[]);
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/aws/transfer.py");
-    let output = Command::new(python()).arg(script).arg(&server.s3).arg(FILES).output().unwrap();
+    let output = Command::new(python()).arg(script).arg(format!("http://{}", server.s3)).arg(FILES).output().unwrap();
     assert!(output.status.success(), "{}{}", stdout(&output), stderr(&output));
 }
 
 #[test]
 fn what_was_answered_is_there_after_a_kill() {
-    let mut server = Server::start(&[]);
+    let mut server = Server::fresh(&[]);
     write(&server, "day.csv", TRADES);
     write(&server, "large.bin", noise(20 * 1000 * 1000));
     let aws = |server: &Server, words: &[&str]| Aws { server, is_tls: false }.ok(words);

@@ -8,7 +8,8 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 use tempfile::tempdir;
 
-use super::http::{Answer, Served};
+use super::client::{Answer, connect};
+use super::server::Server;
 
 /// The two rows that the document of the transactions shows.
 const SEED: &str = "transaction_id,amount,currency,timestamp,merchant,status\n\
@@ -18,7 +19,7 @@ const BAD: &str = "transaction_id,amount,currency,timestamp,merchant,status\n\
     a1,1,USD,2024-01-15T10:30:00Z,Shop,completed\na2,x,USD,2024-01-15T10:30:00Z,Shop,completed\n";
 
 /// As `curl -F` sends it.
-fn form(served: &Served, fields: &[(&str, &str)], name: &str, head: &str, file: &str) -> Answer {
+fn form(served: &Server, fields: &[(&str, &str)], name: &str, head: &str, file: &str) -> Answer {
     let field = |(name, value): &(&str, &str)| {
         format!("--xx\r\nContent-Disposition: form-data; name=\"{name}\"\r\n\r\n{value}\r\n")
     };
@@ -30,12 +31,12 @@ fn form(served: &Served, fields: &[(&str, &str)], name: &str, head: &str, file: 
     served.ask("POST", "/upload", &kind, body.as_bytes())
 }
 
-fn ingest(served: &Served, body: &str) -> Answer {
+fn ingest(served: &Server, body: &str) -> Answer {
     served.ask("POST", "/ingest", &[], body.as_bytes())
 }
 
 /// Asks until what was asked for is so.
-fn until(served: &Served, path: &str, is_so: impl Fn(&Value) -> bool) -> Value {
+fn until(served: &Server, path: &str, is_so: impl Fn(&Value) -> bool) -> Value {
     let begun = Instant::now();
     loop {
         let said = served.json(path);
@@ -54,7 +55,7 @@ fn ended(said: &Value) -> bool {
 #[test]
 fn a_form_is_taken_and_can_be_asked_for_by_every_name() {
     let folder = tempdir().unwrap();
-    let served = Served::start(folder.path());
+    let served = Server::start(folder.path(), &[]);
     let answer = form(&served, &[], "transactions.csv", "", SEED);
     assert_eq!(answer.status, 202, "{}", answer.text());
     let taken = answer.json();
@@ -74,7 +75,7 @@ fn a_form_is_taken_and_can_be_asked_for_by_every_name() {
     ] {
         assert_eq!(served.json(&path)["receiptId"], taken["receiptId"], "{path}");
     }
-    assert_eq!(served.get(&format!("/files/{id}/rejects")).status, 204);
+    assert_eq!(served.get(&format!("/files/{id}/rejects"), &[]).status, 204);
 
     let totals = served.json("/totals");
     assert_eq!(totals["totals"][0]["sum"], "149.5");
@@ -98,7 +99,7 @@ fn raw_bodies_names_and_feeds() {
         "[[feed]]\nname = \"acme\"\npreset = \"files\"\nkeys = \"acme/*\"\n",
     )
     .unwrap();
-    let served = Served::start(folder.path());
+    let served = Server::start(folder.path(), &[]);
     let trades = "symbol,price,volume,timestamp\nA,10,2,2026-01-01T09:00:01Z\nB,11,1,2026-01-01T09:00:30Z\n";
     let answer = served.ask("POST", "/upload?feed=acme&key=acme/d%C3%A4y%201%2B.csv", &[], trades.as_bytes());
     assert_eq!(answer.status, 202, "{}", answer.text());
@@ -136,7 +137,7 @@ fn raw_bodies_names_and_feeds() {
 #[test]
 fn what_is_promised_of_a_file_is_held_against_it() {
     let folder = tempdir().unwrap();
-    let served = Served::start(folder.path());
+    let served = Server::start(folder.path(), &[]);
     let sha256 = "47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=";
     let digest = format!("sha-256=:{sha256}:");
     let empty = served.ask("POST", "/upload?key=e.csv", &[("Content-Digest", &digest)], b"");
@@ -152,32 +153,32 @@ fn what_is_promised_of_a_file_is_held_against_it() {
     }
     let answer = form(&served, &[], "no.csv", "Content-MD5: 1B2M2Y8AsgTpgAmY7PhCfg==\r\n", SEED);
     assert_eq!(answer.code(), "digest_mismatch");
-    assert_eq!(served.get("/status/no.csv").status, 404);
+    assert_eq!(served.get("/status/no.csv", &[]).status, 404);
 }
 
 #[test]
 fn what_cannot_be_taken_is_told_with_what_to_do() {
     let folder = tempdir().unwrap();
-    let served = Served::start(folder.path());
+    let served = Server::start(folder.path(), &[]);
     let post = |path: &str, body: &str| served.ask("POST", path, &[], body.as_bytes());
     for (answer, status, code) in [
-        (served.get("/status"), 400, "no_file_id"),
-        (served.get("/status?fileId="), 400, "no_file_id"),
-        (served.get("/status?fileld=x"), 400, "bad_query"),
-        (served.get("/status/nobody"), 404, "no_such_file"),
-        (served.get("/status/%FF"), 400, "bad_path"),
-        (served.get("/nothing"), 404, "no_such_path"),
+        (served.get("/status", &[]), 400, "no_file_id"),
+        (served.get("/status?fileId=", &[]), 400, "no_file_id"),
+        (served.get("/status?fileld=x", &[]), 400, "bad_query"),
+        (served.get("/status/nobody", &[]), 404, "no_such_file"),
+        (served.get("/status/%FF", &[]), 400, "bad_path"),
+        (served.get("/nothing", &[]), 404, "no_such_path"),
         (served.ask("PUT", "/files", &[], b""), 405, "no_such_method"),
-        (served.get("/files?limit=0"), 400, "bad_query"),
-        (served.get("/files?next=00"), 400, "bad_mark"),
-        (served.get("/files?outcome=lost"), 400, "bad_query"),
-        (served.get("/files/nobody/rejects"), 404, "no_such_file"),
-        (served.get("/bars?feed=nobody"), 404, "no_such_feed"),
-        (served.get("/bars?interval=1y"), 400, "bad_query"),
-        (served.get("/bars?interval=1s"), 422, "no_answer"),
-        (served.get("/totals?from=yesterday"), 400, "bad_query"),
-        (served.get("/transactions?feed=files"), 422, "no_answer"),
-        (served.get("/dead-letters/77"), 404, "no_dead_letter"),
+        (served.get("/files?limit=0", &[]), 400, "bad_query"),
+        (served.get("/files?next=00", &[]), 400, "bad_mark"),
+        (served.get("/files?outcome=lost", &[]), 400, "bad_query"),
+        (served.get("/files/nobody/rejects", &[]), 404, "no_such_file"),
+        (served.get("/bars?feed=nobody", &[]), 404, "no_such_feed"),
+        (served.get("/bars?interval=1y", &[]), 400, "bad_query"),
+        (served.get("/bars?interval=1s", &[]), 422, "no_answer"),
+        (served.get("/totals?from=yesterday", &[]), 400, "bad_query"),
+        (served.get("/transactions?feed=files", &[]), 422, "no_answer"),
+        (served.get("/dead-letters/77", &[]), 404, "no_dead_letter"),
         (served.ask("DELETE", "/dead-letters/77", &[], b""), 404, "no_dead_letter"),
         (post("/dead-letters/77/redrive", ""), 404, "no_dead_letter"),
         (post("/replay", "{}"), 422, "which_files"),
@@ -215,7 +216,7 @@ fn what_cannot_be_taken_is_told_with_what_to_do() {
 #[test]
 fn records_are_checked_one_by_one_and_kept_once() {
     let folder = tempdir().unwrap();
-    let served = Served::start(folder.path());
+    let mut served = Server::start(folder.path(), &[]);
     // the line of the seed, and the file of the seed
     let answer = ingest(&served, "{\"symbol\":\"TSLA\",\"price\":200.00}");
     assert_eq!((answer.status, answer.json()["accepted"].as_u64()), (202, Some(1)), "{}", answer.text());
@@ -242,7 +243,7 @@ fn records_are_checked_one_by_one_and_kept_once() {
 
     // what was answered is there after a kill
     served.kill();
-    let served = Served::start(folder.path());
+    served.restart();
     until(&served, "/status/AAPL/test-data.json", |said| said["status"] == "processed" || ended(said));
     let bars = |symbol: &str| format!("/bars?feed=market&symbol={symbol}");
     let trades = |said: &Value| -> u64 {
@@ -261,10 +262,10 @@ fn records_are_checked_one_by_one_and_kept_once() {
 #[test]
 fn refused_rows_go_back_and_files_are_begun_anew() {
     let folder = tempdir().unwrap();
-    let served = Served::start(folder.path());
+    let served = Server::start(folder.path(), &[]);
     assert_eq!(served.ask("POST", "/upload?key=bad.csv", &[], BAD.as_bytes()).status, 202);
     until(&served, "/status/bad.csv", ended);
-    let rejects = served.get("/files/bad.csv/rejects");
+    let rejects = served.get("/files/bad.csv/rejects", &[]);
     assert!(rejects.head.contains("content-type: text/csv"), "{}", rejects.head);
     assert!(rejects.text().contains("a2,x,USD"), "{}", rejects.text());
     let report = served.ask("GET", "/files/bad.csv/rejects", &[("Accept", "application/json")], b"").json();
@@ -283,8 +284,8 @@ fn refused_rows_go_back_and_files_are_begun_anew() {
 #[test]
 fn events_come_as_files_change() {
     let folder = tempdir().unwrap();
-    let served = Served::start(folder.path());
-    let mut stream = served.connect();
+    let served = Server::start(folder.path(), &[]);
+    let mut stream = connect(&served.http).unwrap();
     stream.write_all(b"GET /events HTTP/1.1\r\nhost: x\r\nlast-event-id: 7\r\n\r\n").unwrap();
     let mut lines = BufReader::new(stream).lines();
     while lines.next().unwrap().unwrap() != "" {}
@@ -300,16 +301,16 @@ fn events_come_as_files_change() {
 #[test]
 fn the_openapi_document_is_as_published() {
     let folder = tempdir().unwrap();
-    let served = Served::start(folder.path());
-    let document = served.get("/openapi.json");
+    let served = Server::start(folder.path(), &[]);
+    let document = served.get("/openapi.json", &[]);
     let golden = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/openapi.json");
     if std::env::var("INSTA_UPDATE").is_ok_and(|update| update == "always") {
         fs::write(&golden, &document.body).unwrap();
     }
     let published = fs::read_to_string(&golden).unwrap_or_default();
     assert!(published == document.text(), "tests/openapi.json differs from what is served; run `./just snap`");
-    let page = served.get("/");
+    let page = served.get("/", &[]);
     assert!(page.head.contains("content-type: text/html") && page.text().contains("/dead-letters/{id}/redrive"));
     assert!(!page.text().contains("<script"));
-    assert_eq!(served.get("/healthz").text(), "ok\n");
+    assert_eq!(served.get("/healthz", &[]).text(), "ok\n");
 }

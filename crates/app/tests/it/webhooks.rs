@@ -11,7 +11,7 @@ use ring::hmac;
 use serde_json::Value;
 use tempfile::tempdir;
 
-use super::client::request;
+use super::client::{Request, send};
 use super::server::Server;
 use super::{run, stderr, stdout};
 
@@ -94,7 +94,7 @@ fn a_receiver_that_fails_hears_the_same_event_again() {
     let (url, heard) = receiver(2);
     let folder = tempdir().unwrap();
     settings(folder.path(), &url, "[\"*\"]");
-    let server = Server::start_in(folder, &[]);
+    let server = Server::keeping(folder, &[]);
     fs::write(server.path().join("cards.csv"), CARDS).unwrap();
     let output = run(server.path(), &["run", "cards.csv"]);
     assert_eq!(output.status.code(), Some(3), "{}", stderr(&output));
@@ -134,11 +134,12 @@ fn every_end_of_a_file_is_told() {
     let (url, heard) = receiver(0);
     let folder = tempdir().unwrap();
     settings(folder.path(), &url, "[\"*\"]");
-    let server = Server::start_in(folder, &[]);
+    let server = Server::keeping(folder, &[]);
     let trade = |price: u32| format!("symbol,price,volume,timestamp\nA,{price},2,2026-01-01T09:00:01Z\n");
     let put = |key: &str, text: &str, told: &[&str]| {
         let path = format!("/file-processing-bucket-dev/{key}");
-        assert_eq!(request(&server.s3, "PUT", &path, &[], text.as_bytes()).unwrap().status, 200);
+        let put = Request { method: "PUT", path: &path, body: text.as_bytes(), ..Request::default() };
+        assert_eq!(send(&server.s3, &put).status, 200);
         let mut events: Vec<String> = told
             .iter()
             .map(|_| heard.recv_timeout(Duration::from_secs(30)).unwrap().body)
@@ -174,7 +175,7 @@ fn dead_letters_and_alarms_are_told() {
         }
     }
     settings(folder.path(), &url, "[\"alarm.*\", \"dead_letter.*\", \"file.failed\"]");
-    let server = Server::start_in(folder, &[]);
+    let server = Server::keeping(folder, &[]);
     run(server.path(), &["replay", "day.csv"]);
     let next = || heard.recv_timeout(Duration::from_secs(60)).unwrap().body;
     let mut events: Vec<String> = (0..4).map(|_| next()["type"].as_str().unwrap().to_owned()).collect();

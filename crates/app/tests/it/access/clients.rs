@@ -6,9 +6,8 @@ use std::process::Command;
 
 use tempfile::tempdir;
 
-use super::server::Server;
 use super::{BUCKET, DAY, key, text};
-use crate::server::python;
+use crate::server::{Server, python};
 use crate::{stderr, stdout};
 
 #[test]

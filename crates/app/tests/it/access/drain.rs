@@ -2,13 +2,13 @@
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
-use std::process::Command;
 use std::time::Duration;
 
 use tempfile::tempdir;
 
-use super::server::{Server, eventually, send};
 use super::{BUCKET, DAY, get};
+use crate::client::{eventually, send};
+use crate::server::Server;
 
 #[test]
 fn a_request_that_is_under_way_is_answered_and_kept() {
@@ -19,17 +19,16 @@ fn a_request_that_is_under_way_is_answered_and_kept() {
     let (path, host, length) = (format!("{BUCKET}/day.csv"), &server.s3, DAY.len());
     write!(stream, "PUT {path} HTTP/1.1\r\nHost: {host}\r\nContent-Length: {length}\r\n\r\n{half}").unwrap();
     std::thread::sleep(Duration::from_millis(300));
-    let pid = server.child.id().to_string();
-    assert!(Command::new("kill").args(["-TERM", &pid]).status().unwrap().success());
+    server.tell_to_end();
     eventually("no new connection", || TcpStream::connect(&server.http).is_err().then_some(()));
     stream.write_all(rest.as_bytes()).unwrap();
     let mut answer = String::new();
     stream.read_to_string(&mut answer).unwrap();
     assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
-    assert!(server.child.wait().unwrap().success());
+    assert!(server.ended().success());
     drop(server);
     let server = Server::start(folder.path(), &[]);
-    assert_eq!(send(&server.s3, &get(&path)).body, DAY);
+    assert_eq!(send(&server.s3, &get(&path)).text(), DAY);
     eventually("the file at its end", || {
         (server.get("/status/day.csv", &[]).json()["outcome"] == "completed").then_some(())
     });

@@ -9,7 +9,8 @@ use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
 use tempfile::tempdir;
 
 use super::get;
-use super::server::{Server, exchange};
+use crate::client::exchange;
+use crate::server::Server;
 use crate::{millrace, run, stderr, stdout};
 
 #[test]
@@ -66,7 +67,7 @@ fn https_with_a_certificate_that_is_given() {
     let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
     fs::write(path.join("chain.pem"), made.cert.pem()).unwrap();
     fs::write(path.join("key.pem"), made.signing_key.serialize_pem()).unwrap();
-    let server = Server::start(path, &["--tls-certificate", "chain.pem", "--tls-key", "key.pem"]);
+    let mut server = Server::start(path, &["--tls-certificate", "chain.pem", "--tls-key", "key.pem"]);
     let mut roots = RootCertStore::empty();
     roots.add(made.cert.der().clone()).unwrap();
     let provider = Arc::new(rustls::crypto::ring::default_provider());
@@ -76,9 +77,9 @@ fn https_with_a_certificate_that_is_given() {
         let name = ServerName::try_from("localhost").unwrap();
         let connection = ClientConnection::new(config.clone(), name).unwrap();
         let stream = StreamOwned::new(connection, TcpStream::connect(address).unwrap());
-        assert_eq!(exchange(stream, address, &get(path)).status, status, "{path}");
+        assert_eq!(exchange(stream, address, &get(path)).unwrap().status, status, "{path}");
     }
-    server.stop();
+    assert!(server.stop().success());
     let other = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
     fs::write(path.join("key.pem"), other.signing_key.serialize_pem()).unwrap();
     let output =

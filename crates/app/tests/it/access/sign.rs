@@ -4,7 +4,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use ring::{digest, hmac};
 
-use super::server::{Answer, Request, send};
+use crate::client::{Answer, Request, send};
 
 /// Who signs, for what, and when.
 #[derive(Clone)]
@@ -20,8 +20,8 @@ fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-pub(super) fn sha256(text: &str) -> String {
-    hex(digest::digest(&digest::SHA256, text.as_bytes()).as_ref())
+pub(super) fn sha256(text: impl AsRef<[u8]>) -> String {
+    hex(digest::digest(&digest::SHA256, text.as_ref()).as_ref())
 }
 
 fn mac(key: &[u8], text: &str) -> Vec<u8> {

@@ -9,8 +9,9 @@ use std::sync::mpsc;
 use serde_json::Value;
 use tempfile::tempdir;
 
-use super::server::{Server, eventually, send};
 use super::{BUCKET, DAY, put};
+use crate::client::{eventually, send};
+use crate::server::Server;
 use crate::{run, stderr};
 
 fn files_within(folder: &Path) -> Vec<PathBuf> {
@@ -63,7 +64,7 @@ fn a_file_that_cannot_be_worked_on_is_alarming_until_its_dead_letter_is_gone() {
     );
     // the log comes a moment later
     eventually("a line of the log", || server.told().contains("alarm: ").then_some(()));
-    let page = server.get("/metrics", &[]).body;
+    let page = server.get("/metrics", &[]).text();
     for line in [
         format!("millrace_alarm{{alarm=\"{name}\"}} 1"),
         "millrace_dead_letters{queue=\"file-validator-events-dlq\"} 1".to_owned(),
@@ -101,7 +102,7 @@ fn a_file_has_one_trace_in_its_receipt_in_the_log_and_at_the_collector() {
         }
     });
     let folder = tempdir().unwrap();
-    let server = Server::start(folder.path(), &["--otlp", &address, "--log", "json"]);
+    let mut server = Server::start(folder.path(), &["--otlp", &address, "--log", "json"]);
     assert_eq!(send(&server.s3, &put(&format!("{BUCKET}/day.csv"), DAY)).status, 200);
     let body = heard.recv_timeout(std::time::Duration::from_secs(30)).unwrap();
     let receipt = server.get("/status/day.csv", &[]).json();
@@ -114,7 +115,7 @@ fn a_file_has_one_trace_in_its_receipt_in_the_log_and_at_the_collector() {
         assert_eq!((span["traceId"].as_str(), span["spanId"].as_str().map(str::len)), (Some(trace), Some(16)));
         assert!(names[0] == span["name"] || span["parentSpanId"] == spans[0]["spanId"]);
     }
-    server.stop();
+    assert!(server.stop().success());
     let logs = files_within(&folder.path().join("data/logs"));
     let lines: Vec<Value> =
         fs::read_to_string(&logs[0]).unwrap().lines().map(|line| serde_json::from_str(line).unwrap()).collect();
@@ -157,7 +158,7 @@ fn metrics_are_those_that_are_told() {
     assert_eq!(send(&server.s3, &put(&format!("{BUCKET}/day.csv"), DAY)).status, 200);
     let counted = "millrace_files_total{preset=\"files\",outcome=\"completed\"} 1";
     let page = eventually("a file that is counted", || {
-        let page = server.get("/metrics", &[]).body;
+        let page = server.get("/metrics", &[]).text();
         page.contains(counted).then_some(page)
     });
     for line in [
