@@ -3,6 +3,7 @@
 import hashlib
 import io
 import sys
+from concurrent.futures import ThreadPoolExecutor
 
 import boto3
 from boto3.s3.transfer import TransferConfig
@@ -69,6 +70,24 @@ parts = [{'PartNumber': n, 'ETag': s3.upload_part(PartNumber=n, Body=b'x', **at)
 refused('EntityTooSmall', s3.complete_multipart_upload, MultipartUpload={'Parts': parts}, **at)
 s3.abort_multipart_upload(**at)
 refused('NoSuchUpload', s3.list_parts, **at)
+
+# many who put the same upload together at once: it happens once
+upload = s3.create_multipart_upload(Bucket=bucket, Key='once')['UploadId']
+at = {'Bucket': bucket, 'Key': 'once', 'UploadId': upload}
+parts = [{'PartNumber': 1, 'ETag': s3.upload_part(PartNumber=1, Body=first, **at)['ETag']}]
+
+
+def complete(_):
+    try:
+        return bool(s3.complete_multipart_upload(MultipartUpload={'Parts': parts}, **at))
+    except ClientError as error:
+        assert error.response['Error']['Code'] in ['NoSuchUpload', 'ServiceUnavailable', 'InvalidPart'], error
+
+
+with ThreadPoolExecutor(8) as pool:
+    done = sum(filter(None, pool.map(complete, range(8))))
+versions = s3.list_object_versions(Bucket=bucket, Prefix='once')['Versions']
+assert (done, len(versions)) == (1, 1), (done, versions)
 
 # a part that is copied, a copy with other metadata, conditions on both sides
 upload = s3.create_multipart_upload(Bucket=bucket, Key='p')['UploadId']

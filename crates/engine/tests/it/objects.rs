@@ -1,6 +1,7 @@
 //! Objects at rest: names that are no paths, versions, listings, receipts in the same transaction, what time does to
 //! them.
 
+mod attributes;
 mod crash;
 mod damage;
 mod lifecycle;

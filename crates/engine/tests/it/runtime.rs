@@ -5,6 +5,7 @@ mod world;
 
 use std::io::ErrorKind;
 
+use engine::objects::PARTS_BUCKET;
 use engine::store::Fault;
 use pipeline::object::ReceiptId;
 use pipeline::preset::{Preset, Stage};
@@ -169,6 +170,37 @@ fn a_tick_that_was_missed_comes_once_after_the_start() {
     assert!(
         again == tick || u64::from_be_bytes(again.try_into().unwrap()) > u64::from_be_bytes(tick.try_into().unwrap())
     );
+}
+
+#[test]
+fn parts_of_an_upload_that_nobody_ends_go_after_seven_days() {
+    let folder = tempdir().unwrap();
+    let world = World::open(folder.path());
+    let upload = world.engine.upload(PARTS_BUCKET, "id/00001").unwrap();
+    let part = world.engine.objects().put_alone(upload, engine::runtime::now()).unwrap();
+    let days = |days: u64| Some(engine::runtime::now() + days * 24 * 60 * 60 * 1000);
+    assert_eq!(world.engine.keep(days(6)).unwrap().expired, 0);
+    assert!(world.engine.objects().head(&part).unwrap().is_some());
+    assert_eq!(world.engine.keep(days(8)).unwrap().expired, 1);
+    assert!(world.engine.objects().head(&part).unwrap().is_none());
+}
+
+#[test]
+fn a_file_that_is_deleted_on_purpose_is_no_finding_and_one_that_is_lost_is() {
+    let folder = tempdir().unwrap();
+    let mut world = World::open(folder.path());
+    world.start();
+    let files = ["one.csv", "two.csv"].map(|key| world.put("files", key, &trades(&[(key, 10, 1)])));
+    for id in &files {
+        assert_eq!(world.end_of(id), Outcome::Completed);
+    }
+    let object = |id: &ReceiptId| world.receipt(id).arrival().object.clone();
+    assert!(world.engine.remove(&object(&files[0])).unwrap());
+    world.is_well();
+    assert!(world.engine.objects().delete(&object(&files[1]), engine::runtime::now()).unwrap());
+    let found = world.engine.doctor().unwrap();
+    let told = format!("{found:?}");
+    assert!(told.contains("two.csv") && told.contains("is gone") && !told.contains("one.csv"), "{told}");
 }
 
 #[test]

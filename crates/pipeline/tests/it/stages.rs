@@ -2,8 +2,10 @@
 
 use pipeline::object::ReceiptId;
 use pipeline::receipt::{Outcome, Status};
+use pipeline::records::Notice;
 use pipeline::replay;
 use pipeline::rows::time::Interval;
+use pipeline::step::Kind;
 use pipeline::window::State;
 
 use crate::world::World;
@@ -241,4 +243,26 @@ fn a_replay_looks_again_and_replaces() {
     assert_eq!(world.outcome(&id), Outcome::Rejected);
     assert_eq!(world.lines("files"), [""; 0]);
     assert_eq!(world.receipt(&id).past().len(), 2);
+}
+
+#[test]
+fn a_window_of_market_that_changes_after_it_was_over_is_told_anew() {
+    let mut world = World::new();
+    let told = |world: &World| {
+        let records = world.ledger.records().into_iter();
+        let told = records.filter(|(key, _)| key.kind == Kind::Notice);
+        let notices = told.map(|(_, value)| serde_json::from_slice::<Notice>(&value).unwrap());
+        notices.filter(|notice| notice.event == "window.restated").collect::<Vec<_>>()
+    };
+    for (key, minute) in [("one.csv", 1), ("two.csv", 2)] {
+        assert_eq!(told(&world), [], "{key}");
+        let row = format!("symbol,price,volume,timestamp\nA,{minute},1,2026-01-01T09:0{minute}:00Z\n");
+        world.takes(MARKET, key, &row);
+        world.pass(1000);
+        world.tick();
+    }
+    let told = told(&world);
+    let window = ["2026-01-01T09:00:00Z", "2026-01-01T09:05:00Z"].map(str::to_owned);
+    assert_eq!((told.len(), told[0].window.as_ref()), (1, Some(&window)));
+    assert_eq!(told[0].detail, "A from 2026-01-01T09:00:00Z on has revision 2");
 }
