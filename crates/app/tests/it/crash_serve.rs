@@ -5,16 +5,69 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::Duration;
 
-use super::client::{Request, request};
+use super::client::{Request, eventually, request};
 use super::server::Server;
 use super::{run, stderr, stdout};
 
 const KILLS: u32 = 10;
-const CLIENTS: usize = 8;
 
-/// One trade of a symbol of its own: a file that was lost or counted twice shows in the bars.
-fn trade(number: u32) -> String {
-    format!("symbol,price,volume,timestamp\nS{number},{},1,2026-01-01T09:00:00Z\n", number + 1)
+/// The ways in, with how many clients each has.
+const WAYS: [(Way, usize); 3] = [(Way::Put, 4), (Way::Upload, 2), (Way::Ingest, 2)];
+
+/// How something comes in. Each time it is one row with a name of its own: what was lost or counted twice shows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Way {
+    /// A file of trades, by S3.
+    Put,
+    /// A file of transactions.
+    Upload,
+    /// A record of the market.
+    Ingest,
+}
+
+impl Way {
+    /// Sends the row of a number; whether it was taken. An answer that was not heard promises nothing.
+    fn send(self, server: &Server, number: u32) -> bool {
+        let (address, method, path, body, taken) = match self {
+            Self::Put => {
+                let body = format!("symbol,price,volume,timestamp\nS{number},{},1,2026-01-01T09:00:00Z\n", number + 1);
+                (&server.s3, "PUT", format!("/file-processing-bucket-dev/f{number}.csv"), body, 200)
+            }
+            Self::Upload => {
+                let head = "transaction_id,timestamp,amount,currency,merchant,status";
+                let body = format!("{head}\nS{number},2026-01-05T10:00:00Z,{},EUR,Shop,completed\n", number + 1);
+                (&server.http, "POST", format!("/upload?key=t{number}.csv"), body, 202)
+            }
+            Self::Ingest => {
+                let row = format!("\"symbol\":\"S{number}\",\"price\":{},\"volume\":1", number + 1);
+                let body = format!("{{{row},\"timestamp\":\"2026-01-01T09:00:00Z\"}}");
+                (&server.http, "POST", "/ingest".to_owned(), body, 202)
+            }
+        };
+        let asked = Request { method, path: &path, body: body.as_bytes(), ..Request::default() };
+        let Ok(answer) = request(address, &asked) else { return false };
+        assert_eq!(answer.status, taken, "{self:?}: {}", answer.text());
+        true
+    }
+
+    /// The numbers of all rows that are there, with how often each is.
+    fn found(self, server: &Server) -> BTreeMap<u32, u32> {
+        // of bars, the volume and the trades are 1 too
+        let (words, ones): (&[&str], &[usize]) = match self {
+            Self::Put => (&["bars"], &[6, 7]),
+            Self::Upload => (&["transactions"], &[]),
+            Self::Ingest => (&["bars", "--feed", "market"], &[6, 7]),
+        };
+        let mut found: BTreeMap<u32, u32> = BTreeMap::new();
+        for line in stdout(&run(server.path(), words)).lines().skip(1) {
+            let cells: Vec<&str> = line.split(',').collect();
+            let number: u32 = cells[0].trim_start_matches('S').parse().unwrap();
+            assert_eq!(cells[2].parse(), Ok(number + 1), "{line}");
+            assert!(ones.iter().all(|place| cells[*place] == "1"), "{line}");
+            *found.entry(number).or_default() += 1;
+        }
+        found
+    }
 }
 
 /// Numbers as good as random, the same each time.
@@ -23,33 +76,26 @@ fn dice(state: &mut u64) -> u64 {
     *state >> 33
 }
 
-/// Puts files until told to stop, some of them over objects that are there.
-fn load(server: &Server, next: &AtomicU32, stop: &AtomicBool, answered: &Mutex<BTreeSet<u32>>) {
-    while !stop.load(Ordering::SeqCst) {
-        let number = next.fetch_add(1, Ordering::SeqCst);
-        let path = format!("/file-processing-bucket-dev/f{number}.csv");
-        let body = trade(number);
-        let put = Request { method: "PUT", path: &path, body: body.as_bytes(), ..Request::default() };
-        // an answer that was not heard promises nothing
-        let Ok(answer) = request(&server.s3, &put) else { continue };
-        assert_eq!(answer.status, 200, "{}", answer.text());
-        answered.lock().unwrap().insert(number);
-    }
-}
-
 #[test]
 fn what_clients_were_answered_survives_ten_kills_once() {
     let mut server = Server::fresh(&[]);
-    let (next, answered) = (AtomicU32::new(0), Mutex::new(BTreeSet::new()));
+    let (next, taken) = (AtomicU32::new(0), Mutex::new(BTreeSet::new()));
     let mut random = 11;
     for round in 0..KILLS {
         let stop = AtomicBool::new(false);
         let pause = Duration::from_millis(50 + dice(&mut random) % 500);
         let id = server.id().to_string();
         std::thread::scope(|scope| {
-            let (server, next, stop, answered) = (&server, &next, &stop, &answered);
-            for _ in 0..CLIENTS {
-                scope.spawn(move || load(server, next, stop, answered));
+            let (server, next, stop, taken) = (&server, &next, &stop, &taken);
+            for way in WAYS.iter().flat_map(|(way, clients)| std::iter::repeat_n(*way, *clients)) {
+                scope.spawn(move || {
+                    while !stop.load(Ordering::SeqCst) {
+                        let number = next.fetch_add(1, Ordering::SeqCst);
+                        if way.send(server, number) {
+                            taken.lock().unwrap().insert((way, number));
+                        }
+                    }
+                });
             }
             std::thread::sleep(pause);
             assert!(std::process::Command::new("kill").args(["-KILL", &id]).status().unwrap().success());
@@ -60,19 +106,15 @@ fn what_clients_were_answered_survives_ten_kills_once() {
         assert_eq!(sound.status.code(), Some(0), "after kill {round}: {}{}", stdout(&sound), stderr(&sound));
         server.restart();
     }
+    let taken = taken.into_inner().unwrap();
+    for (way, _) in WAYS {
+        let promised: BTreeSet<u32> = taken.iter().filter(|(of, _)| *of == way).map(|(_, number)| *number).collect();
+        assert!(promised.len() > 30, "only {} were taken by {way:?}", promised.len());
+        let found = eventually(&format!("all that was taken by {way:?}"), || {
+            assert_eq!(server.ask("POST", "/tick", &[], b"").status, 202);
+            Some(way.found(&server)).filter(|found| promised.iter().all(|number| found.contains_key(number)))
+        });
+        assert!(found.values().all(|times| *times == 1), "{way:?}: {found:?}");
+    }
     assert!(server.stop().success());
-    let output = run(server.path(), &["run"]);
-    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
-    let mut found: BTreeMap<u32, u32> = BTreeMap::new();
-    for line in stdout(&run(server.path(), &["bars"])).lines().skip(1) {
-        let cells: Vec<&str> = line.split(',').collect();
-        let number: u32 = cells[0].trim_start_matches('S').parse().unwrap();
-        assert_eq!((cells[2].parse(), cells[6], cells[7]), (Ok(number + 1), "1", "1"), "{line}");
-        *found.entry(number).or_default() += 1;
-    }
-    let answered = answered.into_inner().unwrap();
-    assert!(answered.len() > 100, "only {} files were answered", answered.len());
-    for number in &answered {
-        assert_eq!(found.get(number), Some(&1), "f{number}.csv was answered");
-    }
 }
