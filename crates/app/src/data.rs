@@ -154,7 +154,7 @@ impl Ask {
 /// Runs a command on a data folder.
 pub(crate) fn run(ask: Ask) -> Result<ExitCode> {
     if let Ask::Serve(arguments) = &ask
-        && crate::serve::print_config(arguments, &mut std::io::stdout())?
+        && crate::serve::begin(arguments, &mut std::io::stdout())?
     {
         return Ok(ExitCode::SUCCESS);
     }

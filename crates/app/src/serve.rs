@@ -53,7 +53,6 @@ const ANSWERING_THREADS: usize = 2;
 /// Serves until the process is told to end.
 pub(crate) fn run(arguments: &Arguments, engine: &Arc<Engine>, out: &mut Out<'_>) -> Result<ExitCode> {
     let settings = settings(arguments)?;
-    settings.allowed()?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(ANSWERING_THREADS)
         .thread_name("millrace-http")
@@ -74,8 +73,9 @@ pub(crate) fn run(arguments: &Arguments, engine: &Arc<Engine>, out: &mut Out<'_>
     Ok(ExitCode::SUCCESS)
 }
 
-/// Answers without a data folder, if that was asked for.
-pub(crate) fn print_config(arguments: &Arguments, out: &mut dyn std::io::Write) -> Result<bool> {
+/// What comes before a data folder is opened or made: settings that are refused leave none behind. Whether that was all,
+/// because only the settings were asked for.
+pub(crate) fn begin(arguments: &Arguments, out: &mut dyn std::io::Write) -> Result<bool> {
     if arguments.print_config {
         let config = crate::data::config(&arguments.place)?;
         let hooks = settings::reference::webhooks(&config.serve.webhook);
@@ -83,6 +83,10 @@ pub(crate) fn print_config(arguments: &Arguments, out: &mut dyn std::io::Write) 
         out.write_all(page.as_bytes())?;
     } else if arguments.print_settings {
         out.write_all(settings::reference::page().as_bytes())?;
+    } else {
+        let settings = settings(arguments)?;
+        settings.allowed()?;
+        settings.tls.as_ref().map(listen::tls).transpose()?;
     }
     Ok(arguments.print_config || arguments.print_settings)
 }

@@ -44,12 +44,13 @@ enum What {
 }
 
 #[derive(Debug, Args)]
+#[command(group(clap::ArgGroup::new("whose").required(true).args(["partner", "admin"])))]
 struct Create {
     /// For a partner: sees and writes only what lies under `NAME/`.
-    #[arg(long, value_name = "NAME", required_unless_present = "admin")]
+    #[arg(long, value_name = "NAME")]
     partner: Option<String>,
     /// For whoever runs this: sees everything.
-    #[arg(long, conflicts_with = "partner")]
+    #[arg(long)]
     admin: bool,
     /// What people call it.
     #[arg(long, value_name = "TEXT", default_value = "")]

@@ -56,6 +56,7 @@ fn a_mistake_is_told_with_its_line_and_what_to_do() {
         fs::write(path.join("millrace.toml"), settings).unwrap();
         let output = run(path, &["serve"]);
         assert_eq!(output.status.code(), Some(1), "{settings}");
+        assert!(!path.join("data").exists(), "{settings}: a data folder was made");
         assert!(stderr(&output).contains(told) && stderr(&output).contains("hint"), "{settings}: {}", stderr(&output));
     }
 }
