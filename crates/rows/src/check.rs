@@ -164,6 +164,9 @@ pub fn check(
         Err(Error::Refused(refusal)) => Some(refusal),
         Err(Error::Io(error)) => return Err(error),
     };
+    if let Some(bars) = session.state.as_mut().and_then(|state| state.fold.bars.as_mut()) {
+        bars.end();
+    }
     let report = Report::new(session.described, session.state.as_ref(), refusal);
     Ok(match session.state {
         Some(State { plan, fold }) if report.error.is_none() => {

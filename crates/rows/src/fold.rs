@@ -3,8 +3,10 @@
 //! Everything that depends on what came before in the file happens here and nowhere else, one batch after the other;
 //! that is why the result is the same whatever the number of threads.
 
+mod bar_table;
 mod bars;
 mod rejects;
+mod repeats;
 mod totals;
 
 use crate::batch::{Batch, Counts};
@@ -15,8 +17,9 @@ use crate::source::Scratch;
 use crate::time::Interval;
 use crate::{Error, Result};
 
+pub(crate) use bar_table::BarTable;
+pub(crate) use bars::BarFold;
 pub use bars::BarLine;
-pub(crate) use bars::{BarFold, wide_numbers};
 pub use rejects::{ListedReject, ListedValue};
 pub(crate) use rejects::{REPORT_COLUMNS, RejectForm, RejectShape, Rejects, ends_in_report, unwrapped};
 pub(crate) use totals::TotalFold;

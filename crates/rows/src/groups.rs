@@ -4,12 +4,15 @@
 mod bar;
 pub(crate) mod bytes;
 mod digits;
+mod nodes;
 mod total;
 
 use crate::batch::Names;
 use crate::runs::Runs;
 use crate::source::Scratch;
 use crate::{Error, Refusal, Result, parallel};
+
+use nodes::{Node, Nodes};
 
 pub use bar::{Bar, BarGroup};
 pub(crate) use digits::write_scaled;
@@ -45,15 +48,22 @@ pub(crate) struct GroupOf<'a> {
 
 /// The table.
 pub(crate) struct Groups<P> {
-    index: Vec<u32>,
-    keys: Vec<Key>,
-    groups: Vec<P>,
+    index: Vec<Slot>,
+    nodes: Nodes<P>,
     budget: usize,
     runs: Option<Runs>,
     scratch: Option<Box<dyn Scratch>>,
 }
 
-const FIRST_SLOTS: usize = 4096;
+/// Where a group is, counted from 1; 0 is an empty slot. By the tag, the part of its hash that says nothing about the
+/// place of the slot, it is known that another is meant without a look at it.
+#[derive(Debug, Clone, Copy, Default)]
+struct Slot {
+    tag: u32,
+    entry: u32,
+}
+
+const FIRST_SLOTS: usize = 2048;
 
 /// Groups that are printed at a time: few enough to stay in the cache of a core.
 const PRINTED_GROUPS: usize = 2048;
@@ -62,64 +72,69 @@ const PRINTED_BYTES: usize = 256 * 1024;
 
 impl<P: Partial> Groups<P> {
     pub fn new(budget: usize, scratch: Option<Box<dyn Scratch>>) -> Self {
-        let (index, keys, groups) = (vec![0; FIRST_SLOTS], Vec::new(), Vec::new());
-        Self { index, keys, groups, budget, runs: None, scratch }
+        Self { index: vec![Slot::default(); FIRST_SLOTS], nodes: Nodes::new(), budget, runs: None, scratch }
     }
 
     pub fn memory(&self) -> usize {
-        self.index.len() * 4 + self.groups.len() * (size_of::<P>() + size_of::<Key>())
+        self.index.len() * size_of::<Slot>() + self.nodes.len() * size_of::<Node<P>>()
     }
 
     /// Whether there are groups in memory.
     pub fn has_some(&self) -> bool {
-        !self.groups.is_empty()
+        self.nodes.len() > 0
     }
 
-    #[inline]
+    #[inline(always)]
     pub fn at(&mut self, position: u32) -> &mut P {
-        &mut self.groups[position as usize]
+        &mut self.nodes.at_mut(position).group
     }
 
     /// Brings what `position` and `at` will need for these keys into the cache, for all of them at once.
     pub fn touch(&self, keys: impl Iterator<Item = Key> + Clone) {
         let mask = self.index.len() - 1;
-        let entries = keys.map(|key| self.index[hash(key) as usize & mask] as usize);
+        let entries = keys.map(|key| self.index[hash(key) as usize & mask].entry);
         std::hint::black_box(entries.clone().fold(0, |all, entry| all ^ entry));
-        let groups = entries.filter_map(|entry| Some((self.keys[entry.checked_sub(1)?], &self.groups[entry - 1])));
-        std::hint::black_box(groups.fold(0, |all, (key, group)| all ^ u64::from(key.name) ^ group.touch()));
+        let nodes = entries.filter_map(|entry| Some(self.nodes.at(entry.checked_sub(1)?)));
+        std::hint::black_box(nodes.fold(0, |all, node| all ^ u64::from(node.key.name) ^ node.group.touch()));
     }
 
     /// The position of the group of `key`, made if it is new.
     #[inline]
     pub fn position(&mut self, key: Key) -> u32 {
+        let hash = hash(key);
         let mask = self.index.len() - 1;
-        let mut slot = hash(key) as usize & mask;
+        let mut slot = hash as usize & mask;
         loop {
-            let entry = self.index[slot];
+            let Slot { tag, entry } = self.index[slot];
             if entry == 0 {
-                return self.insert(key);
+                return self.insert(key, hash);
             }
-            if self.keys[entry as usize - 1] == key {
+            if tag == tag_of(hash) && self.nodes.at(entry - 1).key == key {
                 return entry - 1;
             }
             slot = (slot + 1) & mask;
         }
     }
 
-    #[cold]
-    fn insert(&mut self, key: Key) -> u32 {
-        if (self.keys.len() + 1) * 2 > self.index.len() {
-            let slots = self.index.len() * 2;
-            self.index.clear();
-            self.index.resize(slots, 0);
-            for (position, key) in self.keys.iter().enumerate() {
-                place(&mut self.index, *key, position as u32 + 1);
-            }
+    #[inline(never)]
+    fn insert(&mut self, key: Key, hash: u64) -> u32 {
+        if (self.nodes.len() + 1) * 2 > self.index.len() {
+            self.grow();
         }
-        self.keys.push(key);
-        self.groups.push(P::default());
-        place(&mut self.index, key, self.keys.len() as u32);
-        self.keys.len() as u32 - 1
+        self.nodes.push(Node { key, group: P::default() });
+        let entry = self.nodes.len() as u32;
+        place(&mut self.index, hash, entry);
+        entry - 1
+    }
+
+    #[cold]
+    fn grow(&mut self) {
+        let slots = self.index.len() * 2;
+        self.index.clear();
+        self.index.resize(slots, Slot::default());
+        for (entry, node) in (1..).zip(self.nodes.iter()) {
+            place(&mut self.index, self::hash(node.key), entry);
+        }
     }
 
     /// Makes room when the table and `names` are over budget. Positions given out before mean nothing afterwards.
@@ -136,7 +151,7 @@ impl<P: Partial> Groups<P> {
             let Some(scratch) = self.scratch.take() else {
                 return Err(Refusal::new(
                     "too_many_groups",
-                    format!("more than {} groups do not fit the memory given", self.groups.len()),
+                    format!("more than {} groups do not fit the memory given", self.nodes.len()),
                     "give more memory or scratch space, or a longer interval",
                 )
                 .into());
@@ -150,15 +165,14 @@ impl<P: Partial> Groups<P> {
         for position in order {
             key.clear();
             value.clear();
-            let Key { bucket, name, prefix } = self.keys[position as usize];
-            encode_key(GroupOf { prefix, name: names.get(name), bucket }, &mut key);
-            self.groups[position as usize].encode(&mut value);
+            let Node { key: Key { bucket, name, prefix }, group } = self.nodes.at(position);
+            encode_key(GroupOf { prefix: *prefix, name: names.get(*name), bucket: *bucket }, &mut key);
+            group.encode(&mut value);
             run.push(&key, &value)?;
         }
         run.end()?;
-        self.keys.clear();
-        self.groups.clear();
-        self.index.fill(0);
+        self.nodes.clear();
+        self.index.fill(Slot::default());
         Ok(())
     }
 
@@ -170,14 +184,15 @@ impl<P: Partial> Groups<P> {
         for (position, name) in by_name.iter().enumerate() {
             rank[*name as usize] = position as u32;
         }
-        let positions: Vec<u32> = (0..self.keys.len() as u32).collect();
-        let by_rank = counted(&positions, by_name.len(), |position| rank[self.keys[position].name as usize] as usize);
-        let prefixes = self.keys.iter().map(|key| usize::from(key.prefix) + 1).max().unwrap_or(1);
+        let keys: Vec<Key> = self.nodes.iter().map(|node| node.key).collect();
+        let positions: Vec<u32> = (0..keys.len() as u32).collect();
+        let by_rank = counted(&positions, by_name.len(), |position| rank[keys[position].name as usize] as usize);
+        let prefixes = keys.iter().map(|key| usize::from(key.prefix) + 1).max().unwrap_or(1);
         let mut order = match prefixes {
             1 => by_rank,
-            _ => counted(&by_rank, prefixes, |position| usize::from(self.keys[position].prefix)),
+            _ => counted(&by_rank, prefixes, |position| usize::from(keys[position].prefix)),
         };
-        let key = |position: u32| self.keys[position as usize];
+        let key = |position: u32| keys[position as usize];
         for run in order.chunk_by_mut(|left, right| {
             let (left, right) = (key(*left), key(*right));
             left.name == right.name && left.prefix == right.prefix
@@ -203,7 +218,7 @@ impl<P: Partial> Groups<P> {
         }
         self.flush(names)?;
         let runs = self.runs.take().expect("there is at least the run just written");
-        drop((self.index, self.keys, self.groups));
+        drop((self.index, self.nodes));
         let mut merged = runs.merge(memory, combine::<P>)?;
         let (mut key, mut value) = (Vec::new(), Vec::new());
         while merged.next(&mut key, &mut value)? {
@@ -249,28 +264,27 @@ impl<P: Partial> Groups<P> {
     }
 
     fn in_memory<'a>(&'a self, names: &'a Names) -> InMemory<'a, P> {
-        InMemory { keys: &self.keys, groups: &self.groups, names }
+        InMemory { nodes: &self.nodes, names }
     }
 }
 
 /// Groups of which none went to scratch.
 struct InMemory<'a, P> {
-    keys: &'a [Key],
-    groups: &'a [P],
+    nodes: &'a Nodes<P>,
     names: &'a Names,
 }
 
 impl<'a, P: Partial> InMemory<'a, P> {
     fn at(&self, position: u32) -> (GroupOf<'a>, &'a P) {
-        let Key { bucket, name, prefix } = self.keys[position as usize];
-        (GroupOf { prefix, name: self.names.get(name), bucket }, &self.groups[position as usize])
+        let Node { key: Key { bucket, name, prefix }, group } = self.nodes.at(position);
+        (GroupOf { prefix: *prefix, name: self.names.get(*name), bucket: *bucket }, group)
     }
 
     /// Brings groups that lie anywhere into the cache, many at a time; printing would wait for one after the other.
     fn touch(&self, positions: &[u32]) {
         for position in positions {
-            let (key, group) = (&self.keys[*position as usize], &self.groups[*position as usize]);
-            std::hint::black_box((key.prefix, group.touch()));
+            let node = self.nodes.at(*position);
+            std::hint::black_box((node.key.prefix, node.group.touch()));
         }
     }
 }
@@ -339,13 +353,18 @@ pub(crate) fn decode_key(key: &[u8]) -> Option<GroupOf<'_>> {
     Some(GroupOf { prefix: u16::from_be_bytes(*prefix), name, bucket })
 }
 
-fn place(index: &mut [u32], key: Key, entry: u32) {
+fn place(index: &mut [Slot], hash: u64, entry: u32) {
     let mask = index.len() - 1;
-    let mut slot = hash(key) as usize & mask;
-    while index[slot] != 0 {
+    let mut slot = hash as usize & mask;
+    while index[slot].entry != 0 {
         slot = (slot + 1) & mask;
     }
-    index[slot] = entry;
+    index[slot] = Slot { tag: tag_of(hash), entry };
+}
+
+#[inline(always)]
+fn tag_of(hash: u64) -> u32 {
+    (hash >> 32) as u32
 }
 
 #[inline]

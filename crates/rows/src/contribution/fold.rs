@@ -3,10 +3,10 @@
 use super::Settings;
 use super::write::{Writer, frame};
 use crate::Result;
-use crate::batch::{BarRow, Batch, FileNames, Trades, TransactionRow, Transactions, WIDE};
+use crate::batch::{Batch, FileNames, TransactionRow, Transactions, WIDE};
 use crate::contract::Kind;
-use crate::fold::{MakeScratch, scratch_now, wide_numbers};
-use crate::groups::{BarGroup, GroupOf, Groups, Key, Partial, TotalGroup, sum_out_of_range};
+use crate::fold::{BarTable, MakeScratch, scratch_now};
+use crate::groups::{GroupOf, Groups, Key, Partial, TotalGroup, sum_out_of_range};
 use crate::time::{Buckets, Zone};
 
 /// Groups in the making.
@@ -18,21 +18,9 @@ pub(super) struct Fold {
 }
 
 enum Kinds {
-    Bars(Bars),
+    Bars(BarTable),
     Totals(Groups<TotalGroup>),
 }
-
-struct Bars {
-    groups: Groups<BarGroup>,
-    buckets: Buckets,
-    /// 1 for bars made of trades.
-    prefix: u16,
-    /// By number in `names`: start and position of the bar that the last row went to.
-    lasts: Vec<(i64, u32)>,
-}
-
-/// As a start: no bar is known.
-const NOWHERE: i64 = i64::MAX;
 
 /// Rows whose totals are fetched at once: more than a core can wait for at a time, few enough to stay in its cache.
 const TOUCHED_ROWS: usize = 512;
@@ -44,12 +32,11 @@ impl Fold {
         let scratch = Some(scratch_now(scratch)?);
         let groups = match kind {
             Kind::Transactions => Kinds::Totals(Groups::new(memory, scratch)),
-            Kind::Trades | Kind::Bars => Kinds::Bars(Bars {
-                groups: Groups::new(memory, scratch),
-                buckets: Buckets::new(settings.interval, zone.clone()),
-                prefix: u16::from(kind == Kind::Trades),
-                lasts: Vec::new(),
-            }),
+            Kind::Trades | Kind::Bars => {
+                let buckets = Buckets::new(settings.interval, zone.clone());
+                // 1 for bars made of trades.
+                Kinds::Bars(BarTable::new(Groups::new(memory, scratch), buckets, u16::from(kind == Kind::Trades)))
+            }
         };
         Ok(Self { names: FileNames::default(), memory, rows: 0, groups })
     }
@@ -60,14 +47,8 @@ impl Fold {
         let names = self.names.of(&mut batch.names);
         let flushed = match &mut self.groups {
             Kinds::Bars(bars) => {
-                bars.lasts.resize(self.names.names.len(), (NOWHERE, 0));
-                bars.add_trades(&batch.trades, names)?;
-                bars.add_bars(&batch.bars, names)?;
-                let flushed = bars.groups.keep_within_budget(&self.names.names)?;
-                if flushed {
-                    bars.lasts.clear();
-                }
-                flushed
+                bars.add(&batch.trades, &batch.bars, names, &self.names.names)?;
+                bars.keep_within_budget(&self.names.names)?
             }
             Kinds::Totals(groups) => {
                 add_transactions(groups, &batch.transactions, names)?;
@@ -87,43 +68,6 @@ impl Fold {
             Kinds::Totals(groups) => write_groups(groups, &self.names, self.memory, threads, writer)?,
         }
         Ok(self.rows)
-    }
-}
-
-impl Bars {
-    fn add_trades(&mut self, trades: &Trades, names: &[u32]) -> Result<()> {
-        let mut wide = trades.wide.iter();
-        let mut fits = true;
-        for (row, trade) in trades.rows.iter().enumerate() {
-            let group = self.group(names[trade.name as usize], trade.time);
-            let at = (trade.time, trades.sequence.get(row).copied().unwrap_or(0));
-            fits &= match wide_numbers(trade, &mut wide) {
-                None => group.add(at, [trade.price; 4], trade.volume),
-                Some([price, volume]) => group.add_wide(at, [price; 4], volume),
-            };
-        }
-        if fits { Ok(()) } else { Err(sum_out_of_range()) }
-    }
-
-    fn add_bars(&mut self, bars: &[BarRow], names: &[u32]) -> Result<()> {
-        for bar in bars {
-            let group = self.group(names[bar.name as usize], bar.time);
-            if !group.add_wide((bar.time, bar.sequence), bar.prices, bar.volume) {
-                return Err(sum_out_of_range());
-            }
-        }
-        Ok(())
-    }
-
-    #[inline(always)]
-    fn group(&mut self, name: u32, time: i64) -> &mut BarGroup {
-        let bucket = self.buckets.start_of(time);
-        let (start, position) = &mut self.lasts[name as usize];
-        if *start != bucket {
-            *start = bucket;
-            *position = self.groups.position(Key { bucket, name, prefix: self.prefix });
-        }
-        self.groups.at(*position)
     }
 }
 

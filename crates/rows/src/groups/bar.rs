@@ -53,22 +53,23 @@ impl Bar {
 }
 
 impl BarGroup {
-    /// Adds a row whose numbers are units of 1e-9. False when a sum leaves its range.
-    #[inline]
-    pub(crate) fn add(&mut self, at: (i64, u64), prices: [i64; 4], volume: i64) -> bool {
+    /// Adds a trade whose numbers are units of 1e-9. False when a sum leaves its range.
+    #[inline(always)]
+    pub(crate) fn add_trade(&mut self, at: (i64, u64), price: i64, volume: i64) -> bool {
         if self.wide.is_none() {
-            let notional = i128::from(prices[3]) * i128::from(volume);
+            let notional = i128::from(price) * i128::from(volume);
             if let Some(sum) = self.notional.checked_add(notional) {
                 self.notional = sum;
                 self.volume += i128::from(volume);
-                self.place(at, prices, |group| &mut group.prices);
+                self.place(at, [price; 4], |group| &mut group.prices);
                 return true;
             }
         }
-        self.add_wide(at, prices.map(Decimal::from_nano), Decimal::from_nano(volume))
+        self.add_wide(at, [Decimal::from_nano(price); 4], Decimal::from_nano(volume))
     }
 
     /// Adds a row of any numbers. False when a sum leaves its range.
+    #[inline(never)]
     pub fn add_wide(&mut self, at: (i64, u64), prices: [Decimal; 4], volume: Decimal) -> bool {
         let wide = self.widen();
         let fits = wide.volume.add(volume) && wide.notional.add_product(prices[3], volume);
@@ -77,7 +78,7 @@ impl BarGroup {
     }
 
     /// Rows come in file order: of equal ones the first opens and the last closes.
-    #[inline]
+    #[inline(always)]
     fn place<N: Copy + Ord>(&mut self, at: (i64, u64), prices: [N; 4], kept: impl Fn(&mut Self) -> &mut [N; 4]) {
         let first = self.count == 0;
         let (opens, closes) = (first || at < self.open_at, first || at >= self.close_at);

@@ -154,10 +154,10 @@ mod tests {
                 let exact = |nano| Decimal::from_units(Decimal::from_nano(nano).units() + i128::from(huge));
                 let fits = match wide || huge {
                     true => bar.add_wide(at, [exact(price); 4], exact(volume)),
-                    false => bar.add(at, [price; 4], volume),
+                    false => bar.add_trade(at, price, volume),
                 };
                 prop_assert!(fits);
-                prop_assert!(plain.add(at, [price; 4], volume));
+                prop_assert!(plain.add_trade(at, price, volume));
             }
             let bytes = encoded(&bar);
             let back = decode(&bytes).unwrap();
