@@ -20,7 +20,7 @@ use sign::Signer;
 const DAY: &str = "symbol,price,volume,timestamp\nA,10,2,2026-01-01T09:00:01Z\n";
 const BUCKET: &str = "/file-processing-bucket-dev";
 
-fn key(folder: &Path, words: &[&str]) -> Value {
+pub(crate) fn key(folder: &Path, words: &[&str]) -> Value {
     let output = run(folder, &[&["keys", "create", "--json"], words].concat());
     serde_json::from_str(&stdout(&output)).unwrap_or_else(|error| panic!("{error}: {}", stderr(&output)))
 }
@@ -29,7 +29,7 @@ fn text<'a>(key: &'a Value, field: &str) -> &'a str {
     key[field].as_str().unwrap()
 }
 
-fn signer(key: &Value, service: &'static str) -> Signer {
+pub(crate) fn signer(key: &Value, service: &'static str) -> Signer {
     let (access_key, secret) = (text(key, "accessKeyId").to_owned(), text(key, "secretAccessKey").to_owned());
     Signer { access_key, secret, service, ahead: 0 }
 }
