@@ -27,6 +27,11 @@ fn the_suite_of_minio_says_what_the_page_says() {
     assert!(page.contains(&format!("{} of {} pass", figures[1], figures[0])), "{said}");
 }
 
+#[test]
+fn the_api_answers_as_its_document_says() {
+    assert_eq!(script("api.py", &[]).lines().count(), 2);
+}
+
 fn ask(server: &Server, method: &str, path: &str, body: &str) -> Answer {
     send(&server.s3, &Request { method, path, body: body.as_bytes(), ..Request::default() })
 }
