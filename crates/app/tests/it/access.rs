@@ -251,6 +251,32 @@ fn partners_see_and_write_what_is_theirs() {
 }
 
 #[test]
+fn the_same_bytes_of_another_partner_are_not_named() {
+    let folder = tempdir().unwrap();
+    let admin = key(folder.path(), &["--admin"]);
+    let partners = ["acme", "bolt"].map(|name| key(folder.path(), &["--partner", name]));
+    let server = Server::start(folder.path(), &["--access", "keys"]);
+    let api = |key: &Value, path: &str| server.get(path, &[("X-Api-Key", text(key, "apiKey"))]).json();
+    for (partner, path) in partners.iter().zip(["/acme/day.csv", "/bolt/day.csv"]) {
+        let path = format!("{BUCKET}{path}");
+        assert_eq!(signer(partner, "s3").send(&server.s3, &put(&path, DAY)).status, 200);
+        let status = format!("/status{path}");
+        super::client::eventually("the end of the file", || {
+            ["completed", "duplicate"].contains(&text(&api(partner, &status), "outcome")).then_some(())
+        });
+    }
+    let first = text(&api(&admin, "/status/acme/day.csv"), "receiptId").to_owned();
+    let told = api(&admin, "/status/bolt/day.csv");
+    assert_eq!((text(&told, "outcome"), text(&told, "duplicateOf")), ("duplicate", first.as_str()));
+    for path in ["/status/bolt/day.csv", "/files/bolt%2Fday.csv", "/files"] {
+        let answer = api(&partners[1], path);
+        let told = if path == "/files" { &answer["files"][0] } else { &answer };
+        assert_eq!((text(told, "outcome"), &told["duplicateOf"]), ("duplicate", &Value::Null), "{path}");
+        assert!(!answer.to_string().contains(&first), "{path}: {answer}");
+    }
+}
+
+#[test]
 fn who_asks_too_often_is_told_when_to_ask_again() {
     let folder = tempdir().unwrap();
     let mut server = Server::start(folder.path(), &["--status-per-second", "3"]);
