@@ -76,6 +76,12 @@ test-template: (tool "cfn-guard" "3.2.1")
 test-cloud:
     aws/test-cloud
 
+# The S3 door against two public suites (the first time it compiles one of them, which takes minutes)
+test-s3: (tool "s3s-e2e" "0.14.1")
+    cargo build -p app
+    python3 conformance/s3.py s3s-e2e --suite "{{ tools }}/bin/s3s-e2e"
+    python3 conformance/s3.py minio
+
 # Measure WHAT against what one would use instead, answers compared: `just bench rows`
 bench WHAT *ARGS:
     @what=$1; shift; exec python3 "bench/$what.py" "$@"

@@ -111,7 +111,7 @@ async fn serve(service: &Arc<Service>, out: &mut Out<'_>) -> Result<()> {
     }
     writeln!(out.notes, "access    {}", settings.access.told())?;
     let routes = http::routes(service);
-    let objects = s3::door(service);
+    let objects = s3::door(service)?;
     tokio::join!(http.serve(routes, &stop), s3.serve(objects, &stop));
     Ok(())
 }

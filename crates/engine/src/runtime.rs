@@ -10,6 +10,7 @@ mod doctor;
 mod error;
 mod keep;
 mod live;
+mod once;
 mod put;
 mod worker;
 
@@ -38,6 +39,7 @@ pub use doctor::{Finding, Findings};
 pub use error::{Error, Result};
 pub use keep::Kept;
 pub use live::{Live, Tally, Watcher, Working};
+pub use once::Once;
 pub use put::{Placed, Placing};
 
 /// Makes scratch space for what does not fit the memory budget.

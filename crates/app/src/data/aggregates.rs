@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use anyhow::Result;
 use clap::Args;
 use engine::pipeline::feed::Declared;
+use engine::pipeline::preset::Preset;
 use engine::pipeline::query::{self, Aggregate, At, Of};
 use engine::pipeline::window::State;
 use engine::runtime::{self, Engine};
@@ -78,6 +79,25 @@ pub(crate) fn feed<'e>(engine: &'e Engine, name: &str) -> Result<&'e Declared> {
     })
 }
 
+/// The feed of a name that comes to what is asked for.
+fn coming_to<'e>(engine: &'e Engine, asked: &Asked<'_>) -> Result<&'e Declared> {
+    let feed = feed(engine, asked.feed)?;
+    match no_such_aggregates(feed, asked.heading) {
+        Some((what, hint)) => Err(Hint::new(what, hint).into()),
+        None => Ok(feed),
+    }
+}
+
+/// Why a feed comes to nothing of this kind, and what to ask instead.
+pub(crate) fn no_such_aggregates(feed: &Declared, heading: &str) -> Option<(String, &'static str)> {
+    let name = feed.name.as_str();
+    match (feed.preset == Preset::Transactions, heading == TOTAL) {
+        (true, false) => Some((format!("feed `{name}` comes to totals, not to bars"), "ask for its totals")),
+        (false, true) => Some((format!("feed `{name}` comes to bars, not to totals"), "ask for its bars")),
+        _ => None,
+    }
+}
+
 /// The cells of a bar.
 pub(crate) const BAR: &str = "symbol,start,open,high,low,close,volume,trades,notional,vwap,made_of,state,revision";
 /// The cells of a total.
@@ -110,7 +130,7 @@ pub(crate) struct Asked<'a> {
 
 fn print(asked: &Asked<'_>, engine: &Engine, out: &mut Out<'_>) -> Result<ExitCode> {
     if !asked.json {
-        feed(engine, asked.feed)?;
+        coming_to(engine, asked)?;
         writeln!(out.data, "{}", asked.heading)?;
     }
     let mut written = Ok(());
@@ -131,7 +151,7 @@ pub(crate) fn each(
 ) -> Result<()> {
     let ports = engine.ports();
     let at = At { objects: &ports, ledger: &ports, now: runtime::now() };
-    let feed = feed(engine, asked.feed)?;
+    let feed = coming_to(engine, asked)?;
     let mut line = Vec::new();
     let write = |aggregate: Aggregate<'_>| {
         line.clear();

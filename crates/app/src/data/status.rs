@@ -6,6 +6,7 @@ use anstyle::{AnsiColor, Style};
 use anyhow::Result;
 use clap::Args;
 use engine::pipeline::find::{self, Found};
+use engine::pipeline::object::ReceiptId;
 use engine::pipeline::receipt::{Account, Outcome, Receipt, View};
 use engine::runtime::Engine;
 use serde::Serialize;
@@ -68,7 +69,7 @@ pub(super) fn run(arguments: &Arguments, engine: &Engine, out: &mut Out<'_>) -> 
     for name in &arguments.names {
         let Found { receipt, versions } = find(engine, name)?;
         if arguments.json {
-            writeln!(out.data, "{}", as_json(engine, &Found { receipt, versions })?)?;
+            writeln!(out.data, "{}", as_json(engine, &Found { receipt, versions }, |_| true)?)?;
         } else {
             print(engine, &receipt, versions.len(), out)?;
         }
@@ -76,10 +77,20 @@ pub(super) fn run(arguments: &Arguments, engine: &Engine, out: &mut Out<'_>) -> 
     Ok(ExitCode::SUCCESS)
 }
 
-/// A receipt as JSON, here and in the API.
-pub(crate) fn as_json(engine: &Engine, found: &Found) -> Result<String> {
-    let told = Told { view: found.receipt.view(), versions: &found.versions };
-    let Some(by) = waits_for(engine, &found.receipt)? else { return Ok(serde_json::to_string(&told)?) };
+/// A receipt as it is told to somebody who may know of these others; they need not be asked about for nothing.
+pub(crate) fn view_for(receipt: &Receipt, knows: impl Fn(&ReceiptId) -> bool) -> View<'_> {
+    let mut view = receipt.view();
+    for other in [&mut view.blocked_by, &mut view.duplicate_of, &mut view.supersedes, &mut view.superseded_by] {
+        *other = other.filter(|id| knows(id));
+    }
+    view
+}
+
+/// A receipt as JSON, here and in the API, as it is told to somebody who may know of these others.
+pub(crate) fn as_json(engine: &Engine, found: &Found, knows: impl Fn(&ReceiptId) -> bool) -> Result<String> {
+    let told = Told { view: view_for(&found.receipt, &knows), versions: &found.versions };
+    let by = engine.blocked_by(&found.receipt)?.filter(knows).map(|id| id.as_str().to_owned());
+    let Some(by) = by else { return Ok(serde_json::to_string(&told)?) };
     let mut view = serde_json::to_value(told)?;
     view["blockedBy"] = serde_json::Value::String(by);
     Ok(view.to_string())

@@ -13,8 +13,10 @@ use std::sync::{Arc, PoisonError, RwLock};
 use anyhow::Result;
 use engine::pipeline::find::{self, Found};
 use engine::pipeline::handle;
+use engine::pipeline::object::ReceiptId;
 use engine::pipeline::ports::Ledger;
 use engine::pipeline::preset::Preset;
+use engine::pipeline::receipt::Receipt;
 use engine::pipeline::topology::{self, Topology};
 use engine::runtime::Engine;
 
@@ -69,6 +71,13 @@ impl Caller {
             }
         }
         Ok(newest.map(|receipt| Found { receipt, versions }))
+    }
+
+    /// Whether the caller may know of a file that another one has to do with: partners who share a feed send the same bytes.
+    /// What cannot be read now is not told.
+    pub fn knows(&self, ledger: &dyn Ledger, id: &ReceiptId) -> bool {
+        let is_theirs = |receipt: Receipt| self.may_see(&receipt.arrival().object.key);
+        self.is_admin() || find::by_id(ledger, id).ok().flatten().is_some_and(is_theirs)
     }
 
     /// Whether the caller may do what is about everybody.

@@ -7,6 +7,7 @@ mod answers;
 mod attributes;
 mod auth;
 mod body;
+mod buckets;
 mod copy;
 mod list;
 mod multipart;
@@ -17,8 +18,9 @@ mod write;
 
 use std::sync::Arc;
 
+use anyhow::{Context, Result};
 use engine::objects;
-use engine::pipeline::feed::OUTPUTS;
+use engine::pipeline::feed::{OUTPUTS, preset_of};
 use engine::runtime::{self, Engine};
 use s3s::service::S3ServiceBuilder;
 use s3s::{S3Error, S3Result, s3_error};
@@ -27,17 +29,19 @@ use super::state::Service;
 pub(super) use auth::Guarded;
 
 /// What answers the requests of the S3 port.
-pub(super) fn door(service: &Arc<Service>) -> Guarded {
-    let mut builder = S3ServiceBuilder::new(Storage { service: service.clone() });
+pub(super) fn door(service: &Arc<Service>) -> Result<Guarded> {
+    let made = buckets::made(&service.engine).context("buckets that clients made")?;
+    let mut builder = S3ServiceBuilder::new(Storage { service: service.clone(), made: Arc::new(made) });
     builder.set_auth(auth::Keys(service.clone()));
     builder.set_access(auth::Gate(service.clone()));
-    Guarded { inner: builder.build(), service: service.clone() }
+    Ok(Guarded { inner: builder.build(), service: service.clone() })
 }
 
 /// The buckets and objects of the engine.
 #[derive(Clone)]
 struct Storage {
     service: Arc<Service>,
+    made: Arc<buckets::Made>,
 }
 
 impl Storage {
@@ -45,21 +49,14 @@ impl Storage {
         &self.service.engine
     }
 
-    /// Refuses a bucket that is not there.
-    fn bucket(&self, name: &str) -> S3Result<()> {
-        if self.service.buckets().iter().any(|bucket| bucket == name) {
-            return Ok(());
-        }
-        let there = self.service.buckets().join(", ");
-        Err(s3_error!(NoSuchBucket, "there is no bucket {name}; there are {there}"))
-    }
-
     /// Refuses a key that clients may not write.
-    fn writable(&self, bucket: &str, key: &str) -> S3Result<()> {
-        self.bucket(bucket)?;
+    async fn writable(&self, bucket: &str, key: &str) -> S3Result<()> {
+        self.bucket(bucket).await?;
         match OUTPUTS.iter().find(|output| key.starts_with(**output)) {
-            Some(output) => Err(s3_error!(AccessDenied, "keys under {output} are written by the stages alone")),
-            None => Ok(()),
+            Some(output) if preset_of(bucket).is_some() => {
+                Err(s3_error!(AccessDenied, "keys under {output} are written by the stages alone"))
+            }
+            _ => Ok(()),
         }
     }
 }

@@ -45,6 +45,7 @@ pub(crate) struct Written {
     upload_bytes_max: Option<u64>,
     ingest_bytes_max: Option<usize>,
     ingest_records_max: Option<usize>,
+    own_buckets: Option<bool>,
     /// Who wants to hear of files.
     #[serde(default)]
     pub(crate) webhook: Vec<webhook::Written>,
@@ -102,6 +103,10 @@ pub(crate) struct Flags {
     /// Records of one.
     #[arg(long, value_name = "N", env = "MILLRACE_INGEST_RECORDS_MAX", hide_short_help = true)]
     ingest_records_max: Option<usize>,
+    /// Whether clients of S3 may make buckets of their own, in which files are kept and start no feed; keys of partners never may.
+    #[arg(long, value_name = "true|false", env = "MILLRACE_OWN_BUCKETS", num_args = 0..=1, default_missing_value = "true",
+        hide_short_help = true)]
+    own_buckets: Option<bool>,
     #[command(flatten)]
     limits: WrittenLimits,
     #[command(flatten)]
@@ -179,6 +184,8 @@ pub(super) struct Settings {
     pub ingest_bytes_max: usize,
     /// Records of one.
     pub ingest_records_max: usize,
+    /// Whether clients of S3 may make buckets of their own.
+    pub own_buckets: bool,
 }
 
 impl Settings {
@@ -201,6 +208,7 @@ impl Settings {
             upload_bytes_max: flags.upload_bytes_max.or(written.upload_bytes_max).unwrap_or(OBJECT_BYTES_MAX),
             ingest_bytes_max: flags.ingest_bytes_max.or(written.ingest_bytes_max).unwrap_or(INGEST_BYTES_MAX),
             ingest_records_max: flags.ingest_records_max.or(written.ingest_records_max).unwrap_or(INGEST_RECORDS_MAX),
+            own_buckets: flags.own_buckets.or(written.own_buckets).unwrap_or(false),
         })
     }
 
@@ -232,6 +240,7 @@ impl Settings {
             format!("upload_bytes_max = {}", self.upload_bytes_max),
             format!("ingest_bytes_max = {}", self.ingest_bytes_max),
             format!("ingest_records_max = {}", self.ingest_records_max),
+            format!("own_buckets = {}", self.own_buckets),
         ]);
         lines.push(format!("log = \"{}\"", self.log.word()));
         lines.push(format!("log_days = {}", self.log_days));

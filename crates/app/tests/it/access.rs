@@ -20,7 +20,7 @@ use sign::Signer;
 const DAY: &str = "symbol,price,volume,timestamp\nA,10,2,2026-01-01T09:00:01Z\n";
 const BUCKET: &str = "/file-processing-bucket-dev";
 
-fn key(folder: &Path, words: &[&str]) -> Value {
+pub(crate) fn key(folder: &Path, words: &[&str]) -> Value {
     let output = run(folder, &[&["keys", "create", "--json"], words].concat());
     serde_json::from_str(&stdout(&output)).unwrap_or_else(|error| panic!("{error}: {}", stderr(&output)))
 }
@@ -29,7 +29,7 @@ fn text<'a>(key: &'a Value, field: &str) -> &'a str {
     key[field].as_str().unwrap()
 }
 
-fn signer(key: &Value, service: &'static str) -> Signer {
+pub(crate) fn signer(key: &Value, service: &'static str) -> Signer {
     let (access_key, secret) = (text(key, "accessKeyId").to_owned(), text(key, "secretAccessKey").to_owned());
     Signer { access_key, secret, service, ahead: 0 }
 }
@@ -247,6 +247,32 @@ fn partners_see_and_write_what_is_theirs() {
     );
     for path in ["/metrics", "/alarms", "/dead-letters", "/replay", "/bars", "/totals", "/transactions", "/keys"] {
         assert_eq!(api(&acme, path).code(), "not_for_partners", "{path}");
+    }
+}
+
+#[test]
+fn the_same_bytes_of_another_partner_are_not_named() {
+    let folder = tempdir().unwrap();
+    let admin = key(folder.path(), &["--admin"]);
+    let partners = ["acme", "bolt"].map(|name| key(folder.path(), &["--partner", name]));
+    let server = Server::start(folder.path(), &["--access", "keys"]);
+    let api = |key: &Value, path: &str| server.get(path, &[("X-Api-Key", text(key, "apiKey"))]).json();
+    for (partner, path) in partners.iter().zip(["/acme/day.csv", "/bolt/day.csv"]) {
+        let path = format!("{BUCKET}{path}");
+        assert_eq!(signer(partner, "s3").send(&server.s3, &put(&path, DAY)).status, 200);
+        let status = format!("/status{path}");
+        super::client::eventually("the end of the file", || {
+            ["completed", "duplicate"].contains(&text(&api(partner, &status), "outcome")).then_some(())
+        });
+    }
+    let first = text(&api(&admin, "/status/acme/day.csv"), "receiptId").to_owned();
+    let told = api(&admin, "/status/bolt/day.csv");
+    assert_eq!((text(&told, "outcome"), text(&told, "duplicateOf")), ("duplicate", first.as_str()));
+    for path in ["/status/bolt/day.csv", "/files/bolt%2Fday.csv", "/files"] {
+        let answer = api(&partners[1], path);
+        let told = if path == "/files" { &answer["files"][0] } else { &answer };
+        assert_eq!((text(told, "outcome"), &told["duplicateOf"]), ("duplicate", &Value::Null), "{path}");
+        assert!(!answer.to_string().contains(&first), "{path}: {answer}");
     }
 }
 

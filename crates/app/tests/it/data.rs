@@ -105,6 +105,9 @@ fn mended_rejects_are_valid_input() {
     let output = run(path, &["run", "mended.csv"]);
     assert_eq!(output.status.code(), Some(0), "{}{}", stdout(&output), stderr(&output));
     assert!(stdout(&run(path, &["totals"])).contains("EUR,completed,Shop,2026-01-05,2,8.75,1.5,7.25,"));
+    let bars = run(path, &["bars", "--feed", "transactions"]);
+    assert_eq!((bars.status.code(), stdout(&bars).as_str()), (Some(1), ""));
+    assert!(stderr(&bars).contains("comes to totals, not to bars"), "{}", stderr(&bars));
 }
 
 #[test]

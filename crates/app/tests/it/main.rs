@@ -3,6 +3,7 @@
 
 mod access;
 mod client;
+mod conformance;
 mod crash;
 mod crash_serve;
 mod data;

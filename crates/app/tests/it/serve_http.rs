@@ -178,6 +178,9 @@ fn what_cannot_be_taken_is_told_with_what_to_do() {
         (served.get("/bars?interval=1s", &[]), 422, "no_answer"),
         (served.get("/totals?from=yesterday", &[]), 400, "bad_query"),
         (served.get("/transactions?feed=files", &[]), 422, "no_answer"),
+        (served.get("/bars?feed=transactions", &[]), 422, "no_answer"),
+        (served.get("/totals?feed=files", &[]), 422, "no_answer"),
+        (served.get("/totals?feed=market", &[]), 422, "no_answer"),
         (served.get("/dead-letters/77", &[]), 404, "no_dead_letter"),
         (served.ask("DELETE", "/dead-letters/77", &[], b""), 404, "no_dead_letter"),
         (post("/dead-letters/77/redrive", ""), 404, "no_dead_letter"),
@@ -224,10 +227,16 @@ fn records_are_checked_one_by_one_and_kept_once() {
     let answer = served.ask("POST", "/upload?feed=market&key=AAPL/test-data.json", &[], file);
     assert_eq!(answer.status, 202, "{}", answer.text());
     let same = "{\"symbol\":\"AAPL\",\"price\":150.00,\"timestamp\":1234567891}";
+    let once = |body: &str| served.ask("POST", "/ingest", &[("Idempotency-Key", "k1")], body.as_bytes());
+    let first = once(same);
+    assert_eq!((first.status, first.header("idempotent-replayed")), (202, None));
     for _ in 0..3 {
-        let answer = served.ask("POST", "/ingest", &[("Idempotency-Key", "k1")], same.as_bytes());
-        assert_eq!(answer.status, 202);
+        let again = once(same);
+        assert_eq!((again.status, again.header("idempotent-replayed")), (202, Some("true")));
+        assert_eq!(again.text(), first.text(), "the same request has the same answer");
     }
+    let other = once("{\"symbol\":\"OTHER\",\"price\":1}");
+    assert_eq!((other.status, other.code().as_str()), (422, "idempotency_key_reused"));
     let lines = "{\"symbol\":\"M\",\"price\":0.123456789012345678,\"volume\":2,\"timestamp\":\"2026-01-01T00:00:00Z\"}\n\
                  {\"symbol\":\"M\",\"price\":-1}\nnot json\n{\"symbol\":\"M\",\"price\":\"1\",\"timestamp\":1767225601}\n";
     let answer = ingest(&served, lines).json();
@@ -244,6 +253,8 @@ fn records_are_checked_one_by_one_and_kept_once() {
     // what was answered is there after a kill
     served.kill();
     served.restart();
+    let other = served.ask("POST", "/ingest", &[("Idempotency-Key", "k1")], b"{\"symbol\":\"OTHER\",\"price\":1}");
+    assert_eq!(other.code(), "idempotency_key_reused");
     until(&served, "/status/AAPL/test-data.json", |said| said["status"] == "processed" || ended(said));
     let bars = |symbol: &str| format!("/bars?feed=market&symbol={symbol}");
     let trades = |said: &Value| -> u64 {

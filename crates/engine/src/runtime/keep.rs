@@ -5,7 +5,7 @@ use pipeline::preset::Preset;
 use pipeline::topology::{Lifecycle, Topology};
 use serde::Serialize;
 
-use super::{Engine, Result, Shared, now};
+use super::{Engine, Result, Shared, now, once};
 use crate::objects::PARTS_BUCKET;
 use crate::queues::Millis;
 
@@ -26,6 +26,8 @@ pub struct Kept {
     pub bytes_freed: u64,
     /// Receipts whose details have expired.
     pub details_forgotten: usize,
+    /// Requests that were sent under a key so long ago that they are not known any more.
+    pub requests_forgotten: usize,
 }
 
 /// Does what is due.
@@ -55,6 +57,7 @@ pub(super) fn run(shared: &Shared, at: Millis) -> Result<Kept> {
     kept.expired += expired.objects;
     kept.bytes_freed += expired.stored_bytes;
     kept.details_forgotten = pipeline::tell::forget_details(&shared.ports(), at)?;
+    kept.requests_forgotten = once::forget(shared, at)?;
     Ok(kept)
 }
 

@@ -6,6 +6,7 @@ mod world;
 use std::io::ErrorKind;
 
 use engine::objects::PARTS_BUCKET;
+use engine::runtime::Once;
 use engine::store::Fault;
 use pipeline::object::ReceiptId;
 use pipeline::preset::{Preset, Stage};
@@ -183,6 +184,32 @@ fn parts_of_an_upload_that_nobody_ends_go_after_seven_days() {
     assert!(world.engine.objects().head(&part).unwrap().is_some());
     assert_eq!(world.engine.keep(days(8)).unwrap().expired, 1);
     assert!(world.engine.objects().head(&part).unwrap().is_none());
+}
+
+#[test]
+fn what_is_sent_once_is_known_for_as_long_as_its_messages_could_come_again() {
+    let folder = tempdir().unwrap();
+    let world = World::open(folder.path());
+    let send = |before: Option<&Once>, once: &Once| {
+        let mut sent = std::pin::pin!(world.engine.send_once("k", before, once, &[]));
+        let mut context = std::task::Context::from_waker(std::task::Waker::noop());
+        loop {
+            match sent.as_mut().poll(&mut context) {
+                std::task::Poll::Ready(sent) => return sent.unwrap(),
+                std::task::Poll::Pending => std::thread::sleep(std::time::Duration::from_millis(1)),
+            }
+        }
+    };
+    let now = engine::runtime::now();
+    let first = Once { at: now, print: "p".to_owned(), answer: "a".to_owned(), is_whole: false };
+    assert!(send(None, &first));
+    let whole = Once { is_whole: true, ..first.clone() };
+    assert!(!send(None, &whole), "something stands there");
+    assert_eq!(world.engine.once("k").unwrap().as_ref(), Some(&first));
+    assert!(send(Some(&first), &whole));
+    let kept = |days: u64| world.engine.keep(Some(now + days * 24 * 60 * 60 * 1000)).unwrap().requests_forgotten;
+    assert_eq!((kept(18), world.engine.once("k").unwrap()), (0, Some(whole)));
+    assert_eq!((kept(19), world.engine.once("k").unwrap()), (1, None));
 }
 
 #[test]

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use axum::extract::State;
 use axum::http::{HeaderMap, header};
 use axum::response::Response;
+use engine::pipeline::feed::Declared;
 use engine::pipeline::preset::Preset;
 use engine::pipeline::query::{self, Aggregate, At, Of, Transaction};
 use engine::pipeline::records::{escaped, sortable};
@@ -215,7 +216,11 @@ struct Fold {
 }
 
 async fn folded(service: &Arc<Service>, fold: Fold, page: Page) -> Result<Response, Problem> {
-    let is_market = declared(&service.engine, &fold.feed)? == Preset::Market;
+    let feed = declared(&service.engine, &fold.feed)?;
+    if let Some((what, hint)) = aggregates::no_such_aggregates(feed, fold.heading) {
+        return Err(Problem::refused("no_answer", what).hint(hint));
+    }
+    let is_market = feed.preset == Preset::Market;
     let engine = service.engine.clone();
     let answer = stream::answer(page.kind(), move |to| {
         let Fold { feed, interval, filter, heading } = fold;
@@ -238,9 +243,8 @@ async fn folded(service: &Arc<Service>, fold: Fold, page: Page) -> Result<Respon
     Ok(answer.await)
 }
 
-fn declared(engine: &Engine, name: &str) -> Result<Preset, Problem> {
-    let feeds = &engine.pipeline().feeds;
-    feeds.named(name).map(|feed| feed.preset).ok_or_else(|| no_such_feed(engine, name))
+fn declared<'e>(engine: &'e Engine, name: &str) -> Result<&'e Declared, Problem> {
+    engine.pipeline().feeds.named(name).ok_or_else(|| no_such_feed(engine, name))
 }
 
 /// There is no such feed, but others.
@@ -321,7 +325,7 @@ pub(super) async fn transactions(
         to: time(asked.to.as_deref(), times::instant)?,
     };
     let feed = asked.feed.unwrap_or_else(|| "transactions".to_owned());
-    if declared(&service.engine, &feed)? != Preset::Transactions {
+    if declared(&service.engine, &feed)?.preset != Preset::Transactions {
         let detail = format!("feed `{feed}` has no transactions");
         return Err(Problem::refused("no_answer", detail).hint("name a feed of preset transactions"));
     }

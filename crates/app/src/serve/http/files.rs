@@ -20,6 +20,7 @@ use super::ask::{Asked, Name, mark, place};
 use super::problem::Problem;
 use super::shapes::{BadRequest, Conflict, Files, NotFound, Receipt, Rejects, Unprocessable};
 use super::{status, stream};
+use crate::data::status::view_for;
 use crate::serve::access::Caller;
 use crate::serve::state::{Service, blocking};
 
@@ -75,8 +76,13 @@ pub(super) async fn list(
     };
     let wanted = Wanted { feed: asked.feed, preset: asked.preset, outcome: asked.outcome, key_prefix };
     let engine = service.engine.clone();
-    let (files, next) = blocking(move || find::list(&engine.ports(), &wanted, after.as_deref(), limit)).await?;
-    let files: Vec<_> = files.iter().map(|receipt| json!(receipt.view())).collect();
+    let listed = blocking(move || -> Result<_, Problem> {
+        let ports = engine.ports();
+        let (files, next) = find::list(&ports, &wanted, after.as_deref(), limit)?;
+        let shown = files.iter().map(|receipt| json!(view_for(receipt, |other| caller.knows(&ports, other))));
+        Ok((shown.collect::<Vec<_>>(), next))
+    });
+    let (files, next) = listed.await?;
     Ok(Json(json!({ "files": files, "next": next.map(|next| mark(next.as_bytes())) })).into_response())
 }
 

@@ -11,7 +11,7 @@ use axum::{Extension, Json};
 use engine::pipeline::limits::RECORDS_PER_MESSAGE_MAX;
 use engine::pipeline::message::{Feed, Message, Records};
 use engine::pipeline::point::Point;
-use engine::runtime::now;
+use engine::runtime::{Once, now};
 use futures_util::StreamExt;
 use ring::digest;
 use rows::good::Row;
@@ -22,7 +22,7 @@ use utoipa::{IntoParams, ToSchema};
 use super::RequestId;
 use super::ask::Asked;
 use super::problem::Problem;
-use super::shapes::{BadRequest, NotFound, TimedOut, TooLarge, Unprocessable, Unsupported};
+use super::shapes::{BadRequest, Conflict, NotFound, TimedOut, TooLarge, Unprocessable, Unsupported};
 use crate::encoding::hex;
 use crate::serve::access::Caller;
 use crate::serve::intake::PIECE_SECONDS_MAX;
@@ -110,13 +110,13 @@ pub(super) struct Record {
 /// Takes records for the market: one object, an array of objects, or one object a line. Each is checked by the contract of
 /// the feed; those that are good are durable when the answer comes, the others are told one by one. Without a volume it is
 /// 0, without a timestamp the time of the request holds. A request that is repeated with the same `Idempotency-Key` counts
-/// once.
+/// once, and is answered as the first was; with another body it is refused.
 #[utoipa::path(post, path = "/ingest", tag = "market", operation_id = "ingest",
     params(To, ("Idempotency-Key" = Option<String>, Header, description = "Makes a repeated request count once.",
         pattern = "^[!-~]{1,255}$")),
     request_body(content((Record = "application/json"), (String = "application/x-ndjson"))),
     responses((status = 202, description = "Those that are good are durable.", body = Answer),
-        BadRequest, NotFound, TimedOut, TooLarge, Unsupported, Unprocessable))]
+        BadRequest, NotFound, Conflict, TimedOut, TooLarge, Unsupported, Unprocessable))]
 pub(super) async fn ingest(
     State(service): State<Arc<Service>>,
     Extension(caller): Extension<Caller>,
@@ -134,18 +134,36 @@ pub(super) async fn ingest(
         return Err(Problem::refused("wrong_feed", detail).hint("name a feed of preset market, or POST /upload"));
     }
     let feed = feed.name.clone();
+    if let Some(key) = origin_of(request.headers())? {
+        return once(&service, feed, key, request).await;
+    }
     let random = || random_id().ok_or_else(|| Problem::unavailable(&std::io::Error::other("no random numbers")));
-    let origin = match origin_of(request.headers())? {
-        Some(origin) => origin,
-        None => format!("q-{}", random()?),
-    };
-    let request_id = request.extensions().get::<RequestId>().map_or_else(|| origin.clone(), |id| id.0.clone());
+    let origin = format!("q-{}", random()?);
+    let request_id = id_of(&request, &origin);
     packed(request.headers())?;
     let body = whole(request.into_body(), service.settings.ingest_bytes_max).await?;
-    let records_max = service.settings.ingest_records_max;
-    let part = (feed, origin.clone(), records_max);
+    let (answer, messages) = taken(&service, feed, origin, request_id, body).await?;
+    for messages in messages {
+        service.engine.send_all(&messages)?.await.map_err(engine::runtime::Error::from)?;
+    }
+    Ok((StatusCode::ACCEPTED, Json(answer)).into_response())
+}
+
+fn id_of(request: &Request, origin: &str) -> String {
+    request.extensions().get::<RequestId>().map_or_else(|| origin.to_owned(), |id| id.0.clone())
+}
+
+/// What is to be answered, and what is to be sent before.
+async fn taken(
+    service: &Arc<Service>,
+    feed: Feed,
+    origin: String,
+    request_id: String,
+    body: Bytes,
+) -> Result<(Answer, Vec<Vec<Message>>), Problem> {
+    let part = (feed, origin.clone(), service.settings.ingest_records_max);
     let (checked, messages) = if body.len() <= HERE_BYTES_MAX {
-        check(&service, part, &body)?
+        check(service, part, &body)?
     } else {
         let service = service.clone();
         blocking(move || check(&service, part, &body)).await?
@@ -156,11 +174,64 @@ pub(super) async fn ingest(
         let hint = errors.first().map(|bad| bad.hint.clone()).unwrap_or_default();
         return Err(Problem::refused("no_good_record", detail).hint(hint).errors(errors));
     }
-    for messages in messages {
-        service.engine.send_all(&messages)?.await.map_err(engine::runtime::Error::from)?;
+    Ok((Answer { accepted: checked.good, rejected: checked.refused, errors, request_id, origin }, messages))
+}
+
+/// Takes records under a key of the caller's: once, however often the same is sent; another body is refused. The first
+/// answer is written down in the commit that makes the records safe.
+async fn once(service: &Arc<Service>, feed: Feed, origin: String, request: Request) -> Result<Response, Problem> {
+    let request_id = id_of(&request, &origin);
+    packed(request.headers())?;
+    let body = whole(request.into_body(), service.settings.ingest_bytes_max).await?;
+    let print = hex(digest::digest(&digest::SHA256, &body).as_ref());
+    let key = engine::pipeline::object::digest(&[feed.as_str(), &origin]);
+    let engine = &service.engine;
+    let mut before = same(engine.once(&key)?, &print)?;
+    if before.as_ref().is_none_or(|before| !before.is_whole) {
+        let (answer, transactions) = taken(service, feed, origin, request_id, body).await?;
+        let (mut answer, last) = (serde_json::to_string(&answer).unwrap_or_default(), transactions.len());
+        let is_first = before.is_none();
+        for (messages, place) in transactions.iter().zip(1..) {
+            if let Some(before) = &before {
+                answer.clone_from(&before.answer);
+            }
+            let at = before.as_ref().map_or_else(now, |before| before.at);
+            let next = Once { at, print: print.clone(), answer: answer.clone(), is_whole: place == last };
+            if !engine.send_once(&key, before.as_ref(), &next, messages).await? {
+                // somebody else sends the same at this moment, or something else
+                if let Some(once) = same(engine.once(&key)?, &print)?.filter(|once| once.is_whole) {
+                    return Ok(replayed(once));
+                }
+                return Err(Problem::new(StatusCode::CONFLICT, "under_way", "the same request is being taken")
+                    .hint("send it again in a moment"));
+            }
+            before = Some(next);
+        }
+        if is_first {
+            return Ok((StatusCode::ACCEPTED, [(header::CONTENT_TYPE, "application/json")], answer).into_response());
+        }
     }
-    let answer = Answer { accepted: checked.good, rejected: checked.refused, errors, request_id, origin };
-    Ok((StatusCode::ACCEPTED, Json(answer)).into_response())
+    before.map(replayed).ok_or_else(|| Problem::unavailable(&std::io::Error::other("nothing was sent")))
+}
+
+/// The first answer, again.
+fn replayed(once: Once) -> Response {
+    let headers = [(header::CONTENT_TYPE.as_str(), "application/json"), (REPLAYED, "true")];
+    (StatusCode::ACCEPTED, headers, once.answer).into_response()
+}
+
+/// Says of an answer that it was given before.
+const REPLAYED: &str = "idempotent-replayed";
+
+/// What stands under a key, unless it is of another body.
+fn same(once: Option<Once>, print: &str) -> Result<Option<Once>, Problem> {
+    match once {
+        Some(once) if once.print != print => {
+            Err(Problem::refused("idempotency_key_reused", "this Idempotency-Key came with another body before")
+                .hint("send other records with a key of their own; the same request again with the same body"))
+        }
+        once => Ok(once),
+    }
 }
 
 /// The origin that a repeated request has again.

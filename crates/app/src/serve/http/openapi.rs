@@ -9,7 +9,7 @@ use utoipa::openapi::path::Operation;
 use utoipa::openapi::{ComponentsBuilder, PathItem};
 
 use super::shapes::{problem, problem_schema};
-use super::{aggregates, dead_letters, events, files, ingest, page, replay, shapes, status, upload};
+use super::{aggregates, dead_letters, events, files, ingest, page, replay, shapes, status, upload, watched};
 
 #[derive(OpenApi)]
 #[openapi(
@@ -19,7 +19,7 @@ use super::{aggregates, dead_letters, events, files, ingest, page, replay, shape
         status::by_query, status::by_path, files::list, files::receipt, files::rejects, upload::upload, events::events,
         ingest::ingest, aggregates::bars, aggregates::totals, aggregates::transactions, replay::replay, replay::tick,
         dead_letters::list, dead_letters::show, dead_letters::redrive, dead_letters::redrive_all, dead_letters::purge,
-        dead_letters::purge_all, super::healthz, document, page::page
+        dead_letters::purge_all, watched::metrics, watched::alarms, super::healthz, document, page::page
     ),
     components(schemas(
         super::problem::Problem, ingest::BadRecord, shapes::Receipt, shapes::Account, shapes::Counts, shapes::OutcomeName,

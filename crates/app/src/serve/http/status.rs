@@ -68,7 +68,8 @@ pub(super) async fn by_path(
 pub(super) fn by_name(service: &Service, caller: &Caller, name: &str) -> Result<Response, Problem> {
     let engine = &service.engine;
     let found = found(service, caller, name)?;
-    let json = as_json(engine, &found)?;
+    let ports = engine.ports();
+    let json = as_json(engine, &found, |other| caller.knows(&ports, other))?;
     Ok(([(header::CONTENT_TYPE, "application/json")], json).into_response())
 }
 

@@ -22,40 +22,31 @@ pub(super) use sums;
 #[async_trait::async_trait]
 impl S3 for Storage {
     async fn list_buckets(&self, _: S3Request<ListBucketsInput>) -> S3Result<S3Response<ListBucketsOutput>> {
-        let buckets = self.service.buckets().map(|name| Bucket {
-            name: Some(name),
-            creation_date: Some(super::read::modified(0)),
-            ..Bucket::default()
-        });
-        let owner = Some(super::list::owner());
-        let buckets = Some(buckets.to_vec());
-        Ok(S3Response::new(ListBucketsOutput { buckets, owner, ..ListBucketsOutput::default() }))
+        Ok(S3Response::new(self.list_all_buckets().await))
     }
 
     async fn head_bucket(&self, request: S3Request<HeadBucketInput>) -> S3Result<S3Response<HeadBucketOutput>> {
-        self.bucket(&request.input.bucket)?;
+        self.bucket(&request.input.bucket).await?;
         let bucket_region = Some(REGION.to_owned());
         Ok(S3Response::new(HeadBucketOutput { bucket_region, ..HeadBucketOutput::default() }))
     }
 
     async fn create_bucket(&self, request: S3Request<CreateBucketInput>) -> S3Result<S3Response<CreateBucketOutput>> {
         let name = &request.input.bucket;
-        match self.bucket(name) {
-            Ok(()) => Err(s3_error!(BucketAlreadyOwnedByYou, "the bucket {name} is there from the start")),
-            Err(_) => Err(s3_error!(AccessDenied, "there is one bucket for each preset; no others can be made")),
-        }
+        self.make_bucket(name).await?;
+        Ok(S3Response::new(CreateBucketOutput { location: Some(format!("/{name}")) }))
     }
 
     async fn delete_bucket(&self, request: S3Request<DeleteBucketInput>) -> S3Result<S3Response<DeleteBucketOutput>> {
-        self.bucket(&request.input.bucket)?;
-        Err(s3_error!(AccessDenied, "the buckets of the presets stay"))
+        self.delete_made_bucket(&request.input.bucket).await?;
+        Ok(S3Response::new(DeleteBucketOutput::default()))
     }
 
     async fn get_bucket_location(
         &self,
         request: S3Request<GetBucketLocationInput>,
     ) -> S3Result<S3Response<GetBucketLocationOutput>> {
-        self.bucket(&request.input.bucket)?;
+        self.bucket(&request.input.bucket).await?;
         // this region is told by saying nothing
         Ok(S3Response::new(GetBucketLocationOutput::default()))
     }
@@ -64,7 +55,7 @@ impl S3 for Storage {
         &self,
         request: S3Request<GetBucketVersioningInput>,
     ) -> S3Result<S3Response<GetBucketVersioningOutput>> {
-        self.bucket(&request.input.bucket)?;
+        self.bucket(&request.input.bucket).await?;
         let status = Some(BucketVersioningStatus::from_static(BucketVersioningStatus::ENABLED));
         Ok(S3Response::new(GetBucketVersioningOutput { status, ..GetBucketVersioningOutput::default() }))
     }
@@ -73,7 +64,7 @@ impl S3 for Storage {
         &self,
         request: S3Request<PutBucketVersioningInput>,
     ) -> S3Result<S3Response<PutBucketVersioningOutput>> {
-        self.bucket(&request.input.bucket)?;
+        self.bucket(&request.input.bucket).await?;
         let wanted = request.input.versioning_configuration.status;
         match wanted.as_ref().map(BucketVersioningStatus::as_str) {
             Some(BucketVersioningStatus::ENABLED) => Ok(S3Response::new(PutBucketVersioningOutput::default())),

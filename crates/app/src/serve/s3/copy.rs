@@ -51,7 +51,7 @@ impl Storage {
     }
 
     pub(super) async fn copy(&self, request: S3Request<CopyObjectInput>) -> S3Result<CopyObjectOutput> {
-        self.writable(&request.input.bucket, &request.input.key)?;
+        self.writable(&request.input.bucket, &request.input.key).await?;
         let algorithm = request.input.checksum_algorithm.as_ref().map(|name| name.as_str().to_owned());
         let promised = Promised::new(&request, None, Default::default(), algorithm.as_deref());
         let input = request.input;

@@ -1,7 +1,7 @@
 //! Listings: keys by their beginning, rolled up at a delimiter, page by page.
 
 use engine::objects::{Listed, Objects, Versions};
-use engine::pipeline::feed::OUTPUTS;
+use engine::pipeline::feed::{OUTPUTS, preset_of};
 use s3s::dto::{
     CommonPrefix, EncodingType, ListObjectsInput, ListObjectsOutput, ListObjectsV2Input, ListObjectsV2Output, Object,
     ObjectStorageClass, Owner,
@@ -46,6 +46,7 @@ impl Asked {
 
     /// The prefix of outputs that hides a key: they are listed when the prefix that is asked for names them.
     pub fn hidden(&self, key: &str) -> Option<&'static str> {
+        preset_of(&self.bucket)?;
         OUTPUTS.into_iter().find(|output| key.starts_with(output) && !self.prefix.starts_with(output))
     }
 
@@ -167,7 +168,7 @@ pub(super) fn owner() -> Owner {
 
 impl Storage {
     async fn page(&self, asked: Asked) -> S3Result<Page> {
-        self.bucket(&asked.bucket)?;
+        self.bucket(&asked.bucket).await?;
         if asked.entries_max == 0 {
             return Ok(Page::default());
         }

@@ -59,7 +59,7 @@ impl Storage {
         request: S3Request<CreateMultipartUploadInput>,
     ) -> S3Result<CreateMultipartUploadOutput> {
         let input = request.input;
-        self.writable(&input.bucket, &input.key)?;
+        self.writable(&input.bucket, &input.key).await?;
         // the key is looked at now, not after gigabytes have come
         drop(self.engine().upload(&input.bucket, &input.key).map_err(refused)?);
         let mut attributes = Attributes::default();
@@ -94,7 +94,7 @@ impl Storage {
 
     /// An upload that was begun for this object.
     async fn begun(&self, bucket: &str, key: &str, id: &str) -> S3Result<(Listed, Begun)> {
-        self.bucket(bucket)?;
+        self.bucket(bucket).await?;
         let objects = self.engine().objects().clone();
         let of = key_of(id);
         let found = blocking(move || objects.newest(PARTS_BUCKET, &of)).await.map_err(of_objects)?;
@@ -213,7 +213,7 @@ impl Storage {
         request: S3Request<ListMultipartUploadsInput>,
     ) -> S3Result<ListMultipartUploadsOutput> {
         let input = request.input;
-        self.bucket(&input.bucket)?;
+        self.bucket(&input.bucket).await?;
         let encoding = Encoding::of(input.encoding_type.as_ref())?;
         let objects = self.engine().objects().clone();
         let listed = blocking(move || {

@@ -107,7 +107,7 @@ pub(super) fn modified(at: u64) -> Timestamp {
 impl Storage {
     /// A version of an object, or the newest.
     pub(super) async fn find(&self, bucket: &str, key: &str, version: Option<&str>) -> S3Result<Listed> {
-        self.bucket(bucket)?;
+        self.bucket(bucket).await?;
         let objects = self.engine().objects().clone();
         let (bucket, key) = (bucket.to_owned(), key.to_owned());
         let Some(version) = version.map(str::to_owned) else {

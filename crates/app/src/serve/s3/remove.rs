@@ -46,7 +46,7 @@ impl Storage {
 
     pub(super) async fn delete_many(&self, request: S3Request<DeleteObjectsInput>) -> S3Result<DeleteObjectsOutput> {
         let DeleteObjectsInput { bucket, delete, .. } = request.input;
-        self.bucket(&bucket)?;
+        self.bucket(&bucket).await?;
         if delete.objects.len() > DELETED_MAX {
             let count = delete.objects.len();
             return Err(s3_error!(MalformedXML, "{count} objects are to be deleted at once, more than {DELETED_MAX}"));
@@ -77,9 +77,10 @@ impl Storage {
     }
 
     async fn remove(&self, bucket: &str, key: &str, version: Option<String>) -> S3Result<Removed> {
-        self.writable(bucket, key)?;
+        self.writable(bucket, key).await?;
         let lock = self.service.locks.of(bucket, key);
         let _shared = lock.read().await;
+        let _stays = self.stays(bucket).await?;
         let engine = self.service.engine.clone();
         let (bucket, key) = (bucket.to_owned(), key.to_owned());
         let removed = blocking(move || -> runtime::Result<_> {

@@ -142,7 +142,7 @@ impl Storage {
         request: S3Request<ListObjectVersionsInput>,
     ) -> S3Result<ListObjectVersionsOutput> {
         let input = request.input;
-        self.bucket(&input.bucket)?;
+        self.bucket(&input.bucket).await?;
         let encoding = Encoding::of(input.encoding_type.as_ref())?;
         let asked = Asked {
             bucket: input.bucket.clone(),

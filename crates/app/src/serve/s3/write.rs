@@ -45,7 +45,7 @@ impl Conditions {
 
 impl Storage {
     pub(super) async fn put(&self, request: S3Request<PutObjectInput>) -> S3Result<PutObjectOutput> {
-        self.writable(&request.input.bucket, &request.input.key)?;
+        self.writable(&request.input.bucket, &request.input.key).await?;
         if request.input.write_offset_bytes.is_some() {
             return Err(s3_error!(NotImplemented, "objects are written whole, not appended to"));
         }
@@ -97,6 +97,7 @@ impl Storage {
             conditions.check(there.as_ref())?;
             (Some(alone), None)
         };
+        let _stays = self.stays(&bucket).await?;
         let placing = if upload.is_small() {
             engine.place_beside(upload, None, beside)
         } else {

@@ -8,7 +8,7 @@ use crate::client::{Answer, Request, send};
 
 /// Who signs, for what, and when.
 #[derive(Clone)]
-pub(super) struct Signer {
+pub(crate) struct Signer {
     pub(super) access_key: String,
     pub(super) secret: String,
     pub(super) service: &'static str,
@@ -78,12 +78,12 @@ impl Signer {
     }
 
     /// Signs a request, and sends it.
-    pub(super) fn send(&self, host: &str, request: &Request<'_>) -> Answer {
+    pub fn send(&self, host: &str, request: &Request<'_>) -> Answer {
         self.send_changed(host, request, request)
     }
 
     /// Signs a request, and sends another.
-    pub(super) fn send_changed(&self, host: &str, signed: &Request<'_>, sent: &Request<'_>) -> Answer {
+    pub fn send_changed(&self, host: &str, signed: &Request<'_>, sent: &Request<'_>) -> Answer {
         let headers = self.headers(host, signed);
         let headers = headers.iter().map(|(name, value)| (*name, value.as_str()));
         let headers: Vec<(&str, &str)> = headers.chain(sent.headers.iter().copied()).collect();
