@@ -41,8 +41,9 @@ impl<T> Pending<T> {
         Self { slot: Arc::new(Mutex::new(Slot { answer: Some(answer), waker: None })) }
     }
 
-    /// Blocks this thread until the answer is there, or for so long; nothing if it did not come.
-    pub fn wait_for(self, patience: Duration) -> Option<Result<T>> {
+    /// Blocks this thread until the answer is there, or for so long; nothing if it did not come, and it may be waited for
+    /// again.
+    pub fn wait_for(&mut self, patience: Duration) -> Option<Result<T>> {
         block_on_for(self, patience)
     }
 
@@ -154,8 +155,13 @@ mod tests {
 
     #[test]
     fn patience_ends() {
-        let (reply, pending) = pending::<u8>();
-        assert!(pending.wait_for(Duration::from_millis(5)).is_none());
+        let (reply, mut one) = pending::<u8>();
+        assert!(one.wait_for(Duration::from_millis(5)).is_none());
+        reply.send(Ok(7));
+        assert_eq!(one.wait_for(Duration::from_millis(5)).unwrap().unwrap(), 7, "it may be waited for again");
+        let (reply, mut given_up) = pending::<u8>();
+        assert!(given_up.wait_for(Duration::from_millis(5)).is_none() && !reply.is_abandoned());
+        drop(given_up);
         assert!(reply.is_abandoned());
     }
 

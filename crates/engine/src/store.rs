@@ -169,8 +169,11 @@ impl Store {
         match &self.backing {
             Backing::Memory(memory) => Ok(memory.get(table, key)),
             Backing::Disk(state) => {
-                let value = read(state).disk()?.table(table).get(key).map_err(|error| self.told("read", error))?;
-                Ok(value.map(|value| value.to_vec()))
+                let state = read(state);
+                let disk = state.disk()?;
+                // of one moment, as `scan`: the table itself shows what a commit that is not done yet has changed so far
+                let value = disk.database.snapshot().get(disk.table(table), key);
+                Ok(value.map_err(|error| self.told("read", error))?.map(|value| value.to_vec()))
             }
         }
     }

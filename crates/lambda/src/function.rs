@@ -48,8 +48,8 @@ pub struct Parts {
 /// A function, ready to be called.
 pub struct Function {
     pub(crate) preset: Preset,
-    pub(crate) function: topology::Function,
-    pub(crate) topology: Topology,
+    pub(crate) function: &'static topology::Function,
+    pub(crate) topology: &'static Topology,
     pub(crate) pipeline: Pipeline,
     pub(crate) ledger: Option<Ledger>,
     pub(crate) queue: Option<Arc<dyn Queue>>,
@@ -110,9 +110,9 @@ pub(crate) fn chain(error: &dyn std::error::Error) -> String {
 }
 
 /// The function of this name, and what it is part of.
-pub fn find(name: &str) -> Option<(Topology, topology::Function)> {
+pub fn find(name: &str) -> Option<(&'static Topology, &'static topology::Function)> {
     Preset::ALL.into_iter().map(Topology::of).find_map(|topology| {
-        let function = topology.functions.iter().find(|function| function.name == name)?.clone();
+        let function = topology.functions.iter().find(|function| function.name == name)?;
         Some((topology, function))
     })
 }

@@ -10,7 +10,7 @@ use crate::ports::Ledger;
 use crate::preset::Preset;
 use crate::receipt::{Outcome, Receipt};
 use crate::records;
-use crate::step::{Kind, RecordKey};
+use crate::step::Kind;
 
 /// A receipt that was found by a name.
 #[derive(Debug, Clone)]
@@ -23,18 +23,31 @@ pub struct Found {
 
 /// The receipt of an id.
 pub fn by_id(ledger: &dyn Ledger, id: &ReceiptId) -> Result<Option<Receipt>, Error> {
-    by_key(ledger, records::receipt(id))
+    recorded(ledger, id)?.map(|value| read(id, &value)).transpose()
 }
 
-fn by_key(ledger: &dyn Ledger, key: RecordKey) -> Result<Option<Receipt>, Error> {
-    let loaded = ledger.load(&key)?;
-    loaded.value.map(|value| parsed(key.kind, &key.id, &value)).transpose()
+/// The receipt of an id as its record has it: who knows what it said knows whether it says that still.
+pub fn recorded(ledger: &dyn Ledger, id: &ReceiptId) -> Result<Option<Vec<u8>>, Error> {
+    Ok(ledger.load(&records::receipt(id))?.value)
+}
+
+/// What [`recorded`] gave, read.
+pub fn read(id: &ReceiptId, value: &[u8]) -> Result<Receipt, Error> {
+    parsed(Kind::Receipt, id.as_str(), value)
 }
 
 /// Finds a file by receipt id, object key, `bucket/key`, upload id or sha256.
 pub fn by_name(ledger: &dyn Ledger, name: &str) -> Result<Option<Found>, Error> {
-    if let Some(receipt) = by_key(ledger, RecordKey { kind: Kind::Receipt, id: name.to_owned() })? {
-        return Ok(Some(Found { versions: vec![receipt.id()], receipt }));
+    let versions = versions(ledger, name)?;
+    let Some(newest) = versions.first() else { return Ok(None) };
+    Ok(by_id(ledger, newest)?.map(|receipt| Found { receipt, versions }))
+}
+
+/// All files of such a name, the newest first.
+pub fn versions(ledger: &dyn Ledger, name: &str) -> Result<Vec<ReceiptId>, Error> {
+    let id = ReceiptId::named(name);
+    if recorded(ledger, &id)?.is_some() {
+        return Ok(vec![id]);
     }
     let mut versions = Vec::new();
     each_record(ledger, Kind::Alias, &records::within(&[name]), |id, value| {
@@ -42,13 +55,15 @@ pub fn by_name(ledger: &dyn Ledger, name: &str) -> Result<Option<Found>, Error> 
         Ok(ControlFlow::Continue(()))
     })?;
     versions.reverse();
-    let Some(newest) = versions.first() else { return Ok(None) };
-    Ok(by_id(ledger, newest)?.map(|receipt| Found { receipt, versions }))
+    Ok(versions)
 }
 
 /// A receipt id that stands in a record as plain text.
 pub(crate) fn receipt_id(kind: Kind, id: &str, value: &[u8]) -> Result<ReceiptId, Error> {
-    parsed(kind, id, &serde_json::to_vec(&String::from_utf8_lossy(value)).unwrap_or_default())
+    match std::str::from_utf8(value) {
+        Ok(text) => Ok(ReceiptId::named(text)),
+        Err(_) => parsed(kind, id, value),
+    }
 }
 
 /// Which files of a list are wanted.

@@ -69,7 +69,8 @@ pub(super) fn run(arguments: &Arguments, engine: &Engine, out: &mut Out<'_>) -> 
     for name in &arguments.names {
         let Found { receipt, versions } = find(engine, name)?;
         if arguments.json {
-            writeln!(out.data, "{}", as_json(engine, &Found { receipt, versions }, |_| true)?)?;
+            let by = engine.blocked_by(&receipt)?;
+            writeln!(out.data, "{}", as_json(&Found { receipt, versions }, by.as_ref(), |_| true)?)?;
         } else {
             print(engine, &receipt, versions.len(), out)?;
         }
@@ -86,13 +87,13 @@ pub(crate) fn view_for(receipt: &Receipt, knows: impl Fn(&ReceiptId) -> bool) ->
     view
 }
 
-/// A receipt as JSON, here and in the API, as it is told to somebody who may know of these others.
-pub(crate) fn as_json(engine: &Engine, found: &Found, knows: impl Fn(&ReceiptId) -> bool) -> Result<String> {
+/// A receipt as JSON, here and in the API, as it is told to somebody who may know of these others. `by` is the file
+/// that it waits for as the queues have it now.
+pub(crate) fn as_json(found: &Found, by: Option<&ReceiptId>, knows: impl Fn(&ReceiptId) -> bool) -> Result<String> {
     let told = Told { view: view_for(&found.receipt, &knows), versions: &found.versions };
-    let by = engine.blocked_by(&found.receipt)?.filter(knows).map(|id| id.as_str().to_owned());
-    let Some(by) = by else { return Ok(serde_json::to_string(&told)?) };
+    let Some(by) = by.filter(|by| knows(by)) else { return Ok(serde_json::to_string(&told)?) };
     let mut view = serde_json::to_value(told)?;
-    view["blockedBy"] = serde_json::Value::String(by);
+    view["blockedBy"] = serde_json::Value::String(by.as_str().to_owned());
     Ok(view.to_string())
 }
 

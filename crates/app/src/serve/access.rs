@@ -11,7 +11,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock};
 
 use anyhow::Result;
-use engine::pipeline::find::{self, Found};
+use engine::pipeline::find;
 use engine::pipeline::handle;
 use engine::pipeline::object::ReceiptId;
 use engine::pipeline::ports::Ledger;
@@ -55,22 +55,20 @@ impl Caller {
         self.prefix().is_none_or(|prefix| object_key.starts_with(&prefix))
     }
 
-    /// What the caller may know of a file that was found by a name: others may have sent the same bytes, or a file of the
-    /// same name. What is somebody else's is not told apart from what is not there.
-    pub fn theirs(&self, ledger: &dyn Ledger, mut found: Found) -> Result<Option<Found>, handle::Error> {
+    /// Which of these files the caller may know of: others may have sent the same bytes, or a file of the same name. What
+    /// is somebody else's is not told apart from what is not there.
+    pub fn theirs(&self, ledger: &dyn Ledger, mut files: Vec<ReceiptId>) -> Result<Vec<ReceiptId>, handle::Error> {
         if self.is_admin() {
-            return Ok(Some(found));
+            return Ok(files);
         }
-        let mut newest = None;
-        let mut versions = Vec::new();
-        for id in std::mem::take(&mut found.versions) {
+        let mut theirs = Vec::new();
+        for id in files.drain(..) {
             let receipt = find::by_id(ledger, &id)?;
-            if let Some(receipt) = receipt.filter(|receipt| self.may_see(&receipt.arrival().object.key)) {
-                versions.push(id);
-                newest = newest.or(Some(receipt));
+            if receipt.is_some_and(|receipt| self.may_see(&receipt.arrival().object.key)) {
+                theirs.push(id);
             }
         }
-        Ok(newest.map(|receipt| Found { receipt, versions }))
+        Ok(theirs)
     }
 
     /// Whether the caller may know of a file that another one has to do with: partners who share a feed send the same bytes.
@@ -203,7 +201,7 @@ impl For {
 }
 
 /// The route of a topology that a request takes.
-pub(in crate::serve) fn route_of(method: &str, path: &str) -> Option<(Preset, topology::Route)> {
+pub(in crate::serve) fn route_of(method: &str, path: &str) -> Option<(Preset, &'static topology::Route)> {
     let fits = |route: &topology::Route| {
         let is_path = match route.path.strip_suffix("/{proxy+}") {
             Some(root) => path.strip_prefix(root).is_some_and(|rest| rest.starts_with('/')),
@@ -211,9 +209,8 @@ pub(in crate::serve) fn route_of(method: &str, path: &str) -> Option<(Preset, to
         };
         is_path && route.method == method
     };
-    let mut routes = Preset::ALL
-        .into_iter()
-        .flat_map(|preset| Topology::of(preset).routes.into_iter().map(move |route| (preset, route)));
+    let mut routes =
+        Preset::ALL.into_iter().flat_map(|preset| Topology::of(preset).routes.iter().map(move |route| (preset, route)));
     routes.find(|(_, route)| fits(route))
 }
 

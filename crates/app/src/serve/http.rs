@@ -1,6 +1,7 @@
 //! The HTTP API: its routes, and what they have in common.
 
 mod aggregates;
+mod answers;
 mod ask;
 mod dead_letters;
 mod events;
@@ -28,6 +29,7 @@ use hyper_util::service::TowerToHyperService;
 
 use super::access::admit::admit;
 use super::state::Service;
+pub(super) use answers::Answers;
 pub(super) use events::Events;
 pub(in crate::serve) use problem::Problem;
 

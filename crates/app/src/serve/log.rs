@@ -13,6 +13,7 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
+use serde::{Serialize, Serializer};
 use serde_json::{Map, Value, json};
 
 use super::metrics::{Metrics, Request};
@@ -28,7 +29,8 @@ const PREFIX: &str = "millrace-";
 const SUFFIX: &str = ".jsonl";
 
 /// How much somebody should care.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
 pub(super) enum Level {
     Info,
     Warn,
@@ -58,31 +60,45 @@ pub(super) struct Line {
 /// Fields that say again what messages say to people.
 const IN_MESSAGE: [&str; 7] = ["method", "path", "route", "status", "file.key", "stage", "outcome"];
 
-/// A request that was answered, as it waits to be written.
+/// A request that was answered, as it waits to be written. There are so many that each is written as it stands.
+#[derive(Serialize)]
 struct Answered {
+    #[serde(rename = "timestamp", serialize_with = "rfc3339")]
     at: u64,
     level: Level,
+    message: String,
     door: &'static str,
     method: String,
     path: String,
     route: String,
     status: u16,
     duration_ms: f64,
+    #[serde(rename = "request.id")]
     id: String,
+    #[serde(rename = "key.id")]
     key: Option<String>,
     from: Option<std::net::IpAddr>,
 }
 
+fn rfc3339<S: Serializer>(at: &u64, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(&rows::time::rfc3339(i64::try_from(*at).unwrap_or(0).saturating_mul(1_000_000)))
+}
+
 impl Answered {
-    fn into_line(self) -> Line {
-        let Self { at, level, door, method, path, route, status, duration_ms, id, key, from } = self;
-        let message = format!("{method} {path} {status}");
-        let fields = json!({
-            "door": door, "method": method, "path": path, "route": route, "status": status, "duration_ms": duration_ms,
-            "request.id": id, "key.id": key, "from": from.map(|from| from.to_string()),
-        });
-        let Value::Object(fields) = fields else { unreachable!("it is written as an object") };
-        Line { at, level, message, fields }
+    fn to_json(&self) -> String {
+        // it has nothing that could not be written
+        serde_json::to_string(self).unwrap_or_default()
+    }
+
+    fn to_line(&self) -> Line {
+        let mut fields = match serde_json::to_value(self) {
+            Ok(Value::Object(fields)) => fields,
+            _ => Map::new(),
+        };
+        for own in ["timestamp", "level", "message"] {
+            fields.remove(own);
+        }
+        Line { at: self.at, level: self.level, message: self.message.clone(), fields }
     }
 }
 
@@ -159,6 +175,7 @@ impl Log {
         self.push(Entry::Answered(Answered {
             at,
             level,
+            message: format!("{} {} {}", request.method, request.path, request.status),
             door: request.door,
             method: request.method.to_owned(),
             path: request.path.to_owned(),
@@ -199,8 +216,8 @@ impl Writer {
             let entries = std::mem::take(&mut *from.lock().unwrap_or_else(PoisonError::into_inner));
             for entry in entries {
                 match entry {
-                    Entry::Line(line) => self.write(&line),
-                    Entry::Answered(answered) => self.write(&answered.into_line()),
+                    Entry::Line(line) => self.write(line.at, &line.to_json(), || line.to_text()),
+                    Entry::Answered(line) => self.write(line.at, &line.to_json(), || line.to_line().to_text()),
                 }
             }
             self.flush();
@@ -217,24 +234,22 @@ impl Writer {
         }
     }
 
-    fn write(&mut self, line: &Line) {
-        if self.file.is_none() || self.day != line.at / DAY_MS {
+    fn write(&mut self, at: u64, json: &str, text: impl FnOnce() -> String) {
+        if self.file.is_none() || self.day != at / DAY_MS {
             self.flush();
-            self.day = line.at / DAY_MS;
+            self.day = at / DAY_MS;
             let path = self.folder.join(format!("{PREFIX}{}{SUFFIX}", date(self.day)));
             // a log that cannot be written stops nothing; standard error still tells
             self.file = OpenOptions::new().create(true).append(true).open(path).ok().map(BufWriter::new);
             self.forget();
         }
-        let json = line.to_json();
         if let Some(file) = &mut self.file {
             let _ = writeln!(file, "{json}");
         }
-        let mut stderr = std::io::stderr().lock();
         let _ = match self.format {
             LogFormat::Off => Ok(()),
-            LogFormat::Json => writeln!(stderr, "{json}"),
-            LogFormat::Pretty => writeln!(stderr, "{}", line.to_text()),
+            LogFormat::Json => writeln!(std::io::stderr().lock(), "{json}"),
+            LogFormat::Pretty => writeln!(std::io::stderr().lock(), "{}", text()),
         };
     }
 

@@ -17,7 +17,7 @@ use super::access::Keys;
 use super::access::limits::Limits;
 use super::access::quota::Quotas;
 use super::alarms::Alarms;
-use super::http::Events;
+use super::http::{Answers, Events};
 use super::listen::Stop;
 use super::log::Log;
 use super::metrics::{Metrics, Request};
@@ -32,6 +32,8 @@ pub(super) struct Service {
     pub locks: Locks,
     /// Who hears of files.
     pub events: Events,
+    /// What was told of files.
+    pub answers: Answers,
     /// What checks single records, by the names of the feeds that take them.
     pub checkers: BTreeMap<String, Checker>,
     stop: OnceLock<Stop>,
@@ -59,6 +61,7 @@ impl Service {
         Ok(Self {
             checkers: of_market.map(checker).collect(),
             events: Events::default(),
+            answers: Answers::default(),
             stop: OnceLock::new(),
             keys,
             limits: Limits::new(&settings.limits),
@@ -134,10 +137,26 @@ pub(super) async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send 
     }
 }
 
-/// An id that nobody can guess; none when the system has no random numbers.
+/// Bytes of an id.
+const ID_BYTES: usize = 16;
+
+/// An id that nobody can guess; none when the system has no random numbers. These are fetched for many ids at once.
 pub(super) fn random_id() -> Option<String> {
     use ring::rand::{SecureRandom, SystemRandom};
-    let mut bytes = [0; 16];
-    SystemRandom::new().fill(&mut bytes).ok()?;
-    Some(hex(&bytes))
+    use std::cell::RefCell;
+    thread_local! {
+        static FETCHED: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
+    }
+    FETCHED.with_borrow_mut(|fetched| {
+        if fetched.len() < ID_BYTES {
+            fetched.resize(64 * ID_BYTES, 0);
+            if SystemRandom::new().fill(fetched).is_err() {
+                fetched.clear();
+                return None;
+            }
+        }
+        let id = hex(&fetched[fetched.len() - ID_BYTES..]);
+        fetched.truncate(fetched.len() - ID_BYTES);
+        Some(id)
+    })
 }

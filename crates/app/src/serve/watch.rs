@@ -168,7 +168,7 @@ fn sample(service: &Service) -> Sample {
     let tallies = engine.live().tallies();
     let mut sample = Sample { at: now(), ..Sample::default() };
     for preset in Preset::ALL {
-        for function in Topology::of(preset).functions {
+        for function in &Topology::of(preset).functions {
             let (done, failed) = match function.stage {
                 Some(stage) => tallies.get(&(preset, stage)).map_or((0, 0), |tally| (tally.done, tally.failed)),
                 None => requests_of(service, &function.triggers),

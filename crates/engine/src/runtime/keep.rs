@@ -34,7 +34,7 @@ pub struct Kept {
 pub(super) fn run(shared: &Shared, at: Millis) -> Result<Kept> {
     let mut kept = Kept::default();
     for preset in Preset::ALL {
-        let bucket = Topology::of(preset).bucket;
+        let bucket = &Topology::of(preset).bucket;
         let name = format!("{}-{}", bucket.name, shared.environment);
         match bucket.lifecycle {
             None => {}

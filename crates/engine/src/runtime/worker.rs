@@ -41,9 +41,15 @@ pub(super) fn run(shared: &Shared, line: &Line) {
     }
 }
 
+/// Waits until the queue has something to receive, or the engine stops. A queue that stays empty is asked once.
 fn wait(shared: &Shared, queue: Queue) {
-    if !matches!(shared.queues.ready(queue, now()).wait_for(PATIENCE), None | Some(Ok(()))) {
-        std::thread::sleep(PATIENCE);
+    let mut ready = shared.queues.ready(queue, now());
+    while !shared.is_stopping() {
+        match ready.wait_for(PATIENCE) {
+            None => {}
+            Some(Ok(())) => return,
+            Some(Err(_)) => return std::thread::sleep(PATIENCE),
+        }
     }
 }
 

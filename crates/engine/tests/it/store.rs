@@ -142,3 +142,31 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn a_commit_is_seen_whole_or_not_at_all() {
+    const COMMITS: u64 = 300;
+    on_both(|store| {
+        let number = |bytes: &[u8]| u64::from_be_bytes(bytes.try_into().unwrap());
+        let last = || store.get(Table::Records, b"a").unwrap().map_or(0, |value| number(&value));
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                for commit in 1..=COMMITS {
+                    let mut changes = Changes::new();
+                    // many, so that there is a while between the first and the last
+                    let fill = (0..500).map(|key| format!("m{key}"));
+                    for key in ["a".to_owned()].into_iter().chain(fill).chain(["z".to_owned()]) {
+                        changes.put(Table::Records, &key, commit.to_be_bytes());
+                    }
+                    store.commit(&changes).unwrap();
+                }
+            });
+            while last() < COMMITS {
+                let seen = last();
+                let listed = store.page(Table::Records, b"z", None, 1).unwrap();
+                let listed = listed.first().map_or(0, |(_, value)| number(value));
+                assert!(listed >= seen, "a key of commit {seen} was read, and then one of {listed} was listed");
+            }
+        });
+    });
+}

@@ -1,5 +1,7 @@
 //! The topologies of the three presets: every figure stands here once.
 
+use std::sync::LazyLock;
+
 use super::{
     Access, Alarm, Bucket, Function, Holds, KeyType, Lifecycle, Queue, Rate, Required, Role, Route, Schedule, Table,
     Topology, Trigger, Use, Via, Workflow,
@@ -14,12 +16,15 @@ const WORK_SECONDS: u32 = 300;
 const BATCH_MAX: u32 = 10;
 
 impl Topology {
-    /// The topology of a preset.
-    pub fn of(preset: Preset) -> Self {
+    /// The topology of a preset. Made once: it is asked for with every request.
+    pub fn of(preset: Preset) -> &'static Self {
+        static FILES: LazyLock<Topology> = LazyLock::new(files);
+        static MARKET: LazyLock<Topology> = LazyLock::new(market);
+        static TRANSACTIONS: LazyLock<Topology> = LazyLock::new(transactions);
         match preset {
-            Preset::Files => files(),
-            Preset::Market => market(),
-            Preset::Transactions => transactions(),
+            Preset::Files => &FILES,
+            Preset::Market => &MARKET,
+            Preset::Transactions => &TRANSACTIONS,
         }
     }
 }

@@ -4,7 +4,7 @@ use super::*;
 
 /// The faults of a topology after something was done to it.
 fn broken(preset: Preset, by: impl FnOnce(&mut Topology)) -> Vec<Fault> {
-    let mut topology = Topology::of(preset);
+    let mut topology = Topology::of(preset).clone();
     by(&mut topology);
     topology.check()
 }

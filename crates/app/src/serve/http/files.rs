@@ -122,7 +122,7 @@ pub(super) async fn rejects(
     Name(name): Name,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
-    let receipt = status::found(&service, &caller, &name)?.receipt;
+    let receipt = status::found(&service, &caller, &name)?;
     let Some(account) = receipt.account() else {
         return Err(Problem::new(StatusCode::CONFLICT, "not_validated", format!("`{name}` was not validated yet"))
             .hint("ask again in a moment; /status says where it is"));

@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use engine::queues::{Lease, Received};
+use engine::queues::{Lease, Queue, Received};
 use engine::runtime::{Engine, now};
 use serde_json::json;
 
@@ -24,11 +24,22 @@ pub(super) fn run(engine: &Engine, webhooks: &[Webhook], stop: &AtomicBool) {
         let Ok(queue) = engine.queues().queue(&engine.notifications().name) else { return };
         let received = engine.queues().receive(queue, 1, None, now()).wait().unwrap_or_default();
         let Some(message) = received.into_iter().next() else {
-            // heard of as soon as there is one
-            let _ = engine.queues().ready(queue, now()).wait_for(PATIENCE);
+            wait(engine, queue, stop);
             continue;
         };
         one(engine, webhooks, &agent, &message);
+    }
+}
+
+/// Waits until there is something to send, which is heard of at once, or until told to stop.
+fn wait(engine: &Engine, queue: Queue, stop: &AtomicBool) {
+    let mut ready = engine.queues().ready(queue, now());
+    while !stop.load(Ordering::SeqCst) {
+        match ready.wait_for(PATIENCE) {
+            None => {}
+            Some(Ok(())) => return,
+            Some(Err(_)) => return std::thread::sleep(PATIENCE),
+        }
     }
 }
 

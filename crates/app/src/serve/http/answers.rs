@@ -1,0 +1,72 @@
+//! Answers about files that were given before. Whoever waits for a file asks for it again and again, and mostly hears the
+//! same: an answer holds for as long as the records that it was made from are what they were.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use axum::body::Bytes;
+use engine::pipeline::object::ReceiptId;
+use engine::pipeline::receipt::Receipt;
+
+/// Bytes of records and answers that are kept, twice over at most.
+const ANSWERS_BYTES_MAX: usize = 8 * 1024 * 1024;
+
+/// An answer, and what it was made from.
+pub(super) struct Answer {
+    /// All files that have the name.
+    pub named: Vec<ReceiptId>,
+    /// The one that it is about, and its record.
+    pub shown: ReceiptId,
+    pub record: Vec<u8>,
+    pub receipt: Receipt,
+    pub json: Bytes,
+}
+
+impl Answer {
+    fn bytes(&self) -> usize {
+        // a receipt that was read takes some times what its record does
+        self.json.len() + 5 * self.record.len() + 64 * self.named.len()
+    }
+}
+
+/// What was answered to whom who asked for which name. Those that nobody asked for in a while are forgotten: when the
+/// young are too many they become the old, and the old before them are gone.
+#[derive(Default)]
+pub(in crate::serve) struct Answers(Mutex<Generations>);
+
+#[derive(Default)]
+struct Generations {
+    young: HashMap<String, Arc<Answer>>,
+    old: HashMap<String, Arc<Answer>>,
+    young_bytes: usize,
+}
+
+impl Generations {
+    fn keep(&mut self, asked: String, answer: Arc<Answer>) {
+        self.young_bytes += answer.bytes() + asked.len();
+        if let Some(before) = self.young.insert(asked, answer) {
+            self.young_bytes -= before.bytes();
+        }
+        if self.young_bytes > ANSWERS_BYTES_MAX {
+            self.old = std::mem::take(&mut self.young);
+            self.young_bytes = 0;
+        }
+    }
+}
+
+impl Answers {
+    /// The last answer to a question, which need not hold any more.
+    pub(super) fn last(&self, asked: &str) -> Option<Arc<Answer>> {
+        let mut generations = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(answer) = generations.young.get(asked) {
+            return Some(answer.clone());
+        }
+        let (asked, answer) = generations.old.remove_entry(asked)?;
+        generations.keep(asked, answer.clone());
+        Some(answer)
+    }
+
+    pub(super) fn keep(&self, asked: String, answer: Answer) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).keep(asked, Arc::new(answer));
+    }
+}
