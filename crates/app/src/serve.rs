@@ -53,6 +53,7 @@ const ANSWERING_THREADS: usize = 2;
 /// Serves until the process is told to end.
 pub(crate) fn run(arguments: &Arguments, engine: &Arc<Engine>, out: &mut Out<'_>) -> Result<ExitCode> {
     let settings = settings(arguments)?;
+    engine.tick_every(settings.aggregate_seconds);
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(ANSWERING_THREADS)
         .thread_name("millrace-http")

@@ -17,7 +17,7 @@ mod worker;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::thread::JoinHandle;
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -101,6 +101,8 @@ pub(crate) struct Shared {
     pub scratch: MakeScratch,
     pub live: Arc<Live>,
     pub stopping: AtomicBool,
+    /// How often `market` aggregates; with 0 as often as its topology says.
+    tick_seconds: AtomicU32,
 }
 
 impl std::fmt::Debug for Shared {
@@ -134,6 +136,7 @@ impl Engine {
             scratch: options.scratch,
             live: Arc::default(),
             stopping: AtomicBool::new(false),
+            tick_seconds: AtomicU32::new(0),
         };
         let found = Found {
             messages: recovery.messages,

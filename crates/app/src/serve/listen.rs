@@ -1,5 +1,8 @@
 //! A port, and the connections on it: how many, how long they may take, and how they end.
 
+#[cfg(test)]
+mod tests;
+
 use std::io;
 use std::net::SocketAddr;
 use std::pin::Pin;
@@ -35,6 +38,22 @@ const HANDSHAKE_SECONDS_MAX: u64 = 10;
 const STALLED_SECONDS_MAX: u64 = 60;
 /// Time in which requests that are under way may end when the service stops.
 const DRAIN_SECONDS_MAX: u64 = 20;
+
+/// How many connections, and how long each may dawdle.
+#[derive(Debug, Clone, Copy)]
+struct Bounds {
+    connections: usize,
+    head: Duration,
+    handshake: Duration,
+    stalled: Duration,
+}
+
+const BOUNDS: Bounds = Bounds {
+    connections: CONNECTIONS_MAX,
+    head: Duration::from_secs(HEAD_SECONDS_MAX),
+    handshake: Duration::from_secs(HANDSHAKE_SECONDS_MAX),
+    stalled: Duration::from_secs(STALLED_SECONDS_MAX),
+};
 
 /// Told to end.
 #[derive(Clone)]
@@ -83,6 +102,7 @@ pub(super) struct Door {
     listener: TcpListener,
     address: SocketAddr,
     tls: Option<TlsAcceptor>,
+    bounds: Bounds,
 }
 
 impl Door {
@@ -96,7 +116,7 @@ impl Door {
             _ => anyhow::Error::from(error).context(format!("listen on {address}")),
         })?;
         let address = listener.local_addr()?;
-        Ok(Self { listener, address, tls })
+        Ok(Self { listener, address, tls, bounds: BOUNDS })
     }
 
     /// Where it is.
@@ -113,8 +133,9 @@ impl Door {
         <S::ResBody as hyper::body::Body>::Data: Send,
         <S::ResBody as hyper::body::Body>::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
     {
+        let bounds = self.bounds;
         let graceful = GracefulShutdown::new();
-        let places = Arc::new(Semaphore::new(CONNECTIONS_MAX));
+        let places = Arc::new(Semaphore::new(bounds.connections));
         loop {
             let Ok(place) = places.clone().acquire_owned().await else { break };
             let accepted = tokio::select! {
@@ -130,14 +151,14 @@ impl Door {
             let (service, tls, watcher) =
                 (From { service: service.clone(), from }, self.tls.clone(), graceful.watcher());
             tokio::spawn(async move {
-                let Some(stream) = agreed(stream, tls).await else { return };
+                let Some(stream) = agreed(stream, tls, bounds.handshake).await else { return };
                 let mut builder = hyper::server::conn::http1::Builder::new();
                 builder
                     .timer(TokioTimer::new())
-                    .header_read_timeout(Duration::from_secs(HEAD_SECONDS_MAX))
+                    .header_read_timeout(bounds.head)
                     .max_header_size(HEAD_BYTES_MAX)
                     .half_close(true);
-                let connection = builder.serve_connection(TokioIo::new(Patient::new(stream)), service);
+                let connection = builder.serve_connection(TokioIo::new(Patient::new(stream, bounds.stalled)), service);
                 // a client that goes away is no matter of ours
                 let _ = watcher.watch(connection).await;
                 drop(place);
@@ -177,13 +198,14 @@ impl<T: AsyncRead + AsyncWrite + Send + Unpin> Stream for T {}
 /// A connection that is given up when its client takes nothing for too long.
 struct Patient {
     stream: Box<dyn Stream>,
+    patience: Duration,
     /// Since the client takes nothing.
     stalled: Option<Pin<Box<Sleep>>>,
 }
 
 impl Patient {
-    fn new(stream: Box<dyn Stream>) -> Self {
-        Self { stream, stalled: None }
+    fn new(stream: Box<dyn Stream>, patience: Duration) -> Self {
+        Self { stream, patience, stalled: None }
     }
 
     /// What a write came to, or the end of patience.
@@ -192,7 +214,7 @@ impl Patient {
             self.stalled = None;
             return written;
         }
-        let patience = Duration::from_secs(STALLED_SECONDS_MAX);
+        let patience = self.patience;
         let stalled = self.stalled.get_or_insert_with(|| Box::pin(tokio::time::sleep(patience)));
         match stalled.as_mut().poll(context) {
             Poll::Ready(()) => Poll::Ready(Err(io::ErrorKind::TimedOut.into())),
@@ -237,9 +259,8 @@ impl AsyncWrite for Patient {
     }
 }
 
-async fn agreed(stream: TcpStream, tls: Option<TlsAcceptor>) -> Option<Box<dyn Stream>> {
+async fn agreed(stream: TcpStream, tls: Option<TlsAcceptor>, patience: Duration) -> Option<Box<dyn Stream>> {
     let Some(tls) = tls else { return Some(Box::new(stream)) };
-    let patience = Duration::from_secs(HANDSHAKE_SECONDS_MAX);
     let agreed = tokio::time::timeout(patience, tls.accept(stream)).await.ok()?.ok()?;
     Some(Box::new(agreed))
 }

@@ -4,6 +4,7 @@ mod numbers;
 pub(crate) mod reference;
 
 use std::net::SocketAddr;
+use std::num::NonZeroU32;
 use std::path::PathBuf;
 use std::str::FromStr;
 
@@ -46,6 +47,7 @@ pub(crate) struct Written {
     ingest_bytes_max: Option<usize>,
     ingest_records_max: Option<usize>,
     own_buckets: Option<bool>,
+    aggregate_seconds: Option<NonZeroU32>,
     /// Who wants to hear of files.
     #[serde(default)]
     pub(crate) webhook: Vec<webhook::Written>,
@@ -107,6 +109,9 @@ pub(crate) struct Flags {
     #[arg(long, value_name = "true|false", env = "MILLRACE_OWN_BUCKETS", num_args = 0..=1, default_missing_value = "true",
         hide_short_help = true)]
     own_buckets: Option<bool>,
+    /// How often the windows of `market` are aggregated; `POST /tick` does it at once.
+    #[arg(long, value_name = "SECONDS", env = "MILLRACE_AGGREGATE_SECONDS", hide_short_help = true)]
+    aggregate_seconds: Option<NonZeroU32>,
     #[command(flatten)]
     limits: WrittenLimits,
     #[command(flatten)]
@@ -186,6 +191,14 @@ pub(super) struct Settings {
     pub ingest_records_max: usize,
     /// Whether clients of S3 may make buckets of their own.
     pub own_buckets: bool,
+    /// How often the windows of `market` are aggregated.
+    pub aggregate_seconds: NonZeroU32,
+}
+
+/// As the topology has it.
+fn aggregate_seconds() -> NonZeroU32 {
+    let schedule = Topology::of(Preset::Market).schedules.first().map(|schedule| schedule.every_seconds);
+    schedule.and_then(NonZeroU32::new).unwrap_or(NonZeroU32::MIN)
 }
 
 impl Settings {
@@ -209,6 +222,7 @@ impl Settings {
             ingest_bytes_max: flags.ingest_bytes_max.or(written.ingest_bytes_max).unwrap_or(INGEST_BYTES_MAX),
             ingest_records_max: flags.ingest_records_max.or(written.ingest_records_max).unwrap_or(INGEST_RECORDS_MAX),
             own_buckets: flags.own_buckets.or(written.own_buckets).unwrap_or(false),
+            aggregate_seconds: flags.aggregate_seconds.or(written.aggregate_seconds).unwrap_or_else(aggregate_seconds),
         })
     }
 
@@ -241,6 +255,7 @@ impl Settings {
             format!("ingest_bytes_max = {}", self.ingest_bytes_max),
             format!("ingest_records_max = {}", self.ingest_records_max),
             format!("own_buckets = {}", self.own_buckets),
+            format!("aggregate_seconds = {}", self.aggregate_seconds),
         ]);
         lines.push(format!("log = \"{}\"", self.log.word()));
         lines.push(format!("log_days = {}", self.log_days));

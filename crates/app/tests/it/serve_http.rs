@@ -271,6 +271,17 @@ fn records_are_checked_one_by_one_and_kept_once() {
 }
 
 #[test]
+fn windows_are_aggregated_as_often_as_the_settings_say() {
+    let served = Server::fresh(&["--aggregate-seconds", "1"]);
+    assert_eq!(ingest(&served, "{\"symbol\":\"TSLA\",\"price\":200.00}").status, 202);
+    let begun = Instant::now();
+    while served.json("/bars?feed=market")["bars"][0]["symbol"] != "TSLA" {
+        assert!(begun.elapsed() < Duration::from_secs(30), "{}", served.json("/bars?feed=market"));
+        std::thread::sleep(Duration::from_millis(100));
+    }
+}
+
+#[test]
 fn refused_rows_go_back_and_files_are_begun_anew() {
     let folder = tempdir().unwrap();
     let served = Server::start(folder.path(), &[]);

@@ -4,6 +4,8 @@
 //! A tick that was missed while nothing ran comes once when the engine starts. When it was last due is a record that is
 //! committed with the tick's message, so none comes twice.
 
+use std::num::NonZeroU32;
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use pipeline::message::{Message, Tick};
@@ -46,7 +48,8 @@ fn key_of(feed: &str) -> Vec<u8> {
 /// Sends the ticks that are due.
 fn ticks(shared: &Shared, at: Millis) -> Result<()> {
     for schedule in &Topology::of(Preset::Market).schedules {
-        let every = u64::from(schedule.every_seconds);
+        let told = shared.tick_seconds.load(Ordering::SeqCst);
+        let every = u64::from(if told == 0 { schedule.every_seconds } else { told });
         let due_seconds = at / 1000 / every * every;
         for feed in shared.pipeline.feeds.iter().filter(|feed| feed.preset == Preset::Market) {
             let key = key_of(feed.name.as_str());
@@ -74,6 +77,11 @@ fn send(shared: &Shared, tick: Tick, last: Option<(Vec<u8>, Option<Vec<u8>>)>, a
 }
 
 impl super::Engine {
+    /// Has all `market` feeds aggregate this often from now on, not as often as their topology says.
+    pub fn tick_every(&self, seconds: NonZeroU32) {
+        self.shared.tick_seconds.store(seconds.get(), Ordering::SeqCst);
+    }
+
     /// Has all `market` feeds aggregate now, whatever the clock says.
     pub fn tick(&self) -> Result<()> {
         let at = now();

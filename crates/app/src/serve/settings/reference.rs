@@ -63,6 +63,7 @@ fn standard() -> Option<Settings> {
         ingest_bytes_max: None,
         ingest_records_max: None,
         own_buckets: None,
+        aggregate_seconds: None,
         limits: Default::default(),
         alarms: Default::default(),
     };
