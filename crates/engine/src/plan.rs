@@ -66,7 +66,7 @@ impl Plan {
             }
             for function in &topology.functions {
                 if let Some(stage) = function.stage {
-                    plan.add(&topology, function, stage, &parked(preset));
+                    plan.add(topology, function, stage, &parked(preset));
                 }
             }
         }

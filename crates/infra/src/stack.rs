@@ -30,7 +30,7 @@ pub fn synth(preset: Preset, settings: &Settings) -> Json {
     let topology = Topology::of(preset);
     let environment = settings.environment.as_str();
     let words = format!("Millrace, preset {}, environment {environment}", preset_name(preset));
-    let mut stack = Stack { topology: &topology, settings, template: Template::new(words) };
+    let mut stack = Stack { topology, settings, template: Template::new(words) };
     parameters::add(&mut stack);
     stores::add(&mut stack);
     events::add_bus(&mut stack);

@@ -29,7 +29,7 @@ pub fn function(variables: Environment<'_>, runtime: &Handle) -> Result<Function
     let name = wanted(variables, FUNCTION_VARIABLE)?;
     let unknown = || Error::new("no_such_function", format!("{FUNCTION_VARIABLE} is `{name}`, which is no function"));
     let (topology, function) = function::find(&name).ok_or_else(unknown)?;
-    let told = topology.variables(&function);
+    let told = topology.variables(function);
     let value = |variable: Variable| -> Result<Option<String>, Error> {
         let is_told = told.iter().any(|told| told.name() == variable.name());
         if is_told { wanted(variables, variable.name()).map(Some) } else { Ok(None) }
