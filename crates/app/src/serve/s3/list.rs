@@ -263,14 +263,16 @@ mod tests {
 
     #[test]
     fn outputs_are_listed_when_they_are_asked_for() {
-        let asked = |prefix: &str| Asked {
-            bucket: "b".into(),
+        let within = |bucket: &str, prefix: &str| Asked {
+            bucket: bucket.into(),
             prefix: prefix.into(),
             delimiter: Some("/".into()),
             after: None,
             entries_max: 10,
         };
+        let asked = |prefix: &str| within("file-processing-bucket-dev", prefix);
         assert_eq!(asked("").hidden("rejects/1/a.csv"), Some("rejects/"));
+        assert_eq!(within("one-of-my-own", "").hidden("rejects/1/a.csv"), None);
         assert_eq!(asked("rejects/").hidden("rejects/1/a.csv"), None);
         assert_eq!(asked("").hidden("rejected/a.csv"), None);
         assert_eq!(asked("a/").rolled("a/b/c"), Some("a/b/"));
