@@ -4,6 +4,7 @@
 //! 3 some rows or files were rejected, or a contract or its golden files failed.
 
 mod check;
+mod cloud;
 mod complain;
 mod data;
 mod encoding;
@@ -41,6 +42,12 @@ enum Command {
     Feed(feed::Arguments),
     /// Write the CloudFormation templates of an environment.
     Synth(synth::Arguments),
+    /// Make or change the stacks of an environment on AWS.
+    Deploy(cloud::DeployArguments),
+    /// Tell names, URLs and ARNs of the stacks of an environment.
+    Outputs(cloud::OutputsArguments),
+    /// Delete the stacks of an environment, and the files in their buckets if you say so.
+    Destroy(cloud::DestroyArguments),
     /// Print the completions of a shell.
     Completions {
         /// The shell.
@@ -56,6 +63,9 @@ fn main() -> ExitCode {
         Command::Webhooks(arguments) => webhooks::run(&arguments),
         Command::Feed(arguments) => feed::run(arguments),
         Command::Synth(arguments) => synth::run(arguments),
+        Command::Deploy(arguments) => cloud::deploy(arguments),
+        Command::Outputs(arguments) => cloud::outputs(arguments),
+        Command::Destroy(arguments) => cloud::destroy(arguments),
         Command::Completions { shell } => {
             clap_complete::generate(shell, &mut Cli::command(), "millrace", &mut std::io::stdout());
             Ok(ExitCode::SUCCESS)
