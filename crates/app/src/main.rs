@@ -8,6 +8,7 @@ mod cloud;
 mod complain;
 mod data;
 mod encoding;
+mod estimate;
 mod feed;
 mod scratch;
 mod serve;
@@ -48,6 +49,8 @@ enum Command {
     Outputs(cloud::OutputsArguments),
     /// Delete the stacks of an environment, and the files in their buckets if you say so.
     Destroy(cloud::DestroyArguments),
+    /// Estimate what a month on AWS would cost.
+    Estimate(estimate::Arguments),
     /// Print the completions of a shell.
     Completions {
         /// The shell.
@@ -66,6 +69,7 @@ fn main() -> ExitCode {
         Command::Deploy(arguments) => cloud::deploy(arguments),
         Command::Outputs(arguments) => cloud::outputs(arguments),
         Command::Destroy(arguments) => cloud::destroy(arguments),
+        Command::Estimate(arguments) => estimate::run(arguments),
         Command::Completions { shell } => {
             clap_complete::generate(shell, &mut Cli::command(), "millrace", &mut std::io::stdout());
             Ok(ExitCode::SUCCESS)

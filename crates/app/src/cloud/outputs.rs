@@ -41,7 +41,7 @@ pub(crate) fn run(arguments: Arguments) -> Result<ExitCode> {
     }
     let flat = flat(&stacks);
     write(&place.out, &flat)?;
-    let mut stdout = std::io::stdout().lock();
+    let mut stdout = anstream::stdout().lock();
     if place.json {
         serde_json::to_writer_pretty(&mut stdout, &flat)?;
         writeln!(stdout)?;
