@@ -82,6 +82,10 @@ test-s3: (tool "s3s-e2e" "0.14.1")
     python3 conformance/s3.py s3s-e2e --suite "{{ tools }}/bin/s3s-e2e"
     python3 conformance/s3.py minio
 
+# The stacks on such a server: deployed, every property read back, used through their doors, destroyed
+test-aws *ARGS:
+    aws/test-aws "$@"
+
 # Measure WHAT against what one would use instead, answers compared: `just bench rows`
 bench WHAT *ARGS:
     @what=$1; shift; exec python3 "bench/$what.py" "$@"

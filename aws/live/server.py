@@ -40,8 +40,12 @@ class Server:
                         'SSL_CERT_FILE': str(self.certificate), 'AWS_CA_BUNDLE': str(self.certificate),
                         'AWS_ENDPOINT_URL': self.endpoint, 'TMPDIR': str(self.folder), 'STATE_DIR': str(self.folder)}
         self.log = open(self.folder / 'server.log', 'wb')
-        # By way of hypercorn: started by itself it takes port 443 too.
+        # By way of hypercorn: started by itself it takes port 443 too. HTTP/1.1 alone: over HTTP/2, calls of functions
+        # that came at the same time were seen to wait for ever.
+        settings = self.folder / 'hypercorn.toml'
+        settings.write_text('alpn_protocols = ["http/1.1"]\n')
         self.process = subprocess.Popen([sys.executable, '-m', 'hypercorn', 'ministack.app:app', '--keep-alive', '75',
+                                         '--config', settings,
                                          '--bind', f'127.0.0.1:{self.port}', '--certfile', self.certificate,
                                          '--keyfile', key], env=environment, stdin=subprocess.DEVNULL,
                                         stdout=self.log, stderr=subprocess.STDOUT, start_new_session=True)

@@ -124,10 +124,11 @@ class Suite:
 
     def deploy(self, bootstrap):
         common = ['--env', ENVIRONMENT, '--bootstrap', bootstrap, '--templates', 'changed']
-        _, told = self.millrace('deploy', *common, code=1)
+        one = [*common, '--preset', 'market']
+        _, told = self.millrace('deploy', *one, code=1)
         self.must('nothing was changed' in told, 'deploy without --yes and without a terminal does not say so')
-        shown, _ = self.millrace('deploy', *common, '--dry-run')
-        self.must([one['result'] for one in shown['stacks']] == ['shown'] * 3, f'--dry-run: {shown["stacks"]}')
+        shown, _ = self.millrace('deploy', *one, '--dry-run')
+        self.must([one['result'] for one in shown['stacks']] == ['shown'], f'--dry-run: {shown["stacks"]}')
         names = self.owner.client('cloudformation').describe_stacks()['Stacks']
         self.must(not names, f'--dry-run left {[one["StackName"] for one in names]}')
         made, _ = self.millrace('deploy', *common, '--yes')
@@ -209,7 +210,9 @@ class Suite:
             'functions': [one['FunctionName'] for one in of('lambda').list_functions()['Functions']],
             'mappings': [one['UUID'] for one in of('lambda').list_event_source_mappings()['EventSourceMappings']],
             'roles': [one['RoleName'] for one in of('iam').list_roles()['Roles']],
-            'log groups': [one['logGroupName'] for one in of('logs').describe_log_groups()['logGroups']],
+            # Those of functions come back when MiniStack writes what a function said last; its roles cannot do that.
+            'log groups': [one['logGroupName'] for one in of('logs').describe_log_groups()['logGroups']
+                           if not one['logGroupName'].startswith('/aws/lambda/')],
             'APIs': [one['id'] for one in of('apigateway').get_rest_apis()['items']],
             'API keys': [one['id'] for one in of('apigateway').get_api_keys()['items']],
             'usage plans': [one['id'] for one in of('apigateway').get_usage_plans()['items']],
