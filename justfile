@@ -86,6 +86,10 @@ test-s3: (tool "s3s-e2e" "0.14.1")
 overload SECONDS="60":
     MILLRACE_OVERLOAD_SECONDS="$1" cargo test -p app --test it overload:: -- --nocapture
 
+# The stacks on such a server: deployed, every property read back, used through their doors, destroyed
+test-aws *ARGS:
+    aws/test-aws "$@"
+
 # Measure WHAT against what one would use instead, answers compared: `just bench rows`
 bench WHAT *ARGS:
     @what=$1; shift; exec python3 "bench/$what.py" "$@"

@@ -4,9 +4,11 @@
 //! 3 some rows or files were rejected, or a contract or its golden files failed.
 
 mod check;
+mod cloud;
 mod complain;
 mod data;
 mod encoding;
+mod estimate;
 mod feed;
 mod scratch;
 mod serve;
@@ -41,6 +43,14 @@ enum Command {
     Feed(feed::Arguments),
     /// Write the CloudFormation templates of an environment.
     Synth(synth::Arguments),
+    /// Make or change the stacks of an environment on AWS.
+    Deploy(cloud::DeployArguments),
+    /// Tell names, URLs and ARNs of the stacks of an environment.
+    Outputs(cloud::OutputsArguments),
+    /// Delete the stacks of an environment, and the files in their buckets if you say so.
+    Destroy(cloud::DestroyArguments),
+    /// Estimate what a month on AWS would cost.
+    Estimate(estimate::Arguments),
     /// Print the completions of a shell.
     Completions {
         /// The shell.
@@ -56,6 +66,10 @@ fn main() -> ExitCode {
         Command::Webhooks(arguments) => webhooks::run(&arguments),
         Command::Feed(arguments) => feed::run(arguments),
         Command::Synth(arguments) => synth::run(arguments),
+        Command::Deploy(arguments) => cloud::deploy(arguments),
+        Command::Outputs(arguments) => cloud::outputs(arguments),
+        Command::Destroy(arguments) => cloud::destroy(arguments),
+        Command::Estimate(arguments) => estimate::run(arguments),
         Command::Completions { shell } => {
             clap_complete::generate(shell, &mut Cli::command(), "millrace", &mut std::io::stdout());
             Ok(ExitCode::SUCCESS)

@@ -8,6 +8,7 @@ use std::process::ExitCode;
 use anyhow::{Context, Result};
 use clap::{Args, ValueEnum};
 use engine::pipeline::preset::Preset;
+use infra::json::Json;
 use infra::{Architecture, Environment, Package, Settings, file_name, synth, wiring};
 use serde::Serialize;
 
@@ -42,7 +43,7 @@ pub(crate) struct Arguments {
 const EXAMPLES: &str = "Examples:\n  millrace synth --env acme-dev\n  millrace synth --preset market --out templates";
 
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
-enum Which {
+pub(crate) enum Which {
     Files,
     Market,
     Transactions,
@@ -51,7 +52,7 @@ enum Which {
 }
 
 #[derive(Debug, Clone, Copy, Default, ValueEnum)]
-enum Arch {
+pub(crate) enum Arch {
     #[default]
     Arm64,
     #[value(name = "x86_64")]
@@ -66,12 +67,23 @@ enum Pack {
 }
 
 impl Which {
-    fn presets(self) -> Vec<Preset> {
+    /// The presets that are meant.
+    pub(crate) fn presets(self) -> Vec<Preset> {
         match self {
             Self::Files => vec![Preset::Files],
             Self::Market => vec![Preset::Market],
             Self::Transactions => vec![Preset::Transactions],
             Self::All => Preset::ALL.to_vec(),
+        }
+    }
+}
+
+impl Arch {
+    /// The same for a template.
+    pub(crate) fn architecture(self) -> Architecture {
+        match self {
+            Self::Arm64 => Architecture::Arm64,
+            Self::X86 => Architecture::X86,
         }
     }
 }
@@ -96,10 +108,7 @@ struct Written {
 pub(crate) fn run(arguments: Arguments) -> Result<ExitCode> {
     let settings = Settings {
         environment: environment(arguments.env)?,
-        architecture: match arguments.arch {
-            Arch::Arm64 => Architecture::Arm64,
-            Arch::X86 => Architecture::X86,
-        },
+        architecture: arguments.arch.architecture(),
         package: match arguments.package {
             Pack::Zip => Package::Zip,
             Pack::Image => Package::Image,
@@ -128,7 +137,7 @@ pub(crate) fn run(arguments: Arguments) -> Result<ExitCode> {
 }
 
 /// The environment that was named, in the arguments or in the environment of the process.
-fn environment(named: Option<Environment>) -> Result<Environment> {
+pub(crate) fn environment(named: Option<Environment>) -> Result<Environment> {
     if let Some(environment) = named {
         return Ok(environment);
     }
@@ -138,12 +147,18 @@ fn environment(named: Option<Environment>) -> Result<Environment> {
     parsed.map_err(|error| Hint::new(error.to_string(), "or name another with --env")).context("$ENVIRONMENT_SUFFIX")
 }
 
-fn write(out: &Path, preset: Preset, settings: &Settings) -> Result<Written> {
+/// The template of a preset, looked over.
+pub(crate) fn checked(preset: Preset, settings: &Settings) -> Result<Json> {
     let template = synth(preset, settings);
     let faults: Vec<String> = wiring::check(&template).iter().map(ToString::to_string).collect();
     if !faults.is_empty() {
         return Err(Hint::new(faults.join("; "), "this is a mistake of Millrace; nothing was written").into());
     }
+    Ok(template)
+}
+
+fn write(out: &Path, preset: Preset, settings: &Settings) -> Result<Written> {
+    let template = checked(preset, settings)?;
     let path = out.join(file_name(preset));
     let text = format!("{template}\n");
     fs::write(&path, &text).map_err(unwritable).with_context(|| format!("template {}", path.display()))?;
@@ -152,7 +167,7 @@ fn write(out: &Path, preset: Preset, settings: &Settings) -> Result<Written> {
 }
 
 /// Why something cannot be written, and what to do.
-fn unwritable(error: std::io::Error) -> anyhow::Error {
+pub(crate) fn unwritable(error: std::io::Error) -> anyhow::Error {
     use std::io::ErrorKind;
     match error.kind() {
         ErrorKind::PermissionDenied => Hint::new("may not be written", "check who may, or take another --out").into(),

@@ -21,4 +21,4 @@ pub mod template;
 pub mod wiring;
 
 pub use settings::{Architecture, Environment, Package, Settings};
-pub use stack::{file_name, synth};
+pub use stack::{file_name, preset_name, stack_name, synth};

@@ -22,7 +22,7 @@ use crate::resources::logs::LogGroup;
 use crate::resources::queues::Queue;
 use crate::resources::roles::Role;
 use crate::resources::tables::Table;
-use crate::settings::Settings;
+use crate::settings::{Environment, Settings};
 use crate::template::Template;
 
 /// The template of a preset.
@@ -50,8 +50,13 @@ pub fn file_name(preset: Preset) -> String {
     format!("{}.template.json", preset_name(preset))
 }
 
+/// The name of the stack of a preset in an environment.
+pub fn stack_name(preset: Preset, environment: &Environment) -> String {
+    format!("millrace-{}", named(preset_name(preset), environment))
+}
+
 /// The name of a preset, in lowercase.
-pub(crate) fn preset_name(preset: Preset) -> &'static str {
+pub fn preset_name(preset: Preset) -> &'static str {
     match preset {
         Preset::Files => "files",
         Preset::Market => "market",

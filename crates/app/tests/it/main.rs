@@ -3,10 +3,12 @@
 
 mod access;
 mod client;
+mod cloud;
 mod conformance;
 mod crash;
 mod crash_serve;
 mod data;
+mod estimate;
 mod hostile;
 mod overload;
 mod s3;

@@ -1,0 +1,242 @@
+"""What partners do, and what must come of it: through the front doors, with names from `flat-outputs.json` alone.
+
+Whoever acts is a user of IAM with the rights of somebody outside, or of somebody who looks after the stacks; where one
+may not do something, that is tried too.
+"""
+
+import json
+import ssl
+import time
+import urllib.error
+import urllib.parse
+import urllib.request
+
+from botocore.auth import SigV4Auth
+from botocore.awsrequest import AWSRequest
+from botocore.credentials import Credentials
+from botocore.exceptions import ClientError
+
+from server import REGION
+
+# A file is through in a second or two; a machine that is busy takes longer.
+WAIT_SECONDS = 60
+
+
+def check(found, wanted, what):
+    if found != wanted:
+        raise AssertionError(f'{what} is {found!r}, not {wanted!r}')
+
+
+def until(look, what):
+    """What `look` answers, as soon as it answers something."""
+    ends = time.monotonic() + WAIT_SECONDS
+    while time.monotonic() < ends:
+        found = look()
+        if found:
+            return found
+        time.sleep(0.3)
+    raise AssertionError(f'{what}: not within {WAIT_SECONDS} seconds')
+
+
+def denied(call, what, **arguments):
+    try:
+        call(**arguments)
+    except ClientError as error:
+        code = error.response['Error']['Code']
+        if code in ('AccessDenied', 'AccessDeniedException', '403'):
+            return
+        raise AssertionError(f'{what} is refused as {code}') from error
+    raise AssertionError(f'{what} is not refused')
+
+
+class Api:
+    """Requests to an API Gateway, by the URL that the stack tells. MiniStack takes them under a path of its own."""
+
+    def __init__(self, suite, url):
+        at = urllib.parse.urlsplit(url)
+        stage, _, self.path = at.path.lstrip('/').partition('/')
+        server = suite.server
+        self.base = f"{server.endpoint}/_aws/execute-api/{at.hostname.split('.')[0]}/{stage}/"
+        self.tls = ssl.create_default_context(cafile=server.certificate)
+
+    def ask(self, method, path=None, body=None, headers=None, signed_by=None):
+        url = self.base + (self.path if path is None else path)
+        headers = dict(headers or {})
+        if signed_by:
+            request = AWSRequest(method=method, url=url, data=body, headers=headers)
+            SigV4Auth(Credentials(signed_by.access, signed_by.secret), 'execute-api', REGION).add_auth(request)
+            headers = dict(request.headers)
+        request = urllib.request.Request(url, data=body, headers=headers, method=method)
+        try:
+            with urllib.request.urlopen(request, context=self.tls, timeout=60) as answer:
+                return answer.status, answer.headers, answer.read()
+        except urllib.error.HTTPError as error:
+            return error.code, error.headers, error.read()
+
+    def json(self, *arguments, **named):
+        status, _, body = self.ask(*arguments, **named)
+        return status, json.loads(body or b'null')
+
+
+def trades(rows, bad=(), day='2024-01-02'):
+    """Trades of one instrument, one a second; those at the indexes of `bad` have a price that is none."""
+    lines = ['timestamp,symbol,price,volume']
+    for index in range(rows):
+        price = '-1' if index in bad else f'{100 + index % 7}.25'
+        lines.append(f'{day}T10:{index // 60 % 60:02}:{index % 60:02}Z,ACME,{price},{index + 1}')
+    return ('\n'.join(lines) + '\n').encode()
+
+
+def keys_below(client, bucket, prefix):
+    pages = client.get_paginator('list_objects_v2').paginate(Bucket=bucket, Prefix=prefix)
+    return [one['Key'] for page in pages for one in page.get('Contents', [])]
+
+
+def allow(actions, *resources):
+    return {'Effect': 'Allow', 'Action': list(actions), 'Resource': list(resources)}
+
+
+def queues_are_empty(suite, names, operator):
+    sqs = operator.client('sqs')
+    for name in names:
+        counts = sqs.get_queue_attributes(QueueUrl=suite.outputs[name], AttributeNames=['All'])['Attributes']
+        waiting = int(counts['ApproximateNumberOfMessages']) + int(counts['ApproximateNumberOfMessagesNotVisible'])
+        check(waiting, 0, f'the number of messages in {name}')
+
+
+def files(suite):
+    """A file through three functions and two queues to its bars; copies, versions and bad files of it."""
+    names = suite.outputs
+    bucket, results = names['filesBucketName'], names['filesResultsBucketName']
+    partner = suite.root.make_user('partner', [allow(['s3:PutObject'], f'arn:aws:s3:::{bucket}/*')])
+    operator = suite.root.make_user('operator', [
+        allow(['s3:GetObject', 's3:ListBucket'], f'arn:aws:s3:::{results}', f'arn:aws:s3:::{results}/*'),
+        allow(['sqs:GetQueueAttributes'], '*'), allow(['dynamodb:GetItem'], '*')])
+    s3, api = partner.client('s3'), Api(suite, names['filesApiEndpoint'])
+
+    def status(key):
+        code, body = api.json('GET', f'status?fileId={urllib.parse.quote(key)}')
+        return body if code == 200 and body['outcome'] != 'in_progress' else None
+
+    key = 'acme/day ä+1.csv'
+    s3.put_object(Bucket=bucket, Key=key, Body=trades(600, bad=(3, 77)))
+    found = until(lambda: status(key), f'the outcome of {key}')
+    check(found['outcome'], 'completed_with_rejects', 'the outcome')
+    check(found['status'], 'aggregated', 'the status')
+    code, by_path = api.json('GET', 'status/' + urllib.parse.quote(key, safe=''))
+    check((code, by_path), (200, found), 'the answer to /status/{proxy+}')
+    code, _ = api.json('GET', 'status/no-such-file')
+    check(code, 404, 'the answer for a file that nobody sent')
+    reading = operator.client('s3')
+    rejects = keys_below(reading, results, 'rejects/')
+    check(len(rejects), 1, 'the number of files with refused rows')
+    text = reading.get_object(Bucket=results, Key=rejects[0])['Body'].read().decode()
+    check(text.count('\n'), 3, 'the lines of the refused rows, with their header')
+    check(len(keys_below(reading, results, 'contributions/')), 1, 'the number of contributions with bars')
+    item = operator.client('dynamodb').get_item(TableName=names['filesProcessingTableName'], Key={'fileId': {'S': key}})
+    check(item['Item']['outcome']['S'], 'completed_with_rejects', 'the outcome in the table of states')
+
+    s3.put_object(Bucket=bucket, Key='acme/copy.csv', Body=trades(600, bad=(3, 77)))
+    check(until(lambda: status('acme/copy.csv'), 'a copy')['outcome'], 'duplicate', 'the outcome of a copy')
+    s3.put_object(Bucket=bucket, Key='acme/other.txt', Body=b'no rows at all')
+    check(until(lambda: status('acme/other.txt'), 'a bad file')['outcome'], 'rejected', 'the outcome of a bad file')
+    s3.put_object(Bucket=bucket, Key=key, Body=trades(600))
+    newer = until(lambda: (one := status(key)) and one['outcome'] == 'completed' and one, 'the newer version')
+    check(newer['receiptId'] != found['receiptId'], True, 'that a newer version has a receipt of its own')
+    twenty = [f'load/{number}.csv' for number in range(20)]
+    for number, name in enumerate(twenty):
+        s3.put_object(Bucket=bucket, Key=name, Body=trades(50 + number, day='2024-02-01'))
+    for name in twenty:
+        check(until(lambda: status(name), name)['outcome'], 'completed', f'the outcome of {name}')
+
+    denied(s3.get_object, 'a partner who reads', Bucket=bucket, Key=key)
+    denied(s3.put_object, 'a partner who writes results', Bucket=results, Key='rejects/x', Body=b'x')
+    denied(operator.client('s3').delete_object, 'an operator who deletes', Bucket=results, Key=rejects[0])
+    queues = ('filesValidatorToProcessorQueueUrl', 'filesProcessorToAggregatorQueueUrl', 'filesValidatorDlqQueueUrl',
+              'filesProcessorDlqQueueUrl', 'filesAggregatorDlqQueueUrl')
+    queues_are_empty(suite, queues, operator)
+
+
+def market(suite):
+    """A file and single records through one queue into the table."""
+    names = suite.outputs
+    bucket, results, table = names['marketBucketName'], names['marketResultsBucketName'], names['marketMarketLedgerTableName']
+    feeder = suite.root.make_user('feeder', [allow(['s3:PutObject'], f'arn:aws:s3:::{bucket}/*'),
+                                             allow(['execute-api:Invoke'], '*')])
+    watcher = suite.root.make_user('watcher', [
+        allow(['dynamodb:Scan', 'sqs:GetQueueAttributes', 's3:ListBucket', 's3:GetObject'], '*')])
+    api = Api(suite, names['marketApiEndpoint'])
+    dynamo = watcher.client('dynamodb')
+
+    def points():
+        """How many rows the ledger has; that they stand there makes them count."""
+        pages = dynamo.get_paginator('scan').paginate(TableName=table)
+        return sum(item['recordGroup']['S'].startswith('row/') for page in pages for item in page['Items'])
+
+    check(points(), 0, 'the number of points before')
+    feeder.client('s3').put_object(Bucket=bucket, Key='day.csv', Body=trades(1200, bad=(5,)))
+    until(lambda: points() >= 1199, '1199 points of a file')
+    body = json.dumps([{'symbol': 'TSLA', 'price': 200.5, 'timestamp': f'2024-03-01T10:00:{second:02}Z'}
+                       for second in range(10)]).encode()
+    headers = {'Content-Type': 'application/json', 'Idempotency-Key': 'once'}
+    before = points()
+    for _ in range(2):
+        code, answer = api.json('POST', body=body, headers=headers, signed_by=feeder)
+        check((code, answer.get('accepted'), answer.get('rejected')), (202, 10, 0), 'the answer to /ingest')
+    until(lambda: points() >= before + 10, '10 points of a request')
+    time.sleep(2)
+    check(points(), before + 10, 'the number of points after the same request twice')
+    code, answer = api.json('POST', body=b'{"symbol": "TSLA", "price": -1}', signed_by=feeder)
+    check(code, 422, 'the answer to a record that is bad')
+    check(api.ask('POST', body=body, headers=headers)[0], 403, 'the answer to a request without a signature')
+    check(api.ask('POST', body=body, headers=headers, signed_by=watcher)[0], 403,
+          'the answer to a request by somebody without the right')
+    check(len(keys_below(watcher.client('s3'), results, 'rejects/')), 1, 'the number of files with refused rows')
+    until(lambda: queues_are_empty(suite, ('marketProcessingQueueUrl', 'marketProcessingDLQQueueUrl'), watcher) is None,
+          'empty queues')
+
+
+TRANSACTIONS = b'''transaction_id,amount,currency,timestamp,merchant,status
+txn_1,12.50,EUR,2024-01-02T10:00:00Z,Corner Shop,completed
+txn_2,7.25,USD,2024-01-02T11:00:00Z,Corner Shop,pending
+txn_3,oops,USD,2024-01-02T12:00:00Z,Corner Shop,completed
+txn_1,12.50,EUR,2024-01-02T10:00:00Z,Corner Shop,completed
+'''
+
+
+def transactions(suite):
+    """A file through the API, or through the place that the API names, and through the workflow."""
+    names = suite.outputs
+    bucket, results = names['transactionsBucketName'], names['transactionsResultsBucketName']
+    clerk = suite.root.make_user('clerk', [allow(['dynamodb:GetItem', 'sqs:GetQueueAttributes', 's3:ListBucket',
+                                                  's3:GetObject'], '*')])
+    holder = suite.root.make_user('holder', [allow(['apigateway:GET'], '*')])
+    key = holder.client('apigateway').get_api_key(apiKey=names['apiKeyId'], includeValue=True)['value']
+    api = Api(suite, names['transactionsApiEndpoint'])
+
+    def outcome(name):
+        found = clerk.client('dynamodb').get_item(TableName=names['transactionsTransactionStatusTableName'],
+                                                  Key={'file_id': {'S': name}}).get('Item')
+        state = found and found['outcome']['S']
+        return state if state != 'in_progress' else None
+
+    csv = {'Content-Type': 'text/csv', 'x-api-key': key}
+    code, answer = api.json('POST', 'upload?key=cards.csv', body=TRANSACTIONS, headers=csv)
+    check((code, answer.get('fileId'), answer.get('bucketName')), (202, 'cards.csv', bucket), 'the answer to /upload')
+    check(until(lambda: outcome('cards.csv'), 'cards.csv'), 'completed_with_rejects', 'the outcome')
+    rejects = keys_below(clerk.client('s3'), results, 'rejects/')
+    check(len(rejects), 1, 'the number of files with refused rows')
+
+    asked = json.dumps({'fileName': 'large.csv'}).encode()
+    code, place = api.json('POST', body=asked, headers={'Content-Type': 'application/json', 'x-api-key': key})
+    check((code, place.get('method')), (200, 'PUT'), 'the answer to a request for a place')
+    request = urllib.request.Request(place['uploadUrl'], data=TRANSACTIONS.replace(b'txn_', b'big_'), method='PUT')
+    with urllib.request.urlopen(request, context=api.tls, timeout=60) as answer:
+        check(answer.status, 200, 'the answer to an upload to that place')
+    check(until(lambda: outcome('large.csv'), 'large.csv'), 'completed_with_rejects', 'the outcome')
+    check(api.ask('POST', 'upload?key=x.csv', body=TRANSACTIONS, headers={'Content-Type': 'text/csv'})[0], 403,
+          'the answer to a request without a key')
+    queues_are_empty(suite, ('transactionsTransactionsDlqQueueUrl',), clerk)
+
+
+ALL = [('files', files), ('market', market), ('transactions', transactions)]

@@ -1,0 +1,113 @@
+"""MiniStack on the loopback, with TLS and its check of rights, and clients of it.
+
+Whoever calls is a user of IAM with a policy; the root of the account only makes these users.
+"""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import botocore.session
+from botocore.config import Config
+
+REGION = 'us-east-1'
+
+
+class Server:
+    """The server as a process of its own; everything it keeps is below one folder."""
+
+    def __init__(self, folder):
+        self.folder = Path(folder)
+        self.folder.mkdir(parents=True, exist_ok=True)
+        with socket.socket() as free:
+            free.bind(('127.0.0.1', 0))
+            self.port = free.getsockname()[1]
+        self.endpoint = f'https://127.0.0.1:{self.port}'
+        self.certificate, key = self.folder / 'certificate.pem', self.folder / 'key.pem'
+        # Our buckets, queues and tables refuse whoever comes without TLS.
+        subprocess.run(['openssl', 'req', '-x509', '-newkey', 'rsa:2048', '-nodes', '-days', '2', '-subj', '/CN=localhost',
+                        '-keyout', key, '-out', self.certificate, '-addext', 'basicConstraints=critical,CA:FALSE',
+                        '-addext', 'extendedKeyUsage=serverAuth',
+                        '-addext', 'subjectAltName=DNS:localhost,IP:127.0.0.1'], check=True, capture_output=True)
+        environment = {name: value for name, value in os.environ.items() if not name.startswith('AWS_')}
+        environment |= {'AUTH': 'true', 'BIND_HOST': '127.0.0.1', 'GATEWAY_PORT': str(self.port), 'USE_SSL': '1',
+                        'MINISTACK_SSL_CERT': str(self.certificate), 'MINISTACK_SSL_KEY': str(key),
+                        'SSL_CERT_FILE': str(self.certificate), 'AWS_CA_BUNDLE': str(self.certificate),
+                        'AWS_ENDPOINT_URL': self.endpoint, 'TMPDIR': str(self.folder), 'STATE_DIR': str(self.folder)}
+        self.log = open(self.folder / 'server.log', 'wb')
+        # By way of hypercorn: started by itself it takes port 443 too. HTTP/1.1 alone: over HTTP/2, calls of functions
+        # that came at the same time were seen to wait for ever.
+        settings = self.folder / 'hypercorn.toml'
+        settings.write_text('alpn_protocols = ["http/1.1"]\n')
+        self.process = subprocess.Popen([sys.executable, '-m', 'hypercorn', 'ministack.app:app', '--keep-alive', '75',
+                                         '--config', settings,
+                                         '--bind', f'127.0.0.1:{self.port}', '--certfile', self.certificate,
+                                         '--keyfile', key], env=environment, stdin=subprocess.DEVNULL,
+                                        stdout=self.log, stderr=subprocess.STDOUT, start_new_session=True)
+
+    def __enter__(self):
+        for _ in range(300):
+            if self.process.poll() is not None:
+                raise RuntimeError(f'MiniStack ended with code {self.process.returncode}:\n{self.last_lines()}')
+            with socket.socket() as probe:
+                if probe.connect_ex(('127.0.0.1', self.port)) == 0:
+                    return self
+            time.sleep(0.1)
+        self.stop()
+        raise RuntimeError(f'MiniStack did not open its port within 30 seconds:\n{self.last_lines()}')
+
+    def __exit__(self, *_):
+        self.stop()
+
+    def stop(self):
+        """Ends the server and the functions that it has started: they are one group."""
+        for how in (signal.SIGTERM, signal.SIGKILL):
+            try:
+                os.killpg(self.process.pid, how)
+                self.process.wait(timeout=5)
+            except (ProcessLookupError, subprocess.TimeoutExpired):
+                pass
+        self.log.close()
+
+    def last_lines(self, count=40):
+        lines = (self.folder / 'server.log').read_text(errors='replace').splitlines()
+        return '\n'.join(line[:400] for line in lines[-count:])
+
+    def caller(self, access='test', secret='test'):
+        return Caller(self, access, secret)
+
+
+class Caller:
+    """Clients of somebody, and the variables by which programs are that somebody."""
+
+    def __init__(self, server, access, secret):
+        self.server, self.access, self.secret = server, access, secret
+        self.session = botocore.session.Session()
+        self.session.set_credentials(access, secret)
+        self.clients = {}
+
+    def client(self, service):
+        if service not in self.clients:
+            config = Config(retries={'max_attempts': 2}, s3={'addressing_style': 'path'})
+            self.clients[service] = self.session.create_client(
+                service, REGION, endpoint_url=self.server.endpoint, verify=str(self.server.certificate), config=config)
+        return self.clients[service]
+
+    def environment(self):
+        kept = {name: value for name, value in os.environ.items() if not name.startswith('AWS_')}
+        return kept | {'AWS_ACCESS_KEY_ID': self.access, 'AWS_SECRET_ACCESS_KEY': self.secret, 'AWS_REGION': REGION,
+                       'AWS_ENDPOINT_URL': self.server.endpoint, 'AWS_CA_BUNDLE': str(self.server.certificate)}
+
+    def make_user(self, name, statements):
+        """A user with these rights; only root makes users here."""
+        iam = self.client('iam')
+        iam.create_user(UserName=name)
+        policy = json.dumps({'Version': '2012-10-17', 'Statement': statements})
+        iam.put_user_policy(UserName=name, PolicyName='own', PolicyDocument=policy)
+        key = iam.create_access_key(UserName=name)['AccessKey']
+        return self.server.caller(key['AccessKeyId'], key['SecretAccessKey'])
