@@ -1,8 +1,9 @@
 //! What a function is given by its environment: the clients of the services that it uses, made once, and no others.
 
 use std::sync::Arc;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use aws_sdk_s3::config::timeout::TimeoutConfig;
 use aws_sdk_s3::config::{BehaviorVersion, Credentials, Region, SharedHttpClient};
 use aws_smithy_http_client::tls::{Provider, rustls_provider::CryptoMode};
 use pipeline::Millis;
@@ -12,6 +13,7 @@ use tokio::runtime::Handle;
 
 use crate::bucket::{Buckets, s3::S3};
 use crate::function::{self, Error, Function, Parts};
+use crate::limits::{CALL_SECONDS_MAX, CONNECT_SECONDS_MAX, PART_SECONDS_MAX};
 use crate::queue::{Queue, Sqs};
 use crate::table::{Table, dynamo::Dynamo};
 
@@ -70,6 +72,15 @@ fn process() -> u64 {
     xxhash_rust::xxh3::xxh3_64(mark.as_bytes())
 }
 
+/// How long one attempt at a call is waited for; without this, for ever.
+fn patience(attempt_seconds: u64) -> TimeoutConfig {
+    let seconds = Duration::from_secs;
+    TimeoutConfig::builder()
+        .connect_timeout(seconds(CONNECT_SECONDS_MAX))
+        .operation_attempt_timeout(seconds(attempt_seconds))
+        .build()
+}
+
 /// What clients have in common.
 struct Cloud {
     region: Region,
@@ -97,7 +108,7 @@ impl Cloud {
     fn s3(&self) -> aws_sdk_s3::Client {
         let config = aws_sdk_s3::Config::builder().behavior_version(BehaviorVersion::v2026_01_12());
         let config = config.region(self.region.clone()).credentials_provider(self.credentials.clone());
-        let mut config = config.http_client(self.http.clone());
+        let mut config = config.http_client(self.http.clone()).timeout_config(patience(PART_SECONDS_MAX));
         if let Some(endpoint) = &self.endpoint {
             // a server for tests has one name for all buckets
             config = config.endpoint_url(endpoint).force_path_style(true);
@@ -108,7 +119,7 @@ impl Cloud {
     fn dynamo(&self) -> aws_sdk_dynamodb::Client {
         let config = aws_sdk_dynamodb::Config::builder().behavior_version(BehaviorVersion::v2026_01_12());
         let config = config.region(self.region.clone()).credentials_provider(self.credentials.clone());
-        let mut config = config.http_client(self.http.clone());
+        let mut config = config.http_client(self.http.clone()).timeout_config(patience(CALL_SECONDS_MAX));
         config.set_endpoint_url(self.endpoint.clone());
         aws_sdk_dynamodb::Client::from_conf(config.build())
     }
@@ -116,8 +127,50 @@ impl Cloud {
     fn sqs(&self) -> aws_sdk_sqs::Client {
         let config = aws_sdk_sqs::Config::builder().behavior_version(BehaviorVersion::v2026_01_12());
         let config = config.region(self.region.clone()).credentials_provider(self.credentials.clone());
-        let mut config = config.http_client(self.http.clone());
+        let mut config = config.http_client(self.http.clone()).timeout_config(patience(CALL_SECONDS_MAX));
         config.set_endpoint_url(self.endpoint.clone());
         aws_sdk_sqs::Client::from_conf(config.build())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashMap;
+    use std::net::TcpListener;
+
+    use super::*;
+
+    #[test]
+    fn a_service_that_never_answers_is_not_waited_for() {
+        let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+        let endpoint = format!("http://{}", silent.local_addr().unwrap());
+        let told = HashMap::from([
+            ("AWS_ACCESS_KEY_ID", "id"),
+            ("AWS_SECRET_ACCESS_KEY", "secret"),
+            ("AWS_REGION", "eu-west-1"),
+            ("AWS_ENDPOINT_URL", endpoint.as_str()),
+        ]);
+        let cloud = Cloud::new(&|name| told.get(name).map(|value| (*value).to_owned())).unwrap();
+        let (s3, dynamo, sqs) = (cloud.s3(), cloud.dynamo(), cloud.sqs());
+        for (service, timeouts) in
+            [s3.config().timeout_config(), dynamo.config().timeout_config(), sqs.config().timeout_config()]
+                .into_iter()
+                .enumerate()
+        {
+            let timeouts = timeouts.unwrap();
+            assert!(
+                timeouts.operation_attempt_timeout().is_some() && timeouts.connect_timeout().is_some(),
+                "{service}"
+            );
+        }
+        // the same, waited for: with one attempt, and less patience
+        let config = dynamo.config().to_builder().timeout_config(
+            patience(CALL_SECONDS_MAX).to_builder().operation_attempt_timeout(Duration::from_millis(50)).build(),
+        );
+        let config = config.retry_config(aws_sdk_dynamodb::config::retry::RetryConfig::disabled()).build();
+        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+        let asked = aws_sdk_dynamodb::Client::from_conf(config).list_tables();
+        let refused = runtime.block_on(asked.send()).unwrap_err();
+        assert!(matches!(refused, aws_sdk_dynamodb::error::SdkError::TimeoutError(_)), "{refused:?}");
     }
 }

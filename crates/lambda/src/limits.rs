@@ -48,3 +48,13 @@ pub const INGEST_RECORDS_MAX: usize = 10_000;
 
 /// Commits whose outcome one process remembers.
 pub const MARKS_REMEMBERED_MAX: usize = 10_000;
+
+/// Seconds of one attempt to connect to a service.
+pub const CONNECT_SECONDS_MAX: u64 = 3;
+
+/// Seconds of one attempt at a call to DynamoDB or SQS; a connection that died is not waited for until the function's
+/// time is over.
+pub const CALL_SECONDS_MAX: u64 = 10;
+
+/// Seconds of one attempt at a call to S3, which may carry a part.
+pub const PART_SECONDS_MAX: u64 = 60;

@@ -66,12 +66,12 @@ pub(super) fn lines(preset: Preset, volumes: &Volumes, list: &List) -> Result<Ve
     let settings = Settings { environment, architecture: volumes.architecture, package: Package::Zip };
     let template = synth(preset, &settings);
     let mut draft = Draft { preset, list, lines: Vec::new() };
-    let work = work(&draft, &topology, volumes)?;
-    compute(&mut draft, &topology, volumes, &work)?;
+    let work = work(&draft, topology, volumes)?;
+    compute(&mut draft, topology, volumes, &work)?;
     storage(&mut draft, volumes, &work)?;
-    messages(&mut draft, &topology, volumes, &work)?;
+    messages(&mut draft, topology, volumes, &work)?;
     tables(&mut draft, &template, volumes, &work)?;
-    watch(&mut draft, &topology, &template, volumes, &work)?;
+    watch(&mut draft, topology, &template, volumes, &work)?;
     Ok(draft.lines)
 }
 
