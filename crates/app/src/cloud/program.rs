@@ -58,7 +58,11 @@ impl Refusal {
         let line = stderr.lines().rev().map(str::trim).find(|line| !line.is_empty()).unwrap_or("it gave no reason");
         let told = stderr.find("An error occurred (").and_then(|at| {
             let (code, rest) = stderr[at + "An error occurred (".len()..].split_once(')')?;
-            let (_, message) = rest.split_once(": ")?;
+            // `… operation: why`, or `… operation (reached max retries: 4): why`
+            let (_, after) = rest.split_once(" operation")?;
+            let after =
+                after.strip_prefix(" (").and_then(|more| more.split_once(')')).map_or(after, |(_, after)| after);
+            let message = after.strip_prefix(": ")?;
             Some(Self { code: code.to_owned(), message: message.trim().replace('\n', " ") })
         });
         told.unwrap_or_else(|| Self { code: String::new(), message: line.to_owned() })
