@@ -7,7 +7,6 @@ mod check;
 mod cloud;
 mod complain;
 mod data;
-mod encoding;
 mod estimate;
 mod feed;
 mod scratch;

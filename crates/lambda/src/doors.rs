@@ -1,6 +1,5 @@
 //! The doors: what a call is about, and what is answered.
 
-mod base64;
 mod batch;
 mod files;
 mod http;

@@ -7,6 +7,7 @@ pub use rows;
 
 pub mod arrive;
 mod draft;
+pub mod encoding;
 pub mod feed;
 pub mod find;
 pub mod handle;

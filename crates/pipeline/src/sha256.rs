@@ -2,6 +2,8 @@
 
 use ring::digest::{Context, SHA256};
 
+use crate::encoding::hex;
+
 /// A digest in the making.
 #[derive(Clone)]
 pub struct Sha256(Context);
@@ -20,7 +22,7 @@ impl Sha256 {
 
     /// The digest of all of them, in hexadecimal.
     pub fn finish(self) -> String {
-        self.0.finish().as_ref().iter().map(|byte| format!("{byte:02x}")).collect()
+        hex(self.0.finish().as_ref())
     }
 }
 

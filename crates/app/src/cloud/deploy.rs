@@ -281,7 +281,7 @@ fn ready(arguments: &Arguments, target: &Target, preset: Preset, name: &str) -> 
         return Err(Hint::new(format!("is {}{reason}", found.status), hint).into());
     }
     if !found.is_dead() {
-        return Ok(Some(found).filter(|found| found.status != "DELETE_COMPLETE"));
+        return Ok(Some(found).filter(|found| !found.is_gone()));
     }
     let question =
         format!("stack {name} never came up ({}) and must be removed before it can be made. Remove it?", found.status);
@@ -295,7 +295,7 @@ fn ready(arguments: &Arguments, target: &Target, preset: Preset, name: &str) -> 
     }
     let view = View::new(preset_name(preset), 0);
     let ended = stack::delete(program, &found, arguments.role_arn.as_deref(), &view, target.wait)?;
-    if ended.stack.status != "DELETE_COMPLETE" {
+    if !ended.stack.is_gone() {
         return Err(failed(preset, &ended, "remove what is named by hand, then deploy again"));
     }
     Ok(None)

@@ -233,7 +233,7 @@ fn remove(arguments: &Arguments, target: &Target, one: &Doomed) -> Result<usize>
             }
         }
         let ended = stack::delete(&target.program, &one.stack, arguments.role_arn.as_deref(), &view, target.wait)?;
-        if ended.stack.status == "DELETE_COMPLETE" {
+        if ended.stack.is_gone() {
             return Ok(deleted);
         }
         tried += 1;

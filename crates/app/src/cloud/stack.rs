@@ -19,6 +19,10 @@ const EVENTS_MAX: usize = 6400;
 const PAUSE_MIN: Duration = Duration::from_millis(200);
 const PAUSE_MAX: Duration = Duration::from_secs(4);
 
+/// A stack may stand as it stood for a moment after it was told to change. One that nothing is heard of for so long has
+/// nothing to tell.
+const BEGIN_WAIT: Duration = Duration::from_secs(15);
+
 /// A stack.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(rename_all = "PascalCase")]
@@ -85,6 +89,11 @@ impl Stack {
     /// Whether it never came up, so that nothing of it can be used and it can only be removed.
     pub(super) fn is_dead(&self) -> bool {
         ["ROLLBACK_COMPLETE", "ROLLBACK_FAILED", "CREATE_FAILED"].contains(&self.status.as_str())
+    }
+
+    /// Whether it is gone for good.
+    pub(super) fn is_gone(&self) -> bool {
+        self.status == "DELETE_COMPLETE"
     }
 
     /// Whether it is only a name under which a first change set waits.
@@ -181,7 +190,7 @@ impl Following<'_> {
     /// Waits until the stack does not change any more, and tells what happens on the way.
     pub(super) fn until_settled(&mut self, view: &View, limit: Duration) -> Result<Ended> {
         let began = Instant::now();
-        let mut failures = Vec::new();
+        let (mut failures, mut is_heard_of) = (Vec::new(), false);
         let mut pause = PAUSE_MIN;
         loop {
             // the state first: what happened before it settled is then among the events
@@ -191,12 +200,14 @@ impl Following<'_> {
                 return Err(Hint::new(what, "somebody else has deleted it; give the same command again").into());
             };
             for event in self.new_ones()? {
+                is_heard_of = true;
                 view.event(&event);
                 if event.is_failure() && !event.is_aftermath() {
                     failures.push(event);
                 }
             }
-            if !stack.is_changing() {
+            let has_begun = is_heard_of || stack.is_gone() || began.elapsed() >= BEGIN_WAIT;
+            if !stack.is_changing() && !stack.is_empty() && has_begun {
                 return Ok(Ended { stack, failures });
             }
             if began.elapsed() >= limit {

@@ -23,7 +23,7 @@ use super::log::Log;
 use super::metrics::{Metrics, Request};
 use super::otlp::Traces;
 use super::settings::{Access, Settings};
-use crate::encoding::hex;
+use engine::pipeline::encoding::hex;
 
 /// What all requests share.
 pub(super) struct Service {

@@ -130,6 +130,8 @@ fn a_stack_that_never_came_up_is_removed_first() {
     fake.has_stack(2, "DELETE_COMPLETE", &[]);
     fake.has_change_set("CREATE_COMPLETE", "");
     fake.has_stack(3, "CREATE_COMPLETE", &[]);
+    let made = event("1", "ValidatorDlq", "CREATE_COMPLETE", "");
+    fake.answers("cloudformation.describe-stack-events.4", json!({ "StackEvents": [made] }));
     let output = fake.deploy(&["--yes"]);
     assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
     assert_eq!((fake.count("delete-stack"), fake.count("execute-change-set")), (1, 1));
@@ -141,6 +143,25 @@ fn a_stack_that_never_came_up_is_removed_first() {
         let output = fake.deploy(&["--yes"]);
         assert_eq!(output.status.code(), Some(1), "{status}");
         assert!(stderr(&output).contains(status) && stderr(&output).contains(hint), "{}", stderr(&output));
+    }
+}
+
+#[test]
+fn a_stack_that_has_not_begun_to_change_is_waited_for() {
+    for (stands, ends) in [("REVIEW_IN_PROGRESS", "CREATE_COMPLETE"), ("UPDATE_COMPLETE", "UPDATE_ROLLBACK_COMPLETE")] {
+        let fake = Fake::new();
+        fake.has_stack(1, stands, &[]);
+        fake.has_change_set("CREATE_COMPLETE", "");
+        // it stands as it stood once more, and nothing is heard of it
+        fake.has_stack(2, stands, &[]);
+        fake.has_stack(3, ends, &[]);
+        let heard = event("1", "ValidatorDlq", "UPDATE_FAILED", "a quota is reached");
+        fake.answers("cloudformation.describe-stack-events.3", json!({ "StackEvents": [heard] }));
+        let output = fake.deploy(&["--yes"]);
+        let is_well = ends == "CREATE_COMPLETE";
+        assert_eq!(output.status.code(), Some(if is_well { 0 } else { 1 }), "{}", stderr(&output));
+        assert!(is_well || stderr(&output).contains("a quota is reached"), "{}", stderr(&output));
+        assert!(fake.count("describe-stacks") >= 3, "{}", fake.calls());
     }
 }
 

@@ -1,9 +1,9 @@
 //! Requests by HTTP, as API Gateway hands them on.
 
+use pipeline::encoding::from_base64;
 use pipeline::find::{self, Found};
 use serde_json::{Value, json};
 
-use super::base64;
 use crate::events::{Request, decoded};
 use crate::function::{Error, Function};
 use crate::limits::REQUEST_BYTES_MAX;
@@ -117,7 +117,7 @@ fn shown(found: &Found) -> Value {
 /// The body of a request as bytes.
 pub(super) fn body(request: &Request) -> Result<Vec<u8>, Problem> {
     let text = request.body.as_deref().unwrap_or_default();
-    let bytes = if request.is_base64_encoded { base64::decode(text) } else { Some(text.as_bytes().to_vec()) };
+    let bytes = if request.is_base64_encoded { from_base64(text) } else { Some(text.as_bytes().to_vec()) };
     let Some(bytes) = bytes else {
         return Err(Problem::new(400, "body_cut_off", "the body did not come whole", "send it again"));
     };

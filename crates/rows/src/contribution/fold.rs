@@ -27,7 +27,7 @@ const TOUCHED_ROWS: usize = 512;
 
 impl Fold {
     pub fn new(kind: Kind, settings: &Settings, zone: &Zone, scratch: &mut MakeScratch<'_>) -> Result<Self> {
-        // Tables grow by doubling, and their order needs room in the end.
+        // Their index grows by doubling, and their order needs room in the end.
         let memory = settings.memory / 5 * 3;
         let scratch = Some(scratch_now(scratch)?);
         let groups = match kind {

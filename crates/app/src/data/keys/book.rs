@@ -19,7 +19,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use crate::complain::Hint;
-use crate::encoding::hex;
+use engine::pipeline::encoding::hex;
 
 /// Keys of one folder, revoked ones among them.
 pub(crate) const KEYS_MAX: usize = 10_000;

@@ -5,7 +5,7 @@ use axum::http::{HeaderMap, header};
 use futures_util::{Stream, StreamExt};
 use ring::digest::{Context, SHA256};
 
-use crate::encoding::hex;
+use engine::pipeline::encoding::hex;
 
 /// A longer body is not kept in memory to be compared before anything is done with it.
 pub(super) const KEPT_BYTES_MAX: usize = 16 * 1024 * 1024;

@@ -9,7 +9,7 @@ use ring::hmac;
 
 use crate::data::keys::book::{same, sha256};
 use crate::data::times;
-use crate::encoding::hex;
+use engine::pipeline::encoding::hex;
 
 /// Seconds by which the clocks of client and server may differ.
 const SKEW_SECONDS_MAX: i64 = 15 * 60;

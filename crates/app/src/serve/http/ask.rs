@@ -6,7 +6,7 @@ use axum::http::request::Parts;
 use serde::de::DeserializeOwned;
 
 use super::problem::Problem;
-use crate::encoding;
+use engine::pipeline::encoding;
 
 /// The query.
 pub(super) struct Asked<T>(pub T);

@@ -23,10 +23,10 @@ use super::RequestId;
 use super::ask::Asked;
 use super::problem::Problem;
 use super::shapes::{BadRequest, Conflict, NotFound, TimedOut, TooLarge, Unprocessable, Unsupported};
-use crate::encoding::hex;
 use crate::serve::access::Caller;
 use crate::serve::intake::PIECE_SECONDS_MAX;
 use crate::serve::state::{Service, blocking, random_id};
+use engine::pipeline::encoding::hex;
 
 /// Up to here a body is checked where it is read; a larger one would keep others waiting.
 const HERE_BYTES_MAX: usize = 32 * 1024;

@@ -4,7 +4,7 @@
 use axum::http::HeaderMap;
 
 use super::problem::Problem;
-use crate::encoding;
+use engine::pipeline::encoding;
 
 /// Digests that were promised.
 #[derive(Debug, Default, PartialEq, Eq)]

@@ -6,7 +6,7 @@ use ring::hmac;
 use serde::{Deserialize, Serialize};
 
 use crate::complain::Hint;
-use crate::encoding::{base64, from_base64};
+use engine::pipeline::encoding::{base64, from_base64};
 
 /// Webhooks that may be declared.
 pub(crate) const WEBHOOKS_MAX: usize = 32;

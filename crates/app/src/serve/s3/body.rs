@@ -15,8 +15,8 @@ use s3s::header::{
 use s3s::{S3Request, S3Result, TrailingHeaders, s3_error};
 
 use super::attributes::Sums;
-use crate::encoding::{base64, hex};
 use crate::serve::intake::{Intake, PIECE_SECONDS_MAX, Take};
+use engine::pipeline::encoding::{base64, hex};
 
 /// What the sender promises about the bytes.
 #[derive(Default)]

@@ -17,8 +17,8 @@ use super::body::Promised;
 use super::read::{Wanted, modified};
 use super::write::Conditions;
 use super::{Storage, of_objects, refused};
-use crate::encoding::hex;
 use crate::serve::state::blocking;
+use engine::pipeline::encoding::hex;
 
 /// What must be so of the source.
 pub(super) struct OfSource {

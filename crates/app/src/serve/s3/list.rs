@@ -11,8 +11,8 @@ use s3s::{S3Request, S3Result, s3_error};
 use super::attributes::Attributes;
 use super::read::modified;
 use super::{Storage, of_objects};
-use crate::encoding::{from_hex, hex};
 use crate::serve::state::blocking;
+use engine::pipeline::encoding::{from_hex, hex};
 
 /// Entries of one page, as S3 has it.
 pub(super) const PAGE_ENTRIES_MAX: usize = 1000;

@@ -22,8 +22,8 @@ use super::copy::{Copied, OfSource, copy};
 use super::list::{Encoding, PAGE_ENTRIES_MAX, entries_max, owner};
 use super::read::modified;
 use super::{Storage, of_objects, refused};
-use crate::encoding::hex;
 use crate::serve::state::blocking;
+use engine::pipeline::encoding::hex;
 
 /// Parts of an upload, as S3 has it.
 const PARTS_MAX: i32 = 10_000;

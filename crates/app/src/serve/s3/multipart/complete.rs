@@ -9,11 +9,11 @@ use s3s::dto::{ChecksumAlgorithm, CompleteMultipartUploadInput, CompleteMultipar
 use s3s::{S3Request, S3Result, s3_error};
 
 use super::{Begun, key_of, number_of};
-use crate::encoding::{base64, from_base64, from_hex, hex};
 use crate::serve::s3::attributes::{Attributes, Sums};
 use crate::serve::s3::write::Conditions;
 use crate::serve::s3::{Storage, of_objects, refused};
 use crate::serve::state::blocking;
+use engine::pipeline::encoding::{base64, from_base64, from_hex, hex};
 
 /// Bytes of a part that is not the last, as S3 has it.
 const PART_BYTES_MIN: u64 = 5 * 1024 * 1024;

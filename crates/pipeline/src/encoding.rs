@@ -1,7 +1,7 @@
 //! Bytes as text: hexadecimal and base64.
 
 /// Base64 as checksums are written.
-pub(crate) fn base64(bytes: &[u8]) -> String {
+pub fn base64(bytes: &[u8]) -> String {
     const LETTERS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
     let mut text = String::new();
     for chunk in bytes.chunks(3) {
@@ -15,13 +15,13 @@ pub(crate) fn base64(bytes: &[u8]) -> String {
 }
 
 /// In hexadecimal.
-pub(crate) fn hex(bytes: &[u8]) -> String {
+pub fn hex(bytes: &[u8]) -> String {
     const DIGITS: &[u8; 16] = b"0123456789abcdef";
     bytes.iter().flat_map(|byte| [byte >> 4, byte & 15]).map(|digit| char::from(DIGITS[usize::from(digit)])).collect()
 }
 
 /// From hexadecimal; none if it is none.
-pub(crate) fn from_hex(text: &str) -> Option<Vec<u8>> {
+pub fn from_hex(text: &str) -> Option<Vec<u8>> {
     let digit = |byte: u8| char::from(byte).to_digit(16);
     let (pairs, rest) = text.as_bytes().as_chunks::<2>();
     let byte = |[high, low]: &[u8; 2]| u8::try_from(digit(*high)? << 4 | digit(*low)?).ok();
@@ -29,9 +29,10 @@ pub(crate) fn from_hex(text: &str) -> Option<Vec<u8>> {
 }
 
 /// From base64, with or without the marks at its end; none if it is no base64.
-pub(crate) fn from_base64(text: &str) -> Option<Vec<u8>> {
+pub fn from_base64(text: &str) -> Option<Vec<u8>> {
+    let text = text.trim_end_matches('=');
     let (mut bits, mut count, mut bytes) = (0_u32, 0, Vec::with_capacity(text.len() * 3 / 4));
-    for digit in text.trim_end_matches('=').bytes() {
+    for digit in text.bytes() {
         let value = match digit {
             b'A'..=b'Z' => digit - b'A',
             b'a'..=b'z' => digit - b'a' + 26,
@@ -40,13 +41,15 @@ pub(crate) fn from_base64(text: &str) -> Option<Vec<u8>> {
             b'/' => 63,
             _ => return None,
         };
-        (bits, count) = ((bits << 6 | u32::from(value)) & 0xff_ffff, count + 6);
+        (bits, count) = (bits << 6 | u32::from(value), count + 6);
         if count >= 8 {
             count -= 8;
-            bytes.push((bits >> count & 0xff) as u8);
+            bytes.push((bits >> count) as u8);
+            bits &= (1 << count) - 1;
         }
     }
-    Some(bytes)
+    // what is left fills the last letter up
+    (bits == 0 && count < 6).then_some(bytes)
 }
 
 #[cfg(test)]
@@ -68,10 +71,11 @@ mod tests {
             assert_eq!(from_hex(&hex(bytes)).as_deref(), Some(bytes));
         }
         assert_eq!(from_base64("Zg"), Some(b"f".to_vec()));
+        assert_eq!(from_base64("AP8+/w=="), Some(b"\0\xff>\xff".to_vec()));
         for bad in ["0", "+1", "0g", "ß"] {
             assert_eq!(from_hex(bad), None, "{bad}");
         }
-        for bad in ["Zg=a", "Zm9 ", "ß"] {
+        for bad in ["Z", "Zg=a", "Zm9 ", "Zh==", "ß"] {
             assert_eq!(from_base64(bad), None, "{bad}");
         }
     }
