@@ -373,3 +373,36 @@ fn hash(key: Key) -> u64 {
     let folded = u128::from(name ^ 0x9E37_79B9_7F4A_7C15) * u128::from(key.bucket as u64 ^ 0xD6E8_FEB8_6659_FD93);
     (folded as u64) ^ (folded >> 64) as u64
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_that_hash_alike_are_not_taken_for_each_other() {
+        let key = |name, bucket| Key { bucket, name, prefix: 0 };
+        let (one, other) = (key(545_222, 765_187_875_270), key(887_068, 970_141_882_696));
+        let place = |key| (tag_of(hash(key)), hash(key) as usize % FIRST_SLOTS);
+        assert_eq!(place(one), place(other), "the hash is another: look for two keys that share tag and slot");
+        let mut groups: Groups<BarGroup> = Groups::new(usize::MAX, None);
+        let positions = [one, other, one, other].map(|key| groups.position(key));
+        assert_eq!(positions, [0, 1, 0, 1]);
+    }
+
+    #[test]
+    fn groups_stay_where_they_are_however_many_come() {
+        let mut groups: Groups<TotalGroup> = Groups::new(usize::MAX, None);
+        let keys = (0..20_000).map(|bucket| Key { bucket, name: 7, prefix: 3 });
+        for (key, place) in keys.clone().zip(0..) {
+            let position = groups.position(key);
+            assert_eq!(position, place);
+            groups.at(position).add(key.bucket);
+        }
+        for (key, place) in keys.zip(0..) {
+            assert_eq!(groups.position(key), place);
+            let mut alone = TotalGroup::default();
+            alone.add(key.bucket);
+            assert_eq!(*groups.at(place), alone);
+        }
+    }
+}

@@ -92,6 +92,30 @@ fn a_form_is_taken_and_can_be_asked_for_by_every_name() {
 }
 
 #[test]
+fn an_answer_that_was_given_is_not_given_when_it_does_not_hold() {
+    let folder = tempdir().unwrap();
+    let served = Server::start(folder.path(), &[]);
+    let put = |name: &str| {
+        let taken = form(&served, &[], name, "", SEED).json();
+        until(&served, taken["links"]["status"].as_str().unwrap(), ended);
+        taken
+    };
+    let original = put("original.csv");
+    let by_content = format!("/status/{}", original["sha256"].as_str().unwrap());
+    for _ in 0..2 {
+        assert_eq!(served.json(&by_content)["receiptId"], original["receiptId"]);
+    }
+    // the receipt that was told stays what it was, and is not the newest of this content any more
+    let copy = put("copy.csv");
+    assert_eq!(served.json(&by_content)["receiptId"], copy["receiptId"]);
+    assert_eq!(served.json("/status/original.csv")["receiptId"], original["receiptId"]);
+    let version = put("original.csv");
+    let told = served.json("/status/original.csv");
+    assert_eq!(told["receiptId"], version["receiptId"]);
+    assert_eq!(told["versions"], serde_json::json!([version["receiptId"], original["receiptId"]]));
+}
+
+#[test]
 fn raw_bodies_names_and_feeds() {
     let folder = tempdir().unwrap();
     fs::write(

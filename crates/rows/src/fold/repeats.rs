@@ -49,7 +49,9 @@ mod tests {
         let mut repeats = Repeats::default();
         [7, 3, 7, 7, 9, 3].into_iter().for_each(|hash| repeats.look(hash));
         assert_eq!(repeats.count(), 3);
-        assert_eq!(repeats.count(), 3, "told again");
+        repeats.look(9);
+        assert_eq!(repeats.count(), 3, "what comes after it is not looked at");
+        assert!(!repeats.wants_more());
     }
 
     #[test]

@@ -70,3 +70,36 @@ impl Answers {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).keep(asked, Arc::new(answer));
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use engine::pipeline::message::Feed;
+    use engine::pipeline::object::ObjectVersion;
+    use engine::pipeline::preset::Preset;
+    use engine::pipeline::receipt::Arrival;
+
+    use super::*;
+
+    fn answer(json: Vec<u8>) -> Answer {
+        let object = ObjectVersion { bucket: "b".to_owned(), key: "k".to_owned(), version: "1".to_owned() };
+        let feed = Feed::try_from("files".to_owned()).unwrap();
+        let (preset, aliases, trace) = (Preset::Files, Default::default(), String::new());
+        let receipt = Receipt::new(Arrival { object, preset, feed, aliases, trace, at: 0 });
+        Answer { named: vec![receipt.id()], shown: receipt.id(), record: Vec::new(), receipt, json: json.into() }
+    }
+
+    #[test]
+    fn what_nobody_asks_for_is_forgotten() {
+        let answers = Answers::default();
+        answers.keep("asked".to_owned(), answer(b"1".to_vec()));
+        answers.keep("not asked".to_owned(), answer(b"2".to_vec()));
+        for number in 0..40 {
+            answers.keep(number.to_string(), answer(vec![b' '; ANSWERS_BYTES_MAX / 8]));
+            assert_eq!(answers.last("asked").unwrap().json, b"1"[..], "{number}");
+        }
+        assert!(answers.last("not asked").is_none() && answers.last("0").is_none());
+        let generations = answers.0.lock().unwrap();
+        let kept = generations.young.values().chain(generations.old.values()).map(|answer| answer.bytes());
+        assert!(kept.sum::<usize>() <= 3 * ANSWERS_BYTES_MAX, "two generations, and what was one too many");
+    }
+}
