@@ -44,11 +44,12 @@ class Server:
         # that came at the same time were seen to wait for ever.
         settings = self.folder / 'hypercorn.toml'
         settings.write_text('alpn_protocols = ["http/1.1"]\n')
-        self.process = subprocess.Popen([sys.executable, '-m', 'hypercorn', 'ministack.app:app', '--keep-alive', '75',
+        self.process = subprocess.Popen([sys.executable, '-m', 'hypercorn', 'emulated:app', '--keep-alive', '75',
                                          '--config', settings,
                                          '--bind', f'127.0.0.1:{self.port}', '--certfile', self.certificate,
                                          '--keyfile', key], env=environment, stdin=subprocess.DEVNULL,
-                                        stdout=self.log, stderr=subprocess.STDOUT, start_new_session=True)
+                                        stdout=self.log, stderr=subprocess.STDOUT, start_new_session=True,
+                                        cwd=Path(__file__).resolve().parent)
 
     def __enter__(self):
         for _ in range(300):

@@ -120,6 +120,13 @@ class Suite:
                 refused = error.response['Error']['Code'] in ('AccessDenied', 'AccessDeniedException')
             self.must(refused, f"{right['action']} is granted, and {right['of']} is enough: take it off the list")
 
+    def added_is_missing(self):
+        """What `emulated.py` adds was needed in the flows, and MiniStack did not say it by itself."""
+        said = self.server.last_lines(100_000)
+        for what in LIST['added']:
+            self.must(f'{what} is added' in said, f'{what} is on the list of what is added, and nothing needed it')
+            self.must(f'{what} is there' not in said, f'{what} is said by MiniStack: take it off the list')
+
     # ------------------------------------------------------------ deploying
 
     def deploy(self, bootstrap):
@@ -276,6 +283,7 @@ def main():
                 step(f'flow: {name}', flow, suite)
             except (AssertionError, ClientError, RuntimeError) as error:
                 suite.problems.append(f'flow {name}: {error}\n{server.last_lines(15)}')
+        step('what is added is missing', suite.added_is_missing)
         if options.keep:
             print(f'{server.endpoint}; Enter ends it', file=sys.stderr)
             sys.stdin.readline()
