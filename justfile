@@ -30,7 +30,7 @@ run:
     show doctor
 
 # Everything CI runs: format, lints, docs, dependencies, templates, tests
-check: format-check lint docs deny test-template test
+check: format-check lint docs deny test-template test-aws test
 
 # All tests (the tidy rules and doc tests too), or those whose name contains WORD
 test *WORD:

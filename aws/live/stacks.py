@@ -264,7 +264,7 @@ def main():
     WORK.mkdir(parents=True)
     bootstrap = stripped(TARGET / 'debug' / 'bootstrap')
     began = time.monotonic()
-    with Server(WORK / 'server') as server:
+    with Server(WORK / 'server', TARGET / 'debug' / 'examples' / 'certificate') as server:
         suite = Suite(server)
 
         def step(what, work, *arguments):
