@@ -7,6 +7,7 @@
 //! they
 //! were sent.
 
+mod attempt;
 mod commit;
 mod mark;
 mod page;
@@ -16,7 +17,7 @@ mod prepare;
 mod send;
 mod settle;
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -30,6 +31,7 @@ use pipeline::step::{Kind, RecordKey};
 use crate::limits::MARKS_REMEMBERED_MAX;
 use crate::queue::Queue;
 use crate::table::{Item, Table};
+use attempt::Attempt;
 use mark::Mark;
 
 /// The ledger of one function.
@@ -40,8 +42,10 @@ pub struct Ledger {
     /// The field that is the key of the table of states, if there is one.
     status: Option<&'static str>,
     now: fn() -> Millis,
-    /// Attempts that happened, by token: they never come to not have happened.
-    happened: Mutex<BTreeSet<String>>,
+    /// Whether attempts happened, by token, of those of which it is settled.
+    fates: Mutex<BTreeMap<String, bool>>,
+    /// The last attempt of several transactions that has not happened yet.
+    attempt: Mutex<Option<Attempt>>,
     process: u64,
     attempts: AtomicU64,
 }
@@ -88,8 +92,8 @@ impl Ledger {
     /// A ledger of these.
     pub fn new(parts: Parts) -> Self {
         let Parts { table, queue, sends, status, now, process } = parts;
-        let (happened, attempts) = Default::default();
-        Self { table, queue, sends, status, now, happened, process, attempts }
+        let (fates, attempt, attempts) = Default::default();
+        Self { table, queue, sends, status, now, fates, attempt, process, attempts }
     }
 
     /// The messages that a commit from this source took over for whoever called; none if it did not happen.
@@ -108,24 +112,30 @@ impl Ledger {
         (self.now)() / 1000 + crate::limits::SOURCE_SECONDS
     }
 
-    fn token(&self, source: &MessageId) -> String {
+    fn token(&self, source: &str) -> String {
         place::token(source, self.process, self.attempts.fetch_add(1, Ordering::Relaxed))
     }
 
-    /// Whether an attempt at a large commit happened.
+    /// Whether an attempt at a large commit has happened.
     fn has_happened(&self, source: &str, token: &str) -> Result<bool, Cause> {
-        let mut happened = self.happened.lock().unwrap_or_else(PoisonError::into_inner);
-        if happened.contains(token) {
-            return Ok(true);
+        let known = self.fates.lock().unwrap_or_else(PoisonError::into_inner).get(token).copied();
+        if let Some(known) = known {
+            return Ok(known);
         }
         let has = self.mark(source)?.is_some_and(|mark| mark.token.as_deref() == Some(token));
         if has {
-            if happened.len() >= MARKS_REMEMBERED_MAX {
-                happened.clear();
-            }
-            happened.insert(token.to_owned());
+            self.remember(token, true);
         }
         Ok(has)
+    }
+
+    /// Whether an attempt happened does not change once it is settled.
+    fn remember(&self, token: &str, happened: bool) {
+        let mut fates = self.fates.lock().unwrap_or_else(PoisonError::into_inner);
+        if fates.len() >= MARKS_REMEMBERED_MAX {
+            fates.clear();
+        }
+        fates.insert(token.to_owned(), happened);
     }
 
     /// The content of a record, with what is prepared looked at.

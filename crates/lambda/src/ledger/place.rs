@@ -6,7 +6,6 @@
 
 use std::fmt::Write as _;
 
-use pipeline::message::MessageId;
 use pipeline::object::digest;
 use pipeline::ports::Revision;
 use pipeline::step::{Kind, RecordKey};
@@ -144,8 +143,8 @@ pub(super) fn outbox(source: &str, token: &str, number: usize) -> Key {
 }
 
 /// A token that no other attempt has.
-pub(super) fn token(source: &MessageId, process: u64, number: u64) -> String {
-    let mut token = digest(&[source.as_str()]);
+pub(super) fn token(source: &str, process: u64, number: u64) -> String {
+    let mut token = digest(&[source]);
     // a string takes what is written to it
     let _ = write!(token, ".{process:x}.{number:x}");
     token

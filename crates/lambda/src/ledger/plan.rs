@@ -6,6 +6,7 @@ use pipeline::ports::{Cause, Commit, Revision};
 use pipeline::receipt::Receipt;
 use pipeline::step::{Kind, RecordKey};
 
+use super::attempt::Attempt;
 use super::mark::Mark;
 use super::place::{self, NEXT_TOKEN};
 use super::{Ledger, mark};
@@ -20,11 +21,39 @@ pub(super) struct Plan<'a> {
     pub before: Vec<Item>,
     /// Records to prepare before.
     pub prepared: Vec<Entry<'a>>,
-    /// The transaction. Behind the mark come the states, of these keys.
+    /// The transaction: the mark, the states of these keys, the intent of an attempt, and these records.
     pub main: Vec<Action>,
     pub states: Vec<String>,
+    pub records: Vec<Entry<'a>>,
     /// The attempt, if it is one of several transactions.
-    pub token: Option<String>,
+    pub attempt: Option<Attempt>,
+}
+
+/// What of a transaction was refused.
+#[derive(Default)]
+pub(super) struct Refused<'a> {
+    pub states: Vec<String>,
+    /// Somebody has ended the attempt.
+    pub is_ended: bool,
+    pub records: Vec<Entry<'a>>,
+}
+
+impl<'a> Plan<'a> {
+    /// What actions of these numbers are.
+    pub fn refused(&self, numbers: &[usize]) -> Refused<'a> {
+        let intent = 1 + self.states.len();
+        let records = intent + usize::from(self.attempt.is_some());
+        let mut refused = Refused::default();
+        for &number in numbers {
+            match number {
+                0 => {}
+                number if number < intent => refused.states.push(self.states[number - 1].clone()),
+                number if number < records => refused.is_ended = true,
+                number => refused.records.extend(self.records.get(number - records)),
+            }
+        }
+        refused
+    }
 }
 
 /// A record that a commit rests on or writes.
@@ -46,6 +75,18 @@ impl Entry<'_> {
         }
     }
 
+    /// In which order entries are taken into the transaction. What others are at as well comes first: they are found out
+    /// by there, and not while both prepare.
+    fn order(&self) -> u8 {
+        let is_of_one_file = matches!(self.key.kind, Kind::Row | Kind::Id | Kind::Ids | Kind::Contribution);
+        match (self.change, is_of_one_file, self.expected) {
+            (None, ..) => 0,
+            (Some(_), false, _) => 1,
+            (Some(_), true, Some(_)) => 2,
+            (Some(_), true, None) => 3,
+        }
+    }
+
     pub fn bytes(&self) -> usize {
         let value = self.change.and_then(Option::as_ref).map_or(0, Vec::len);
         value + 2 * self.key.id.len() + 300
@@ -64,6 +105,21 @@ fn entries(commit: &Commit) -> Vec<Entry<'_>> {
     entries.into_values().collect()
 }
 
+/// What is prepared, and what the transaction has room for beside its mark, its intent and so many states.
+fn divided(mut entries: Vec<Entry<'_>>, fixed: usize, states: usize) -> (Vec<Entry<'_>>, Vec<Entry<'_>>) {
+    entries.sort_by_key(Entry::order);
+    let (mut room, mut bytes) = (TRANSACT_ITEMS_MAX.saturating_sub(2 + states), fixed);
+    let mut fits = |entry: &Entry<'_>| {
+        let fits = room > 0 && bytes + entry.bytes() <= TRANSACT_BYTES_MAX;
+        if fits {
+            room -= 1;
+            bytes += entry.bytes();
+        }
+        fits
+    };
+    entries.into_iter().partition(|entry| !fits(entry))
+}
+
 impl Ledger {
     /// How to carry a commit out, without the states of these keys.
     pub(super) fn plan<'a>(&self, commit: &'a Commit, without: &[String]) -> Result<Plan<'a>, Cause> {
@@ -77,33 +133,19 @@ impl Ledger {
         let fixed = states.iter().map(|(_, item)| size(item)).sum::<usize>() + size(&mark.item(source, 0));
         let bytes = fixed + entries.iter().map(Entry::bytes).sum::<usize>();
         let is_large = 1 + states.len() + entries.len() > TRANSACT_ITEMS_MAX || bytes > TRANSACT_BYTES_MAX;
-        let token = is_large.then(|| self.token(&commit.source));
-        mark.token.clone_from(&token);
-        let put = Action::Put(Name::Ledger, mark.item(source, self.expires()), vec![Test::Missing(ID)]);
-        let mut main = vec![put];
-        main.extend(
-            states
-                .iter()
-                .map(|(at, item)| Action::Put(Name::Status, item.clone(), vec![Test::AtMost("receivedAt", *at)])),
-        );
-        let mut prepared = entries;
-        if let Some(token) = &token {
+        let (prepared, records) = if is_large { divided(entries, fixed, states.len()) } else { (Vec::new(), entries) };
+        let attempt = is_large.then(|| self.attempt_at(source, &prepared));
+        mark.token = attempt.as_ref().map(|attempt| attempt.token.clone());
+        let mut main = vec![Action::Put(Name::Ledger, mark.item(source, self.expires()), vec![Test::Missing(ID)])];
+        let put =
+            |(at, item): &(u64, Item)| Action::Put(Name::Status, item.clone(), vec![Test::AtMost("receivedAt", *at)]);
+        main.extend(states.iter().map(put));
+        if let Some(Attempt { token, .. }) = &attempt {
             main.push(Action::Delete(place::intent(token), vec![Test::Is(NEXT_TOKEN, Field::Text(token.clone()))]));
-            // what is only looked at is looked at in the transaction, as far as that goes
-            let mut room = TRANSACT_ITEMS_MAX.saturating_sub(main.len());
-            prepared.retain(|entry| {
-                let looks = entry.change.is_none() && room > 0;
-                if looks {
-                    room -= 1;
-                    main.push(entry.action());
-                }
-                !looks
-            });
-        } else {
-            main.extend(prepared.drain(..).map(|entry| entry.action()));
         }
+        main.extend(records.iter().map(Entry::action));
         let states = states.into_iter().map(|(_, item)| self.state_key(&item)).collect();
-        Ok(Plan { mark, before, prepared, main, states, token })
+        Ok(Plan { mark, before, prepared, main, states, records, attempt })
     }
 
     /// What goes out with a commit: in its mark, or in items of their own.
@@ -117,7 +159,7 @@ impl Ledger {
         if mark.unsent.iter().map(String::len).sum::<usize>() <= OUTBOX_BYTES_MAX {
             return Ok((mark, Vec::new()));
         }
-        let token = self.token(&commit.source);
+        let token = self.token(commit.source.as_str());
         let chunks = cut(std::mem::take(&mut mark.unsent));
         let source = commit.source.as_str();
         let item =

@@ -1,5 +1,7 @@
 //! Settling: what is prepared becomes what is there, or is taken back, before somebody else writes.
 
+use std::sync::PoisonError;
+
 use pipeline::step::RecordKey;
 
 use super::place::{self, NEXT_TOKEN, Next};
@@ -7,30 +9,50 @@ use super::{Failed, Ledger};
 use crate::table::{Action, Error, Field, Item, Name, Test, bytes};
 
 impl Ledger {
-    /// The record as it is now, settled: its content.
-    pub(super) fn settled(&self, key: &RecordKey) -> Result<Option<Vec<u8>>, Failed> {
+    /// The record as it is now, settled: its content. What the attempt `own` has prepared stays prepared.
+    pub(super) fn settled(&self, key: &RecordKey, own: Option<&str>) -> Result<Option<Vec<u8>>, Failed> {
         let Some(item) = self.table.get(&place::of(key))? else { return Ok(None) };
-        let Some(next) = Next::of(&item) else {
-            return Ok(bytes(&item, place::VALUE).map(<[u8]>::to_vec));
-        };
-        let value = if self.is_decided(&next)? { next.value } else { bytes(&item, place::VALUE) };
-        self.settle(key, &item, &next, value)?;
-        Ok(value.map(<[u8]>::to_vec))
+        let value = self.decided(&item, own)?.map(<[u8]>::to_vec);
+        if let Some(next) = Next::of(&item).filter(|next| Some(next.token) != own) {
+            self.settle(key, &item, &next, value.as_deref())?;
+        }
+        Ok(value)
+    }
+
+    /// What a record is, now that whatever else is prepared on it is decided.
+    pub(super) fn decided<'a>(&self, item: &'a Item, own: Option<&str>) -> Result<Option<&'a [u8]>, Failed> {
+        let next = Next::of(item).filter(|next| Some(next.token) != own);
+        match next {
+            Some(next) if self.is_decided(&next)? => Ok(next.value),
+            _ => Ok(bytes(item, place::VALUE)),
+        }
     }
 
     /// Whether the attempt happened; one that has not will not any more.
     fn is_decided(&self, next: &Next<'_>) -> Result<bool, Failed> {
+        let known = self.fates.lock().unwrap_or_else(PoisonError::into_inner).get(next.token).copied();
+        if let Some(happened) = known {
+            return Ok(happened);
+        }
         if self.has_happened(next.source, next.token)? {
             return Ok(true);
         }
         // an attempt needs its intent in its last transaction: without it, it fails
         let intent = Action::Delete(place::intent(next.token), vec![Test::Is(NEXT_TOKEN, text(next.token))]);
         match self.table.transact(vec![intent]) {
-            Ok(()) => Ok(false),
+            Ok(()) => {}
             // it has happened just now, or somebody else has taken the intent away
-            Err(Error::Refused(_)) => Ok(self.has_happened(next.source, next.token)?),
-            Err(Error::Unavailable(cause)) => Err(Failed::Unavailable(cause)),
+            Err(Error::Refused(refused)) if !refused.is_empty() => {
+                if self.has_happened(next.source, next.token)? {
+                    return Ok(true);
+                }
+            }
+            // somebody is at the intent: it may be its last transaction
+            Err(Error::Refused(_)) => return Err(Failed::Contended),
+            Err(Error::Unavailable(cause)) => return Err(Failed::Unavailable(cause)),
         }
+        self.remember(next.token, false);
+        Ok(false)
     }
 
     fn settle(&self, key: &RecordKey, item: &Item, next: &Next<'_>, value: Option<&[u8]>) -> Result<(), Failed> {

@@ -52,6 +52,11 @@ impl Cloud {
         self.lock().planned.insert(number, fault);
     }
 
+    /// Plans nothing any more.
+    pub fn plan_nothing(&self) {
+        self.lock().planned.clear();
+    }
+
     /// The calls so far.
     pub fn calls(&self) -> Vec<&'static str> {
         self.lock().calls.clone()

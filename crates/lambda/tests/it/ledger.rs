@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use lambda::ledger::{Ledger, Parts};
+use lambda::table::Table;
 use pipeline::message::{Feed, Message, MessageId, Work};
 use pipeline::object::ObjectVersion;
 use pipeline::ports::{Commit, Committed, Error, Ledger as _, Revision};
@@ -13,8 +14,12 @@ use testkit::contract::{self, LedgerHome};
 use crate::cloud::{Cloud, Fault};
 
 pub fn ledger(cloud: &Cloud, process: u64) -> Ledger {
+    ledger_on(Box::new(cloud.clone()), cloud, process)
+}
+
+pub fn ledger_on(table: Box<dyn Table>, cloud: &Cloud, process: u64) -> Ledger {
     Ledger::new(Parts {
-        table: Box::new(cloud.clone()),
+        table,
         queue: Some(Arc::new(cloud.clone())),
         sends: vec![Stage::Process],
         status: Some("fileId"),

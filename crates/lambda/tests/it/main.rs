@@ -2,6 +2,7 @@
 
 mod bootstrap;
 mod cloud;
+mod contended;
 mod flow;
 mod ledger;
 mod ministack;
