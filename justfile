@@ -90,6 +90,10 @@ overload SECONDS="60":
 test-aws *ARGS:
     aws/test-aws "$@"
 
+# The program of the functions for ARCH, arm64 or x86_64; started once where that can be (it compiles for minutes)
+bootstrap ARCH="arm64":
+    aws/build-bootstrap "$1"
+
 # Measure WHAT against what one would use instead, answers compared: `just bench rows`
 bench WHAT *ARGS:
     @what=$1; shift; exec python3 "bench/$what.py" "$@"

@@ -1,22 +1,28 @@
 """What partners do, and what must come of it: through the front doors, with names from `flat-outputs.json` alone.
 
-Whoever acts is a user of IAM with the rights of somebody outside, or of somebody who looks after the stacks; where one
+    python aws/live/flows.py cfn-outputs/flat-outputs.json [NAME ...]
+
+The account is the one that the environment names, as for the AWS CLI: a real one, where the stacks were made for this and
+nobody else uses them, or MiniStack. Who runs this may make users of IAM; they are removed at the end. Whoever acts is a user of IAM with the rights of somebody outside, or of somebody who looks after the stacks; where one
 may not do something, that is tried too.
 """
 
+import argparse
 import json
 import ssl
+import sys
 import time
 import urllib.error
 import urllib.parse
 import urllib.request
+from pathlib import Path
 
 from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 from botocore.exceptions import ClientError
 
-from server import REGION
+from account import Caller, Users
 
 # A file is through in a second or two; a machine that is busy takes longer.
 WAIT_SECONDS = 60
@@ -49,22 +55,33 @@ def denied(call, what, **arguments):
     raise AssertionError(f'{what} is not refused')
 
 
+class Account:
+    """Where the stacks are, and what they are called."""
+
+    def __init__(self, outputs, caller, users):
+        self.outputs, self.caller, self.users = outputs, caller, users
+
+    def make_user(self, name, statements):
+        return self.users.make(name, statements)
+
+
 class Api:
     """Requests to an API Gateway, by the URL that the stack tells. MiniStack takes them under a path of its own."""
 
-    def __init__(self, suite, url):
-        at = urllib.parse.urlsplit(url)
+    def __init__(self, account, url):
+        at, caller = urllib.parse.urlsplit(url), account.caller
         stage, _, self.path = at.path.lstrip('/').partition('/')
-        server = suite.server
-        self.base = f"{server.endpoint}/_aws/execute-api/{at.hostname.split('.')[0]}/{stage}/"
-        self.tls = ssl.create_default_context(cafile=server.certificate)
+        self.region, self.base = caller.region, f'{at.scheme}://{at.netloc}/{stage}/'
+        if caller.endpoint:
+            self.base = f"{caller.endpoint}/_aws/execute-api/{at.hostname.split('.')[0]}/{stage}/"
+        self.tls = ssl.create_default_context(cafile=caller.certificate)
 
     def ask(self, method, path=None, body=None, headers=None, signed_by=None):
         url = self.base + (self.path if path is None else path)
         headers = dict(headers or {})
         if signed_by:
             request = AWSRequest(method=method, url=url, data=body, headers=headers)
-            SigV4Auth(Credentials(signed_by.access, signed_by.secret), 'execute-api', REGION).add_auth(request)
+            SigV4Auth(Credentials(signed_by.access, signed_by.secret), 'execute-api', self.region).add_auth(request)
             headers = dict(request.headers)
         request = urllib.request.Request(url, data=body, headers=headers, method=method)
         try:
@@ -96,23 +113,23 @@ def allow(actions, *resources):
     return {'Effect': 'Allow', 'Action': list(actions), 'Resource': list(resources)}
 
 
-def queues_are_empty(suite, names, operator):
+def queues_are_empty(account, names, operator):
     sqs = operator.client('sqs')
     for name in names:
-        counts = sqs.get_queue_attributes(QueueUrl=suite.outputs[name], AttributeNames=['All'])['Attributes']
+        counts = sqs.get_queue_attributes(QueueUrl=account.outputs[name], AttributeNames=['All'])['Attributes']
         waiting = int(counts['ApproximateNumberOfMessages']) + int(counts['ApproximateNumberOfMessagesNotVisible'])
         check(waiting, 0, f'the number of messages in {name}')
 
 
-def files(suite):
+def files(account):
     """A file through three functions and two queues to its bars; copies, versions and bad files of it."""
-    names = suite.outputs
+    names = account.outputs
     bucket, results = names['filesBucketName'], names['filesResultsBucketName']
-    partner = suite.root.make_user('partner', [allow(['s3:PutObject'], f'arn:aws:s3:::{bucket}/*')])
-    operator = suite.root.make_user('operator', [
+    partner = account.make_user('partner', [allow(['s3:PutObject'], f'arn:aws:s3:::{bucket}/*')])
+    operator = account.make_user('operator', [
         allow(['s3:GetObject', 's3:ListBucket'], f'arn:aws:s3:::{results}', f'arn:aws:s3:::{results}/*'),
         allow(['sqs:GetQueueAttributes'], '*'), allow(['dynamodb:GetItem'], '*')])
-    s3, api = partner.client('s3'), Api(suite, names['filesApiEndpoint'])
+    s3, api = partner.client('s3'), Api(account, names['filesApiEndpoint'])
 
     def status(key):
         code, body = api.json('GET', f'status?fileId={urllib.parse.quote(key)}')
@@ -154,18 +171,18 @@ def files(suite):
     denied(operator.client('s3').delete_object, 'an operator who deletes', Bucket=results, Key=rejects[0])
     queues = ('filesValidatorToProcessorQueueUrl', 'filesProcessorToAggregatorQueueUrl', 'filesValidatorDlqQueueUrl',
               'filesProcessorDlqQueueUrl', 'filesAggregatorDlqQueueUrl')
-    queues_are_empty(suite, queues, operator)
+    queues_are_empty(account, queues, operator)
 
 
-def market(suite):
+def market(account):
     """A file and single records through one queue into the table."""
-    names = suite.outputs
+    names = account.outputs
     bucket, results, table = names['marketBucketName'], names['marketResultsBucketName'], names['marketMarketLedgerTableName']
-    feeder = suite.root.make_user('feeder', [allow(['s3:PutObject'], f'arn:aws:s3:::{bucket}/*'),
+    feeder = account.make_user('feeder', [allow(['s3:PutObject'], f'arn:aws:s3:::{bucket}/*'),
                                              allow(['execute-api:Invoke'], '*')])
-    watcher = suite.root.make_user('watcher', [
+    watcher = account.make_user('watcher', [
         allow(['dynamodb:Scan', 'sqs:GetQueueAttributes', 's3:ListBucket', 's3:GetObject'], '*')])
-    api = Api(suite, names['marketApiEndpoint'])
+    api = Api(account, names['marketApiEndpoint'])
     dynamo = watcher.client('dynamodb')
 
     def points():
@@ -192,7 +209,7 @@ def market(suite):
     check(api.ask('POST', body=body, headers=headers, signed_by=watcher)[0], 403,
           'the answer to a request by somebody without the right')
     check(len(keys_below(watcher.client('s3'), results, 'rejects/')), 1, 'the number of files with refused rows')
-    until(lambda: queues_are_empty(suite, ('marketProcessingQueueUrl', 'marketProcessingDLQQueueUrl'), watcher) is None,
+    until(lambda: queues_are_empty(account, ('marketProcessingQueueUrl', 'marketProcessingDLQQueueUrl'), watcher) is None,
           'empty queues')
 
 
@@ -204,15 +221,15 @@ txn_1,12.50,EUR,2024-01-02T10:00:00Z,Corner Shop,completed
 '''
 
 
-def transactions(suite):
+def transactions(account):
     """A file through the API, or through the place that the API names, and through the workflow."""
-    names = suite.outputs
+    names = account.outputs
     bucket, results = names['transactionsBucketName'], names['transactionsResultsBucketName']
-    clerk = suite.root.make_user('clerk', [allow(['dynamodb:GetItem', 'sqs:GetQueueAttributes', 's3:ListBucket',
+    clerk = account.make_user('clerk', [allow(['dynamodb:GetItem', 'sqs:GetQueueAttributes', 's3:ListBucket',
                                                   's3:GetObject'], '*')])
-    holder = suite.root.make_user('holder', [allow(['apigateway:GET'], '*')])
+    holder = account.make_user('holder', [allow(['apigateway:GET'], '*')])
     key = holder.client('apigateway').get_api_key(apiKey=names['apiKeyId'], includeValue=True)['value']
-    api = Api(suite, names['transactionsApiEndpoint'])
+    api = Api(account, names['transactionsApiEndpoint'])
 
     def outcome(name):
         found = clerk.client('dynamodb').get_item(TableName=names['transactionsTransactionStatusTableName'],
@@ -236,7 +253,30 @@ def transactions(suite):
     check(until(lambda: outcome('large.csv'), 'large.csv'), 'completed_with_rejects', 'the outcome')
     check(api.ask('POST', 'upload?key=x.csv', body=TRANSACTIONS, headers={'Content-Type': 'text/csv'})[0], 403,
           'the answer to a request without a key')
-    queues_are_empty(suite, ('transactionsTransactionsDlqQueueUrl',), clerk)
+    queues_are_empty(account, ('transactionsTransactionsDlqQueueUrl',), clerk)
 
 
-ALL = [('files', files), ('market', market), ('transactions', transactions)]
+ALL = {'files': files, 'market': market, 'transactions': transactions}
+
+
+def main():
+    parser = argparse.ArgumentParser(description='The flows of all presets, on stacks that are there.')
+    parser.add_argument('outputs', type=Path, help='flat-outputs.json, as `millrace deploy` wrote it')
+    parser.add_argument('names', nargs='*', help=f'which flows: {", ".join(ALL)}; all without this')
+    options = parser.parse_args()
+    caller = Caller()
+    outputs, code = json.loads(options.outputs.read_text()), 0
+    with Users(caller, 'millrace-flows') as users:
+        for name in options.names or ALL:
+            began = time.monotonic()
+            try:
+                ALL[name](Account(outputs, caller, users))
+                print(f'{name}: as it must be, {time.monotonic() - began:.1f} s', flush=True)
+            except (AssertionError, ClientError) as error:
+                code = 1
+                print(f'{name}: {error}', flush=True)
+    return code
+
+
+if __name__ == '__main__':
+    sys.exit(main())

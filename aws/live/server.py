@@ -1,9 +1,5 @@
-"""MiniStack on the loopback, with TLS and its check of rights, and clients of it.
+"""MiniStack on the loopback, with TLS and its check of rights."""
 
-Whoever calls is a user of IAM with a policy; the root of the account only makes these users.
-"""
-
-import json
 import os
 import signal
 import socket
@@ -12,10 +8,7 @@ import sys
 import time
 from pathlib import Path
 
-import botocore.session
-from botocore.config import Config
-
-REGION = 'us-east-1'
+from account import Caller
 
 
 class Server:
@@ -78,35 +71,4 @@ class Server:
         return '\n'.join(line[:400] for line in lines[-count:])
 
     def caller(self, access='test', secret='test'):
-        return Caller(self, access, secret)
-
-
-class Caller:
-    """Clients of somebody, and the variables by which programs are that somebody."""
-
-    def __init__(self, server, access, secret):
-        self.server, self.access, self.secret = server, access, secret
-        self.session = botocore.session.Session()
-        self.session.set_credentials(access, secret)
-        self.clients = {}
-
-    def client(self, service):
-        if service not in self.clients:
-            config = Config(retries={'max_attempts': 2}, s3={'addressing_style': 'path'})
-            self.clients[service] = self.session.create_client(
-                service, REGION, endpoint_url=self.server.endpoint, verify=str(self.server.certificate), config=config)
-        return self.clients[service]
-
-    def environment(self):
-        kept = {name: value for name, value in os.environ.items() if not name.startswith('AWS_')}
-        return kept | {'AWS_ACCESS_KEY_ID': self.access, 'AWS_SECRET_ACCESS_KEY': self.secret, 'AWS_REGION': REGION,
-                       'AWS_ENDPOINT_URL': self.server.endpoint, 'AWS_CA_BUNDLE': str(self.server.certificate)}
-
-    def make_user(self, name, statements):
-        """A user with these rights; only root makes users here."""
-        iam = self.client('iam')
-        iam.create_user(UserName=name)
-        policy = json.dumps({'Version': '2012-10-17', 'Statement': statements})
-        iam.put_user_policy(UserName=name, PolicyName='own', PolicyDocument=policy)
-        key = iam.create_access_key(UserName=name)['AccessKey']
-        return self.server.caller(key['AccessKeyId'], key['SecretAccessKey'])
+        return Caller(access, secret, self.endpoint, self.certificate)

@@ -61,7 +61,11 @@ fn call(listener: &TcpListener, event: &Value) -> (bool, Value) {
 
 fn start(listener: &TcpListener, variables: &[(&str, &str)]) -> Child {
     let address = listener.local_addr().expect("an address").to_string();
-    let mut command = Command::new(env!("CARGO_BIN_EXE_bootstrap"));
+    // `aws/build-bootstrap` has one for another processor, and perhaps what runs it
+    let named = std::env::var("MILLRACE_BOOTSTRAP").unwrap_or_else(|_| env!("CARGO_BIN_EXE_bootstrap").to_owned());
+    let words: Vec<&str> = named.split(' ').collect();
+    let mut command = Command::new(words[0]);
+    command.args(&words[1..]);
     command.env_clear().env("AWS_LAMBDA_RUNTIME_API", address).env("AWS_LAMBDA_FUNCTION_NAME", "f");
     command.env("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "512").env("AWS_LAMBDA_FUNCTION_VERSION", "1");
     command.env("AWS_REGION", "us-east-1").env("AWS_ACCESS_KEY_ID", "a").env("AWS_SECRET_ACCESS_KEY", "s");
