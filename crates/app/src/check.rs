@@ -2,7 +2,7 @@
 
 mod digest;
 mod output;
-mod progress;
+pub(crate) mod progress;
 mod summary;
 
 use std::fs::File;

@@ -9,11 +9,13 @@ mod complain;
 mod data;
 mod estimate;
 mod feed;
+mod limits;
 mod scratch;
 mod serve;
 mod size;
 mod synth;
 mod table;
+mod upload;
 mod webhooks;
 
 use std::process::ExitCode;
@@ -36,6 +38,8 @@ enum Command {
     Check(check::Arguments),
     #[command(flatten)]
     Data(data::Ask),
+    /// Send files to a running service.
+    Upload(upload::Arguments),
     /// List the webhooks, and try them.
     Webhooks(webhooks::Arguments),
     /// Propose, look over and test contracts.
@@ -62,6 +66,7 @@ fn main() -> ExitCode {
     let result = match cli.command {
         Command::Check(arguments) => check::run(arguments),
         Command::Data(ask) => data::run(ask),
+        Command::Upload(arguments) => upload::run(&arguments),
         Command::Webhooks(arguments) => webhooks::run(&arguments),
         Command::Feed(arguments) => feed::run(arguments),
         Command::Synth(arguments) => synth::run(arguments),

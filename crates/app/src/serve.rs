@@ -60,8 +60,8 @@ pub(crate) fn run(arguments: &Arguments, engine: &Arc<Engine>, out: &mut Out<'_>
         .enable_all()
         .build()
         .context("threads to answer requests")?;
-    let notifier = Notifier::start(engine, &settings.webhooks).context("threads to notify")?;
     let service = Arc::new(Service::new(engine.clone(), settings)?);
+    let notifier = Notifier::start(&service).context("threads to notify")?;
     let watch = watch::start(&service, |service, state| notify::tell_alarm(&service.engine, state))
         .context("a thread that looks on")?;
     let served = runtime.block_on(serve(&service, out));

@@ -57,12 +57,15 @@ pub struct Notice {
     /// The feed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub feed: Option<Feed>,
+    /// What rows came with, of those that are kept one by one: the answer to the request that brought them says it too.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub origin: String,
     /// When.
     pub at: Millis,
     /// Rows read, good, rejected and duplicate.
     #[serde(default)]
     pub rows: [u64; 4],
-    /// From when to when, of windows that are told anew.
+    /// From when to when, of windows that are told anew, or that rows fall into.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub window: Option<[String; 2]>,
     /// More, in words.
@@ -92,6 +95,7 @@ impl Notice {
             version_id: arrival.object.version.clone(),
             trace_id: arrival.trace.clone(),
             feed: Some(arrival.feed.clone()),
+            origin: String::new(),
             at: receipt.updated_at(),
             rows: [counts.rows, counts.good, counts.rejected, counts.duplicate],
             window: None,
@@ -102,9 +106,9 @@ impl Notice {
     /// What is to be told of something else than a file.
     pub fn about(event: impl Into<String>, at: Millis, detail: impl Into<String>) -> Self {
         let (event, detail) = (event.into(), detail.into());
-        let [file_id, bucket_name, version_id, trace_id] = Default::default();
+        let [file_id, bucket_name, version_id, trace_id, origin] = Default::default();
         let (receipt_id, feed, rows, window) = (None, None, [0; 4], None);
-        Self { event, receipt_id, file_id, bucket_name, version_id, trace_id, feed, at, rows, window, detail }
+        Self { event, receipt_id, file_id, bucket_name, version_id, trace_id, feed, origin, at, rows, window, detail }
     }
 }
 

@@ -25,19 +25,9 @@ use tokio_rustls::TlsAcceptor;
 
 use super::settings::Tls;
 use crate::complain::{self, Hint};
-
-/// Connections of one port at a time; more wait to be let in.
-const CONNECTIONS_MAX: usize = 4096;
-/// Time in which the head of a request must have come.
-const HEAD_SECONDS_MAX: u64 = 20;
-/// Bytes of the head of a request.
-const HEAD_BYTES_MAX: usize = 64 * 1024;
-/// Time in which a connection must have agreed on a cipher.
-const HANDSHAKE_SECONDS_MAX: u64 = 10;
-/// Time for which a client may take nothing of an answer.
-const STALLED_SECONDS_MAX: u64 = 60;
-/// Time in which requests that are under way may end when the service stops.
-const DRAIN_SECONDS_MAX: u64 = 20;
+use crate::limits::{
+    CONNECTIONS_MAX, DRAIN_SECONDS_MAX, HANDSHAKE_SECONDS_MAX, HEAD_BYTES_MAX, HEAD_SECONDS_MAX, STALLED_SECONDS_MAX,
+};
 
 /// How many connections, and how long each may dawdle.
 #[derive(Debug, Clone, Copy)]

@@ -19,9 +19,8 @@ use serde_json::{Map, Value, json};
 use super::metrics::{Metrics, Request};
 use super::settings::LogFormat;
 use crate::data::times;
+use crate::limits::LINES_WAITING_MAX;
 
-/// Lines that wait to be written.
-const LINES_WAITING_MAX: usize = 64 * 1024;
 /// How often lines are written.
 const WRITE_EVERY: Duration = Duration::from_millis(50);
 const DAY_MS: u64 = 24 * 60 * 60 * 1000;

@@ -15,6 +15,7 @@ use std::time::Duration;
 use engine::pipeline::preset::Preset;
 use engine::pipeline::receipt::{Counts, Outcome};
 
+use crate::limits::SERIES_MAX;
 pub(super) use look::{dead_queues, exported, lines, statistics};
 use names::NAMES;
 
@@ -37,8 +38,6 @@ pub(super) struct Request<'a> {
 
 /// Upper ends of the buckets of a histogram, in seconds.
 const BUCKETS: [f64; 12] = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0];
-/// Combinations of labels that are kept apart; the rest counts as one. Methods and routes are few, but come from outside.
-const SERIES_MAX: usize = 2000;
 
 #[derive(Debug, Clone, Default)]
 struct Histogram {

@@ -23,6 +23,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use super::alarms::State;
+use super::state::Service;
 use webhook::Webhook;
 
 /// How often notes are looked for when nothing seems to happen.
@@ -49,15 +50,18 @@ pub(super) struct Notifier {
 }
 
 impl Notifier {
-    /// Starts to tell `webhooks`. Without any, notes are taken away: nobody waits for them.
-    pub fn start(engine: &Arc<Engine>, webhooks: &[Webhook]) -> std::io::Result<Self> {
-        let (stop, webhooks): (Arc<AtomicBool>, Arc<[Webhook]>) = (Arc::default(), webhooks.into());
+    /// Starts to tell the webhooks of the settings, and all who listen to events. Without any, notes are taken away: nobody
+    /// waits for them.
+    pub fn start(service: &Arc<Service>) -> std::io::Result<Self> {
+        let engine = &service.engine;
+        let (stop, webhooks): (Arc<AtomicBool>, Arc<[Webhook]>) =
+            (Arc::default(), service.settings.webhooks.as_slice().into());
         let mut threads = Vec::new();
         let mut spawn = |name: &str, work: Box<dyn FnOnce() + Send>| -> std::io::Result<()> {
             threads.push(std::thread::Builder::new().name(name.to_owned()).spawn(work)?);
             Ok(())
         };
-        let (with, to, until) = (engine.clone(), webhooks.clone(), stop.clone());
+        let (with, to, until) = (service.clone(), webhooks.clone(), stop.clone());
         spawn("millrace-notes", Box::new(move || take_notes(&with, &to, &until)))?;
         for _ in 0..webhooks.len().min(SENDING_THREADS_MAX) {
             let (with, to, until) = (engine.clone(), webhooks.clone(), stop.clone());
@@ -86,49 +90,59 @@ pub(super) fn tell_alarm(engine: &Engine, alarm: &State) {
 }
 
 /// Moves notes into the queue until told to stop.
-fn take_notes(engine: &Engine, webhooks: &[Webhook], stop: &AtomicBool) {
-    let watcher = engine.live().watch();
+fn take_notes(service: &Service, webhooks: &[Webhook], stop: &AtomicBool) {
+    let watcher = service.engine.live().watch();
     while !stop.load(Ordering::SeqCst) {
         // what fails now is there the next time
-        let taken = take_some(engine, webhooks).unwrap_or(0);
-        if taken < NOTES_AT_ONCE {
-            watcher.touched(LOOK_EVERY);
-        }
+        let _ = take_all(service, webhooks, stop);
+        watcher.touched(LOOK_EVERY);
     }
 }
 
-fn take_some(engine: &Engine, webhooks: &[Webhook]) -> anyhow::Result<usize> {
-    let notes = engine.ports().page(Kind::Notice, "", None, NOTES_AT_ONCE)?;
-    if notes.is_empty() {
-        return Ok(0);
-    }
-    let queue = engine.queues().queue(&engine.notifications().name)?;
-    for (id, value) in &notes {
-        let key = record_key(&RecordKey { kind: Kind::Notice, id: id.clone() });
-        let mut transaction = Transaction {
-            expects: vec![(key.clone(), Some(value.clone()))],
-            records: vec![(key, None)],
-            ..Transaction::default()
-        };
-        if let Ok(notice) = serde_json::from_slice::<Notice>(value) {
-            let event_id =
-                format!("evt_{}", engine::pipeline::object::digest(&[id, &notice.event, &notice.at.to_string()]));
-            let payload = payload(&notice);
-            for webhook in webhooks.iter().filter(|webhook| webhook.wants(&notice.event)) {
-                let delivery =
-                    Delivery { webhook: webhook.name.clone(), id: event_id.clone(), payload: payload.clone() };
-                let dedup = engine::pipeline::object::digest(&[&webhook.name, &event_id]);
-                let message = Message::of_group(webhook.name.clone(), dedup, serde_json::to_vec(&delivery)?);
-                transaction.sends.push((queue, message));
+/// Takes what is there, from the first note to the last: what was taken is not looked at again.
+fn take_all(service: &Service, webhooks: &[Webhook], stop: &AtomicBool) -> anyhow::Result<()> {
+    let mut after: Option<String> = None;
+    while !stop.load(Ordering::SeqCst) {
+        let notes = service.engine.ports().page(Kind::Notice, "", after.as_deref(), NOTES_AT_ONCE)?;
+        let Some((last, _)) = notes.last() else { break };
+        after = Some(last.clone());
+        if !take(service, webhooks, &notes).unwrap_or(false) && notes.len() > 1 {
+            // one of them says something else by now, or cannot be taken: the others are, without it
+            for note in &notes {
+                take(service, webhooks, std::slice::from_ref(note))?;
             }
         }
-        match engine.queues().transact(transaction, now()).wait() {
-            // it says something else by now: that is taken the next time
-            Ok(_) | Err(queues::Error::Changed { .. }) => {}
-            Err(error) => return Err(error.into()),
-        }
     }
-    Ok(notes.len())
+    Ok(())
+}
+
+/// Takes notes away in one commit, which also puts them into the queue; false when one of them has changed.
+fn take(service: &Service, webhooks: &[Webhook], notes: &[(String, Vec<u8>)]) -> anyhow::Result<bool> {
+    let engine = &service.engine;
+    let queue = engine.queues().queue(&engine.notifications().name)?;
+    let (mut transaction, mut told) = (Transaction::default(), Vec::new());
+    for (id, value) in notes {
+        let key = record_key(&RecordKey { kind: Kind::Notice, id: id.clone() });
+        transaction.expects.push((key.clone(), Some(value.clone())));
+        transaction.records.push((key, None));
+        let Ok(notice) = serde_json::from_slice::<Notice>(value) else { continue };
+        let event_id =
+            format!("evt_{}", engine::pipeline::object::digest(&[id, &notice.event, &notice.at.to_string()]));
+        let payload = payload(&notice);
+        for webhook in webhooks.iter().filter(|webhook| webhook.wants(&notice.event)) {
+            let delivery = Delivery { webhook: webhook.name.clone(), id: event_id.clone(), payload: payload.clone() };
+            let dedup = engine::pipeline::object::digest(&[&webhook.name, &event_id]);
+            let message = Message::of_group(webhook.name.clone(), dedup, serde_json::to_vec(&delivery)?);
+            transaction.sends.push((queue, message));
+        }
+        told.push((notice.event, payload));
+    }
+    match engine.queues().transact(transaction, now()).wait() {
+        Ok(_) => told.iter().for_each(|(event, payload)| service.events.tell(event, payload)),
+        Err(queues::Error::Changed { .. }) => return Ok(false),
+        Err(error) => return Err(error.into()),
+    }
+    Ok(true)
 }
 
 /// The body of an event: the same for every way by which it is told.

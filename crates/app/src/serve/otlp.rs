@@ -17,9 +17,8 @@ use serde_json::{Value, json};
 use super::metrics::{Metrics, outcome_word, preset_word};
 use super::settings::Collector;
 use crate::data::keys::book::sha256;
+use crate::limits::TRACES_WAITING_MAX;
 
-/// Files whose spans wait for the collector.
-const FILES_WAITING_MAX: usize = 4096;
 /// Files whose spans go at once.
 const FILES_SENT_MAX: usize = 200;
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -39,7 +38,7 @@ impl Traces {
         let Some(Collector(host)) = collector.cloned() else {
             return Ok(Self { to: None, thread: None, metrics });
         };
-        let (to, from) = sync_channel(FILES_WAITING_MAX);
+        let (to, from) = sync_channel(TRACES_WAITING_MAX);
         let counted = metrics.clone();
         let run = move || send_all(&host, &from, &counted);
         let thread = std::thread::Builder::new().name("millrace-otlp".to_owned()).spawn(run)?;

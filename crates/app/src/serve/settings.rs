@@ -7,6 +7,7 @@ use std::net::SocketAddr;
 use std::num::NonZeroU32;
 use std::path::PathBuf;
 use std::str::FromStr;
+use std::time::Duration;
 
 use anyhow::Result;
 use clap::{Args, ValueEnum};
@@ -15,16 +16,12 @@ use engine::pipeline::preset::Preset;
 use engine::pipeline::topology::Topology;
 use serde::{Deserialize, Serialize};
 
-use super::notify::webhook::{self, WEBHOOKS_MAX, Webhook};
+use super::notify::webhook::{self, Webhook};
 use crate::complain::Hint;
+use crate::limits::{BODY_PIECE_SECONDS_MAX, INGEST_BODY_BYTES_MAX, INGEST_BODY_RECORDS_MAX, WEBHOOKS_MAX};
 use numbers::{WrittenAlarms, WrittenLimits};
 
 pub(in crate::serve) use numbers::{Alarms, Limits};
-
-/// Bytes of a request to `POST /ingest`, unless the settings say otherwise: it is held in memory.
-const INGEST_BYTES_MAX: usize = 8 * 1024 * 1024;
-/// Records of one.
-const INGEST_RECORDS_MAX: usize = 100_000;
 
 /// `[serve]` as it is written.
 #[derive(Debug, Clone, Default, Deserialize)]
@@ -46,6 +43,7 @@ pub(crate) struct Written {
     upload_bytes_max: Option<u64>,
     ingest_bytes_max: Option<usize>,
     ingest_records_max: Option<usize>,
+    piece_seconds: Option<NonZeroU32>,
     own_buckets: Option<bool>,
     aggregate_seconds: Option<NonZeroU32>,
     /// Who wants to hear of files.
@@ -105,6 +103,9 @@ pub(crate) struct Flags {
     /// Records of one.
     #[arg(long, value_name = "N", env = "MILLRACE_INGEST_RECORDS_MAX", hide_short_help = true)]
     ingest_records_max: Option<usize>,
+    /// Time in which the next piece of a body must come, through both doors.
+    #[arg(long, value_name = "SECONDS", env = "MILLRACE_PIECE_SECONDS", hide_short_help = true)]
+    piece_seconds: Option<NonZeroU32>,
     /// Whether clients of S3 may make buckets of their own, in which files are kept and start no feed; keys of partners never may.
     #[arg(long, value_name = "true|false", env = "MILLRACE_OWN_BUCKETS", num_args = 0..=1, default_missing_value = "true",
         hide_short_help = true)]
@@ -189,10 +190,16 @@ pub(super) struct Settings {
     pub ingest_bytes_max: usize,
     /// Records of one.
     pub ingest_records_max: usize,
+    /// Time in which the next piece of a body must come.
+    pub piece_seconds: NonZeroU32,
     /// Whether clients of S3 may make buckets of their own.
     pub own_buckets: bool,
     /// How often the windows of `market` are aggregated.
     pub aggregate_seconds: NonZeroU32,
+}
+
+fn piece_seconds() -> NonZeroU32 {
+    NonZeroU32::new(BODY_PIECE_SECONDS_MAX).unwrap_or(NonZeroU32::MIN)
 }
 
 /// As the topology has it.
@@ -219,11 +226,20 @@ impl Settings {
             limits: Limits::new(&flags.limits, &written.limits),
             alarms: Alarms::new(&flags.alarms, &written.alarms),
             upload_bytes_max: flags.upload_bytes_max.or(written.upload_bytes_max).unwrap_or(OBJECT_BYTES_MAX),
-            ingest_bytes_max: flags.ingest_bytes_max.or(written.ingest_bytes_max).unwrap_or(INGEST_BYTES_MAX),
-            ingest_records_max: flags.ingest_records_max.or(written.ingest_records_max).unwrap_or(INGEST_RECORDS_MAX),
+            ingest_bytes_max: flags.ingest_bytes_max.or(written.ingest_bytes_max).unwrap_or(INGEST_BODY_BYTES_MAX),
+            ingest_records_max: flags
+                .ingest_records_max
+                .or(written.ingest_records_max)
+                .unwrap_or(INGEST_BODY_RECORDS_MAX),
+            piece_seconds: flags.piece_seconds.or(written.piece_seconds).unwrap_or_else(piece_seconds),
             own_buckets: flags.own_buckets.or(written.own_buckets).unwrap_or(false),
             aggregate_seconds: flags.aggregate_seconds.or(written.aggregate_seconds).unwrap_or_else(aggregate_seconds),
         })
+    }
+
+    /// How long the next piece of a body is waited for.
+    pub fn patience(&self) -> Duration {
+        Duration::from_secs(u64::from(self.piece_seconds.get()))
     }
 
     /// Refuses to let anybody in from outside without asking who it is.
@@ -254,6 +270,7 @@ impl Settings {
             format!("upload_bytes_max = {}", self.upload_bytes_max),
             format!("ingest_bytes_max = {}", self.ingest_bytes_max),
             format!("ingest_records_max = {}", self.ingest_records_max),
+            format!("piece_seconds = {}", self.piece_seconds),
             format!("own_buckets = {}", self.own_buckets),
             format!("aggregate_seconds = {}", self.aggregate_seconds),
         ]);

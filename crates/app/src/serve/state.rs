@@ -30,6 +30,8 @@ pub(super) struct Service {
     pub engine: Arc<Engine>,
     pub settings: Settings,
     pub locks: Locks,
+    /// Locks of uploads that are sent again: who sends the same is alone meanwhile.
+    pub repeated: Locks,
     /// Who hears of files.
     pub events: Events,
     /// What was told of files.
@@ -74,6 +76,7 @@ impl Service {
             engine,
             settings,
             locks: Locks::default(),
+            repeated: Locks::default(),
         })
     }
 

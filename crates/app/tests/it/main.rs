@@ -16,6 +16,7 @@ mod serve_http;
 mod server;
 mod synth;
 mod tidy;
+mod upload;
 mod webhooks;
 
 use std::path::Path;

@@ -1,7 +1,7 @@
 //! The HTTP API of `millrace serve`, from the outside: every route, what is refused, and what a kill leaves.
 
 use std::fs;
-use std::io::{BufRead, BufReader, Write};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -10,6 +10,7 @@ use tempfile::tempdir;
 
 use super::client::{Answer, connect};
 use super::server::Server;
+use super::{run, stderr, stdout};
 
 /// The two rows that the document of the transactions shows.
 const SEED: &str = "transaction_id,amount,currency,timestamp,merchant,status\n\
@@ -341,6 +342,79 @@ fn events_come_as_files_change() {
         .filter_map(|line| serde_json::from_str::<Value>(line.strip_prefix("data:")?.trim()).ok());
     let last = told.into_iter().find(|event| event["outcome"] == "completed").unwrap();
     assert_eq!((&last["fileId"], &last["good"]), (&Value::from("day.csv"), &Value::from(2)));
+}
+
+#[test]
+fn events_tell_of_each_batch_of_rows_that_is_kept() {
+    let served = Server::fresh(&[]);
+    let mut stream = connect(&served.http).unwrap();
+    stream.write_all(b"GET /events HTTP/1.1\r\nhost: x\r\n\r\n").unwrap();
+    let mut lines = BufReader::new(stream).lines().map_while(Result::ok);
+    while lines.next().unwrap() != "" {}
+    let answer = ingest(&served, "{\"symbol\":\"TSLA\",\"price\":200.00}").json();
+    assert!(lines.any(|line| line == "event: rows.kept"), "the event comes");
+    let data = lines.find_map(|line| serde_json::from_str::<Value>(line.strip_prefix("data:")?.trim()).ok()).unwrap();
+    assert_eq!((&data["type"], &data["data"]["origin"]), (&Value::from("rows.kept"), &answer["origin"]));
+}
+
+#[test]
+fn a_body_that_stands_still_is_given_up() {
+    let served = Server::fresh(&["--piece-seconds", "1"]);
+    for (address, head, told) in [
+        (&served.http, "POST /upload?key=slow.csv", "nothing of the body came for 1 seconds"),
+        (&served.http, "POST /ingest", "nothing of the body came for 1 seconds"),
+        (&served.s3, "PUT /file-processing-bucket-dev/slow.csv", "nothing of the body came for 1 seconds"),
+    ] {
+        let mut stream = connect(address).unwrap();
+        let begun = Instant::now();
+        write!(stream, "{head} HTTP/1.1\r\nhost: x\r\ncontent-length: 100\r\nconnection: close\r\n\r\nsome").unwrap();
+        // a piece in time begins the time anew
+        std::thread::sleep(Duration::from_millis(600));
+        stream.write_all(b"more").unwrap();
+        let mut answer = String::new();
+        let _ = stream.read_to_string(&mut answer);
+        assert!(begun.elapsed() >= Duration::from_millis(1500), "{head}: {:?}", begun.elapsed());
+        let status = if head.starts_with("PUT") { "HTTP/1.1 400" } else { "HTTP/1.1 408" };
+        assert!(answer.starts_with(status) && answer.contains(told), "{head}: {answer}");
+    }
+    assert_eq!(served.get("/status/slow.csv", &[]).status, 404, "nothing of it is kept");
+}
+
+#[test]
+fn an_upload_that_is_sent_again_under_its_key_is_taken_once() {
+    let mut served = Server::fresh(&["--upload-bytes-max", "200000"]);
+    let upload = |served: &Server, path: &str, key: &str, body: &[u8]| {
+        served.ask("POST", &format!("/upload?key={path}"), &[("Idempotency-Key", key)], body)
+    };
+    let first = upload(&served, "day.csv", "k1", SEED.as_bytes());
+    assert_eq!((first.status, first.header("idempotent-replayed")), (202, None));
+    served.kill();
+    served.restart();
+    let again = upload(&served, "day.csv", "k1", SEED.as_bytes());
+    assert_eq!((again.status, again.header("idempotent-replayed")), (202, Some("true")));
+    assert_eq!(again.json(), first.json());
+    for (path, key, body, code) in [
+        ("day.csv", "k1", BAD.as_bytes(), "idempotency_key_reused"),
+        ("other.csv", "k1", SEED.as_bytes(), "idempotency_key_reused"),
+        ("day.csv", "", SEED.as_bytes(), "bad_idempotency_key"),
+    ] {
+        assert_eq!(upload(&served, path, key, body).code(), code, "{path} {key}");
+    }
+    // large ones go by way of a file, and those that come at once count once as well
+    let large = [b"x,y\n".as_slice(), &vec![b'1'; 150_000]].concat();
+    let answers: Vec<Answer> = std::thread::scope(|scope| {
+        let threads: Vec<_> = (0..4).map(|_| scope.spawn(|| upload(&served, "l.csv", "k2", &large))).collect();
+        threads.into_iter().map(|thread| thread.join().unwrap()).collect()
+    });
+    assert!(answers.iter().all(|answer| answer.status == 202 && answer.json() == answers[0].json()), "{answers:?}");
+    let replayed = answers.iter().filter(|answer| answer.header("idempotent-replayed").is_some());
+    assert_eq!(replayed.count(), 3);
+    assert_eq!(served.json("/files")["files"].as_array().unwrap().len(), 2);
+    let too_large = upload(&served, "l.csv", "k3", &vec![b'1'; 200_001]);
+    assert_eq!((too_large.status, too_large.code().as_str()), (413, "too_large"));
+    assert!(served.stop().success());
+    let doctor = run(served.path(), &["doctor"]);
+    assert_eq!(doctor.status.code(), Some(0), "{}{}", stdout(&doctor), stderr(&doctor));
 }
 
 /// The document is published: `./just snap` accepts a new one; read the diff.

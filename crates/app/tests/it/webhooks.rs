@@ -156,6 +156,31 @@ fn every_end_of_a_file_is_told() {
 }
 
 #[test]
+fn each_batch_of_rows_that_is_kept_is_told_once() {
+    let (url, heard) = receiver(0);
+    let folder = tempdir().unwrap();
+    settings(folder.path(), &url, "[\"rows.*\"]");
+    let server = Server::keeping(folder, &[]);
+    let record = |price: u32| {
+        format!("{{\"symbol\":\"TSLA\",\"price\":{price},\"timestamp\":\"2026-01-01T09:0{price}:00Z\"}}\n")
+    };
+    let body = record(1) + &record(7);
+    let ingest = |key: &str| server.ask("POST", "/ingest", &[("Idempotency-Key", key)], body.as_bytes()).json();
+    // the same request again is not another batch
+    let (one, again, two) = (ingest("a"), ingest("a"), ingest("b"));
+    assert_eq!(one["origin"], again["origin"]);
+    let mut told: Vec<Value> = (0..2).map(|_| heard.recv_timeout(Duration::from_secs(30)).unwrap().body).collect();
+    told.sort_by_key(|event| event["data"]["origin"] != one["origin"]);
+    for (event, answer) in told.iter().zip([&one, &two]) {
+        let data = &event["data"];
+        assert_eq!((&event["type"], &data["origin"]), (&"rows.kept".into(), &answer["origin"]), "{event}");
+        assert_eq!((&data["feed"], &data["rows"]), (&"market".into(), &serde_json::json!([2, 2, 0, 0])), "{event}");
+        assert_eq!(data["window"], serde_json::json!(["2026-01-01T09:00:00Z", "2026-01-01T09:10:00Z"]), "{event}");
+    }
+    assert!(heard.recv_timeout(Duration::from_millis(1500)).is_err(), "what was told is not told again");
+}
+
+#[test]
 fn dead_letters_and_alarms_are_told() {
     let (url, heard) = receiver(0);
     let folder = tempdir().unwrap();

@@ -51,8 +51,18 @@ impl Summing {
         self.bytes
     }
 
-    pub(super) fn update(&mut self, mut bytes: &[u8]) {
+    pub(super) fn update(&mut self, bytes: &[u8]) {
         self.digest.update(bytes);
+        self.check(bytes);
+    }
+
+    /// The same with a piece that is given away. Gives an empty one back, if there is one.
+    pub(super) fn give(&mut self, piece: Vec<u8>) -> Option<Vec<u8>> {
+        self.check(&piece);
+        self.digest.give(piece)
+    }
+
+    fn check(&mut self, mut bytes: &[u8]) {
         self.bytes += bytes.len() as u64;
         while !bytes.is_empty() {
             let (now, later) = bytes.split_at(bytes.len().min(BLOCK_BYTES - self.block_bytes));

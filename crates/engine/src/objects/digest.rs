@@ -1,7 +1,7 @@
 //! What the bytes of an object are known by: of an upload its sha256, by which the same content is known again wherever it
 //! comes from; of a derived object a hash of 128 bits, which is many times quicker and tells versions of one key apart.
 
-use std::sync::mpsc::{SyncSender, sync_channel};
+use std::sync::mpsc::{Receiver, SyncSender, channel, sync_channel};
 use std::thread::JoinHandle;
 
 use pipeline::sha256::Sha256;
@@ -14,7 +14,7 @@ const SHA256_DIGITS: usize = 64;
 const BEHIND_BYTES: u64 = 4 * 1024 * 1024;
 
 /// Pieces that may wait to be hashed.
-const PIECES_WAITING: usize = 16;
+const PIECES_WAITING: usize = 8;
 
 /// A digest in the making.
 pub(super) enum Digest {
@@ -26,6 +26,8 @@ pub(super) enum Digest {
 /// A sha256 that a thread of its own works out.
 pub(super) struct Behind {
     pieces: SyncSender<Vec<u8>>,
+    /// Pieces that were hashed: their memory is used again.
+    spent: Receiver<Vec<u8>>,
     thread: JoinHandle<Sha256>,
 }
 
@@ -48,9 +50,10 @@ impl Digest {
     pub(super) fn update(&mut self, bytes: &[u8]) {
         match self {
             Self::Short(hash) => hash.update(bytes),
-            Self::Behind(Behind { pieces, .. }) => {
-                // the thread is there for as long as this is
-                let _ = pieces.send(bytes.to_vec());
+            Self::Behind(behind) => {
+                let mut piece = behind.spare().unwrap_or_default();
+                piece.extend_from_slice(bytes);
+                behind.send(piece);
             }
             Self::Sha256(digest, seen) => {
                 digest.update(bytes);
@@ -64,12 +67,23 @@ impl Digest {
         }
     }
 
+    /// The same with a piece that is given away, so that it need not be copied. Gives an empty one back, if there is one.
+    pub(super) fn give(&mut self, mut piece: Vec<u8>) -> Option<Vec<u8>> {
+        if let Self::Behind(behind) = self {
+            behind.send(piece);
+            return behind.spare();
+        }
+        self.update(&piece);
+        piece.clear();
+        Some(piece)
+    }
+
     /// In hexadecimal.
     pub(super) fn finish(self) -> String {
         match self {
             Self::Sha256(digest, _) => digest.finish(),
             Self::Short(hash) => format!("{:032x}", hash.digest128()),
-            Self::Behind(Behind { pieces, thread }) => {
+            Self::Behind(Behind { pieces, thread, .. }) => {
                 drop(pieces);
                 match thread.join() {
                     Ok(digest) => digest.finish(),
@@ -84,12 +98,28 @@ impl Behind {
     /// Goes on with a digest on a thread; without one it is worked out where it is.
     fn start(mut digest: Sha256) -> Option<Self> {
         let (pieces, waiting) = sync_channel::<Vec<u8>>(PIECES_WAITING);
+        let (back, spent) = channel();
         let work = move || {
-            waiting.iter().for_each(|piece| digest.update(&piece));
+            for mut piece in waiting {
+                digest.update(&piece);
+                piece.clear();
+                // nobody needs it any more when nothing more comes
+                let _ = back.send(piece);
+            }
             digest
         };
         let thread = std::thread::Builder::new().name("millrace-sha256".to_owned()).spawn(work).ok()?;
-        Some(Self { pieces, thread })
+        Some(Self { pieces, spent, thread })
+    }
+
+    fn send(&self, piece: Vec<u8>) {
+        // the thread is there for as long as this is
+        let _ = self.pieces.send(piece);
+    }
+
+    /// A piece that was hashed, empty now.
+    fn spare(&self) -> Option<Vec<u8>> {
+        self.spent.try_recv().ok()
     }
 }
 
@@ -113,6 +143,17 @@ mod tests {
         let digest = cut.finish();
         assert_eq!(digest, whole.finish());
         assert!(is_sha256(&digest) && matches!(Digest::like(&digest), Digest::Sha256(..)));
+        for mut given in [Digest::sha256(), Digest::short()] {
+            let mut whole = Digest::like(&if let Digest::Short(_) = given { String::new() } else { digest.clone() });
+            whole.update(&bytes);
+            let mut piece = Vec::new();
+            for bytes in bytes.chunks(300_007) {
+                piece.extend_from_slice(bytes);
+                piece = given.give(piece).unwrap_or_default();
+                assert!(piece.is_empty(), "what comes back has no bytes of before");
+            }
+            assert_eq!(given.finish(), whole.finish());
+        }
         let (mut short, mut again) = (Digest::short(), Digest::short());
         short.update(&bytes);
         bytes.chunks(999).for_each(|piece| again.update(piece));

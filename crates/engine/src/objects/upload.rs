@@ -11,7 +11,7 @@ use super::change::{Bytes, Change};
 use super::clock::{time_of, to_text};
 use super::digest::Digest;
 use super::error::{Error, Result};
-use super::files::Unfinished;
+use super::files::{Files, Unfinished};
 use super::record::{Head, Place, Record};
 use super::{Objects, key};
 use crate::limits::{ATTRIBUTES_BYTES_MAX, OBJECT_BYTES_MAX, SMALL_OBJECT_BYTES_MAX};
@@ -103,6 +103,11 @@ impl Upload {
     /// The key it gets.
     pub fn key(&self) -> &str {
         &self.0.key
+    }
+
+    /// Takes a piece as it is, without copying one that is long; gives an empty one back, if there is one, to be filled next.
+    pub fn give(&mut self, piece: Vec<u8>) -> io::Result<Option<Vec<u8>>> {
+        self.0.give(piece)
     }
 
     /// Whether it is so short that ending it waits for no disk.
@@ -238,17 +243,37 @@ impl Body {
     }
 
     fn write(&mut self, bytes: &[u8]) -> Result<()> {
+        self.store_next(bytes)?;
+        self.summing.update(bytes);
+        Ok(())
+    }
+
+    fn give(&mut self, piece: Vec<u8>) -> io::Result<Option<Vec<u8>>> {
+        self.begin_step()?;
+        self.store_next(&piece).map_err(Error::into_io)?;
+        self.is_broken = false;
+        Ok(self.summing.give(piece))
+    }
+
+    /// What fails from here on leaves it broken.
+    fn begin_step(&mut self) -> io::Result<()> {
+        if self.is_broken {
+            return Err(io::Error::other(format!("{} could not be written before", self.name())));
+        }
+        self.is_broken = true;
+        Ok(())
+    }
+
+    fn store_next(&mut self, bytes: &[u8]) -> Result<()> {
         if self.summing.bytes().saturating_add(bytes.len() as u64) > OBJECT_BYTES_MAX {
             let message = format!("{} has more than {OBJECT_BYTES_MAX} bytes", self.name());
             return Err(Error::invalid(message, "split it into several objects"));
         }
         if self.file.is_none() && self.held.len() + bytes.len() <= SMALL_OBJECT_BYTES_MAX {
             self.held.extend_from_slice(bytes);
-        } else {
-            self.write_to_file(bytes)?;
+            return Ok(());
         }
-        self.summing.update(bytes);
-        Ok(())
+        self.write_to_file(bytes)
     }
 
     fn write_to_file(&mut self, bytes: &[u8]) -> Result<()> {
@@ -260,19 +285,9 @@ impl Body {
             self.file = Some(Writer { unfinished, buffer: std::mem::take(&mut self.held), number, behind: 0 });
         }
         let name = self.name();
-        let Some(Writer { unfinished, buffer, behind, .. }) = &mut self.file else { return Ok(()) };
-        buffer.extend_from_slice(bytes);
-        if buffer.len() < WRITE_BYTES {
-            return Ok(());
-        }
-        let written = files.step().and_then(|()| unfinished.file.write_all(buffer));
-        *behind += buffer.len() as u64;
-        if *behind >= EVERY_BYTES {
-            files.sync_ahead(unfinished);
-            *behind = 0;
-        }
-        buffer.clear();
-        written.map_err(|error| Error::from_io(format!("write {name} to {}", unfinished.path.display()), error))
+        let Some(writer) = &mut self.file else { return Ok(()) };
+        let written = writer.write(bytes, files);
+        written.map_err(|error| Error::from_io(format!("write {name} to {}", writer.unfinished.path.display()), error))
     }
 
     fn name(&self) -> String {
@@ -280,14 +295,45 @@ impl Body {
     }
 }
 
+impl Writer {
+    /// Writes what is short with what comes next, and what is long as it is.
+    fn write(&mut self, bytes: &[u8], files: &Files) -> io::Result<()> {
+        if bytes.len() < WRITE_BYTES {
+            self.buffer.extend_from_slice(bytes);
+            return if self.buffer.len() < WRITE_BYTES { Ok(()) } else { self.write_buffer(files) };
+        }
+        self.write_buffer(files)?;
+        self.write_now(bytes, files)
+    }
+
+    fn write_buffer(&mut self, files: &Files) -> io::Result<()> {
+        if self.buffer.is_empty() {
+            return Ok(());
+        }
+        let mut buffer = std::mem::take(&mut self.buffer);
+        self.write_now(&buffer, files)?;
+        buffer.clear();
+        self.buffer = buffer;
+        Ok(())
+    }
+
+    fn write_now(&mut self, bytes: &[u8], files: &Files) -> io::Result<()> {
+        files.step()?;
+        self.unfinished.file.write_all(bytes)?;
+        self.behind += bytes.len() as u64;
+        if self.behind >= EVERY_BYTES {
+            files.sync_ahead(&self.unfinished);
+            self.behind = 0;
+        }
+        Ok(())
+    }
+}
+
 impl Write for Body {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        if self.is_broken {
-            return Err(io::Error::other(format!("{} could not be written before", self.name())));
-        }
+        self.begin_step()?;
         // one piece at a time, so that the buffer stays small
         let piece = &bytes[..bytes.len().min(WRITE_BYTES)];
-        self.is_broken = true;
         Body::write(self, piece).map_err(Error::into_io)?;
         self.is_broken = false;
         Ok(piece.len())

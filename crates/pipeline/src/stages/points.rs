@@ -1,4 +1,5 @@
-//! The second stage of `market`: rows are kept one by one, and the windows they fall into are to be aggregated.
+//! The second stage of `market`: rows are kept one by one, and the windows they fall into are to be aggregated. Each batch
+//! of rows is told of, once, by the commit that keeps it.
 
 use std::collections::BTreeSet;
 
@@ -6,13 +7,14 @@ use rows::time::{Buckets, Zone};
 
 use super::Task;
 use super::tick::WINDOW;
+use crate::Millis;
 use crate::draft::Draft;
 use crate::handle::{Error, decide};
 use crate::message::{Records, Share};
 use crate::point::{Kept, Point};
 use crate::ports::Committed;
 use crate::receipt::{Event, What};
-use crate::{Millis, records};
+use crate::records::{self, Notice};
 
 pub(crate) fn run(task: &Task<'_>, sent: &Records) -> Result<Committed, Error> {
     let began_at = task.now();
@@ -30,17 +32,28 @@ pub(crate) fn run(task: &Task<'_>, sent: &Records) -> Result<Committed, Error> {
 fn keep(task: &Task<'_>, sent: &Records, points: &[Point], draft: &mut Draft<'_>) {
     let feed = &task.feed.name;
     let mut buckets = Buckets::new(WINDOW, Zone::utc());
-    let mut due = BTreeSet::new();
+    let (mut due, mut kept) = (BTreeSet::new(), 0);
     for (index, point) in points.iter().enumerate() {
         // whoever sent it has checked it: a point without numbers is none
         let Some(numbers) = point.numbers() else { continue };
         let key = records::row(feed, &point.symbol, numbers.time, &sent.origin, sent.part, index);
         draft.put(key, &Kept { point: point.clone(), origin: sent.origin.clone() });
         due.insert((point.symbol.as_str(), buckets.start_of(numbers.time)));
+        kept += 1;
     }
     // what made it due is written down, so that a tick which is at it just then sees that something came
     let source = task.message.id();
     due.iter().for_each(|(symbol, start)| draft.put(records::due(feed, symbol, *start), &source));
+    let starts = || due.iter().map(|(_, start)| *start);
+    if let Some((first, last)) = starts().min().zip(starts().max()) {
+        let window = Some([first, buckets.end_of(last)].map(rows::time::rfc3339));
+        let receipt_id = sent.of.as_ref().map(|share| share.work.receipt());
+        let rows = [sent.records.len() as u64, kept, 0, 0];
+        let (feed, origin) = (Some(feed.clone()), sent.origin.clone());
+        let about = Notice::about("rows.kept", task.now(), format!("{kept} rows are kept"));
+        let notice = Notice { receipt_id, feed, origin, rows, window, ..about };
+        draft.put(records::notice_about("rows", source.as_str()), &notice);
+    }
 }
 
 /// Tells the receipt that this part of its file is done; the last one tells that all are.

@@ -1,11 +1,13 @@
 //! What becomes of files: good, bad, repeated, corrected, late.
 
+use pipeline::message::{Feed, Message, Records};
 use pipeline::object::ReceiptId;
+use pipeline::ports::{Commit, Committed, Ledger};
 use pipeline::receipt::{Outcome, Status};
 use pipeline::records::Notice;
 use pipeline::replay;
 use pipeline::rows::time::Interval;
-use pipeline::step::Kind;
+use pipeline::step::{Kind, RecordKey, Step, Write};
 use pipeline::window::State;
 
 use crate::world::World;
@@ -248,21 +250,73 @@ fn a_replay_looks_again_and_replaces() {
 #[test]
 fn a_window_of_market_that_changes_after_it_was_over_is_told_anew() {
     let mut world = World::new();
-    let told = |world: &World| {
-        let records = world.ledger.records().into_iter();
-        let told = records.filter(|(key, _)| key.kind == Kind::Notice);
-        let notices = told.map(|(_, value)| serde_json::from_slice::<Notice>(&value).unwrap());
-        notices.filter(|notice| notice.event == "window.restated").collect::<Vec<_>>()
-    };
     for (key, minute) in [("one.csv", 1), ("two.csv", 2)] {
-        assert_eq!(told(&world), [], "{key}");
+        assert_eq!(told(&world, "window.restated"), [], "{key}");
         let row = format!("symbol,price,volume,timestamp\nA,{minute},1,2026-01-01T09:0{minute}:00Z\n");
         world.takes(MARKET, key, &row);
         world.pass(1000);
         world.tick();
     }
-    let told = told(&world);
+    let told = told(&world, "window.restated");
     let window = ["2026-01-01T09:00:00Z", "2026-01-01T09:05:00Z"].map(str::to_owned);
-    assert_eq!((told.len(), told[0].window.as_ref()), (1, Some(&window)));
-    assert_eq!(told[0].detail, "A from 2026-01-01T09:00:00Z on has revision 2");
+    assert_eq!((told.len(), told[0].1.window.as_ref()), (1, Some(&window)));
+    assert_eq!(told[0].1.detail, "A from 2026-01-01T09:00:00Z on has revision 2");
+}
+
+fn told(world: &World, event: &str) -> Vec<(RecordKey, Notice)> {
+    let records = world.ledger.records().into_iter().filter(|(key, _)| key.kind == Kind::Notice);
+    let notices = records.map(|(key, value)| (key, serde_json::from_slice::<Notice>(&value).unwrap()));
+    notices.filter(|(_, notice)| notice.event == event).collect()
+}
+
+/// Records as `POST /ingest` sends them.
+fn ingested(origin: &str, part: u64, records: &[&str]) -> Message {
+    let records = records.iter().map(|record| (*record).to_owned()).collect();
+    let feed = Feed::try_from("market".to_owned()).unwrap();
+    Message::MarketProcess(Records { feed, origin: origin.to_owned(), of: None, part, records })
+}
+
+#[test]
+fn every_batch_of_rows_is_told_of_once() {
+    let world = World::new();
+    let point = |symbol: &str, minute: u32| {
+        format!(r#"{{"symbol":"{symbol}","timestamp":"2026-01-01T09:{minute:02}:00Z","price":"1.5","volume":"2"}}"#)
+    };
+    let (one, two) = (point("A", 1), point("B", 17));
+    let first = ingested("q-1", 0, &[&one, &two]);
+    for (message, committed) in [
+        (first.clone(), Committed::Now),
+        (first.clone(), Committed::Before),
+        (ingested("q-1", 1, &[&one]), Committed::Now),
+        (ingested("q-2", 0, &[&one]), Committed::Now),
+        // none of its records is a point
+        (ingested("q-3", 0, &["{}"]), Committed::Now),
+    ] {
+        assert_eq!(world.handle(&message).unwrap(), committed, "{message:?}");
+    }
+    let notices = told(&world, "rows.kept");
+    let mut of: Vec<_> = notices.iter().map(|(_, notice)| (notice.origin.as_str(), notice.rows)).collect();
+    of.sort_unstable();
+    assert_eq!(of, [("q-1", [1, 1, 0, 0]), ("q-1", [2, 2, 0, 0]), ("q-2", [1, 1, 0, 0])]);
+    let (key, notice) = notices.iter().find(|(_, notice)| notice.rows[0] == 2).unwrap();
+    let window = ["2026-01-01T09:00:00Z", "2026-01-01T09:20:00Z"].map(str::to_owned);
+    assert_eq!((notice.window.as_ref(), notice.feed.as_ref().unwrap().as_str()), (Some(&window), "market"));
+
+    // who tells it takes it away; the message that comes once more brings it back no more
+    let step = Step { writes: vec![Write { key: key.clone(), value: None }], sends: Vec::new() };
+    let source = ingested("told", 0, &[]).id();
+    world.ledger.commit(Commit { source, expects: Vec::new(), step }).unwrap();
+    assert_eq!(world.handle(&first).unwrap(), Committed::Before);
+    assert_eq!(told(&world, "rows.kept").len(), 2);
+}
+
+#[test]
+fn rows_of_a_file_are_told_with_its_receipt() {
+    let mut world = World::new();
+    let id = world.takes(MARKET, "a.csv", "symbol,price,volume,timestamp\nA,1,1,2026-01-01T09:01:00Z\n");
+    let notices = told(&world, "rows.kept");
+    assert_eq!(notices.len(), 1);
+    assert_eq!((notices[0].1.receipt_id.as_ref(), notices[0].1.origin.as_str()), (Some(&id), id.as_str()));
+    world.takes(MARKET, "none.csv", "symbol,price,volume,timestamp\n");
+    assert_eq!(told(&world, "rows.kept").len(), 1, "a file without rows has none to tell of");
 }

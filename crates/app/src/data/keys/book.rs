@@ -19,12 +19,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use crate::complain::Hint;
+use crate::limits::{KEYS_MAX, PARTNER_BYTES_MAX};
 use engine::pipeline::encoding::hex;
 
-/// Keys of one folder, revoked ones among them.
-pub(crate) const KEYS_MAX: usize = 10_000;
-/// Letters of the name of a partner.
-const PARTNER_BYTES_MAX: usize = 63;
 /// What the records of keys begin with.
 const PREFIX: &str = "access/key/";
 /// Which `master.key` the keys were made with.

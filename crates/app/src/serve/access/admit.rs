@@ -17,6 +17,7 @@ use super::quota::Use;
 use super::sigv4::{Refused, Signed, UNSIGNED, without_signature};
 use super::{Caller, For, body, cors, route_of};
 use crate::data::keys::book::sha256;
+use crate::limits::{REQUEST_ID_BYTES_MAX, SIGNED_BODY_BYTES_MAX};
 use crate::serve::http::{Problem, RequestId};
 use crate::serve::listen::Origin;
 use crate::serve::metrics::Request as Counted;
@@ -25,8 +26,6 @@ use crate::serve::state::{Service, random_id};
 
 const REQUEST_ID: &str = "x-request-id";
 const API_KEY: &str = "x-api-key";
-/// Letters of an id that a client brings.
-const REQUEST_ID_BYTES_MAX: usize = 128;
 
 /// Lets a request in, or answers why not.
 pub(in crate::serve) async fn admit(State(service): State<Arc<Service>>, mut request: Request, next: Next) -> Response {
@@ -180,7 +179,7 @@ async fn checked(service: &Service, request: Request, signed: &Signed) -> Result
         None if signed.is_presigned() && may_be_unsigned && fits(UNSIGNED) => body,
         Some(declared) if !body::is_short(&parts.headers) => body::checked(body, declared.to_owned()),
         declared => {
-            let bytes = to_bytes(body, body::KEPT_BYTES_MAX).await.map_err(|_| too_long())?;
+            let bytes = to_bytes(body, SIGNED_BODY_BYTES_MAX).await.map_err(|_| too_long())?;
             let hash = sha256(&bytes);
             if declared.map_or_else(|| !fits(&hash), |declared| declared != hash) {
                 return Err(differs());
@@ -221,7 +220,7 @@ fn denied(Refused(code, what): Refused) -> Box<Response> {
 
 fn too_long() -> Box<Response> {
     let what =
-        format!("a signed body without a declared hash is longer than {} bytes, or broke off", body::KEPT_BYTES_MAX);
+        format!("a signed body without a declared hash is longer than {} bytes, or broke off", SIGNED_BODY_BYTES_MAX);
     let problem = Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "signed_body_too_long", what);
     Box::new(problem.hint("send its sha256 in a signed X-Amz-Content-Sha256 header").into_response())
 }

@@ -5,15 +5,13 @@ use axum::http::{HeaderMap, header};
 use futures_util::{Stream, StreamExt};
 use ring::digest::{Context, SHA256};
 
+use crate::limits::SIGNED_BODY_BYTES_MAX;
 use engine::pipeline::encoding::hex;
-
-/// A longer body is not kept in memory to be compared before anything is done with it.
-pub(super) const KEPT_BYTES_MAX: usize = 16 * 1024 * 1024;
 
 /// Whether a body is known to be short enough to be kept.
 pub(super) fn is_short(headers: &HeaderMap) -> bool {
     let length = headers.get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<usize>().ok());
-    length.is_some_and(|length| length <= KEPT_BYTES_MAX)
+    length.is_some_and(|length| length <= SIGNED_BODY_BYTES_MAX)
         || !headers.contains_key(header::TRANSFER_ENCODING) && length.is_none()
 }
 

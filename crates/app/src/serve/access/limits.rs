@@ -8,10 +8,8 @@ use std::time::{Duration, Instant};
 use engine::pipeline::topology::Rate;
 
 use super::{Caller, route_of};
+use crate::limits::CALLERS_COUNTED_MAX;
 use crate::serve::settings::Limits as Settings;
-
-/// Names that one kind of bucket is kept for; those that are full again are forgotten first.
-const BUCKETS_MAX: usize = 10_000;
 
 /// Tokens that come back at a rate; as many as come in a second may be taken at once.
 #[derive(Debug)]
@@ -32,7 +30,7 @@ impl Buckets {
             return Ok(());
         }
         let mut by_name = self.by_name.lock().unwrap_or_else(PoisonError::into_inner);
-        if by_name.len() >= BUCKETS_MAX && !by_name.contains_key(name) {
+        if by_name.len() >= CALLERS_COUNTED_MAX && !by_name.contains_key(name) {
             self.prune(&mut by_name, now);
         }
         let (tokens, at) = by_name.entry(name.to_owned()).or_insert((self.per_second, now));
@@ -52,7 +50,7 @@ impl Buckets {
 
     fn prune(&self, by_name: &mut HashMap<String, (f64, Instant)>, now: Instant) {
         by_name.retain(|_, (tokens, at)| self.filled(*tokens, *at, now) < self.per_second);
-        if by_name.len() >= BUCKETS_MAX {
+        if by_name.len() >= CALLERS_COUNTED_MAX {
             // so many at once are nobody's clients; whoever is forgotten begins with a full bucket
             let mut keep = false;
             by_name.retain(|_, _| {
@@ -150,15 +148,15 @@ mod tests {
     #[test]
     fn names_are_forgotten() {
         let (buckets, start) = (Buckets::new(2), Instant::now());
-        for number in 0..3 * BUCKETS_MAX {
+        for number in 0..3 * CALLERS_COUNTED_MAX {
             let _ = buckets.take(&number.to_string(), start);
         }
-        assert!(buckets.by_name.lock().unwrap().len() <= BUCKETS_MAX);
+        assert!(buckets.by_name.lock().unwrap().len() <= CALLERS_COUNTED_MAX);
         let later = start + Duration::from_secs(5);
-        for number in 0..BUCKETS_MAX {
+        for number in 0..CALLERS_COUNTED_MAX {
             let _ = buckets.take(&format!("x{number}"), later);
         }
-        assert!(buckets.by_name.lock().unwrap().len() <= BUCKETS_MAX);
+        assert!(buckets.by_name.lock().unwrap().len() <= CALLERS_COUNTED_MAX);
     }
 
     #[test]

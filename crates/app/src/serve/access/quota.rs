@@ -7,11 +7,10 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use crate::limits::KEYS_MAX;
 use engine::queues::{self, Transaction};
 use engine::runtime::Engine;
 use serde::{Deserialize, Serialize};
-
-use crate::data::keys::book::KEYS_MAX;
 
 const DAY_MS: u64 = 24 * 60 * 60 * 1000;
 const PREFIX: &str = "access/quota/";

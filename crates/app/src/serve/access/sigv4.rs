@@ -9,12 +9,9 @@ use ring::hmac;
 
 use crate::data::keys::book::{same, sha256};
 use crate::data::times;
+use crate::limits::{LINK_SECONDS_MAX, SKEW_SECONDS_MAX};
 use engine::pipeline::encoding::hex;
 
-/// Seconds by which the clocks of client and server may differ.
-const SKEW_SECONDS_MAX: i64 = 15 * 60;
-/// Seconds for which a presigned request may hold: 7 days.
-const EXPIRES_SECONDS_MAX: i64 = 7 * 24 * 60 * 60;
 const ALGORITHM: &str = "AWS4-HMAC-SHA256";
 /// What a client says who does not sign the body.
 pub(in crate::serve) const UNSIGNED: &str = "UNSIGNED-PAYLOAD";
@@ -104,9 +101,9 @@ impl Signed {
                 "one of X-Amz-Credential, -Date, -Expires, -SignedHeaders is missing",
             );
         };
-        let expires = expires.parse().ok().filter(|seconds| (1..=EXPIRES_SECONDS_MAX).contains(seconds));
+        let expires = expires.parse().ok().filter(|seconds| (1..=LINK_SECONDS_MAX).contains(seconds));
         if expires.is_none() {
-            return refuse("malformed_signature", format!("X-Amz-Expires is not between 1 and {EXPIRES_SECONDS_MAX}"));
+            return refuse("malformed_signature", format!("X-Amz-Expires is not between 1 and {LINK_SECONDS_MAX}"));
         }
         let declared = declared.or_else(|| field("X-Amz-Content-Sha256"));
         Self::new(&credential, date, &names, signature, expires, declared)

@@ -22,10 +22,8 @@ use super::problem::Problem;
 use super::shapes::{BadRequest, BarsPage, Format, NotFound, TotalsPage, TransactionsPage, Unprocessable};
 use super::stream::{self, Writer, gone};
 use crate::data::{aggregates, times, transactions};
+use crate::limits::ANSWER_ENTRIES_MAX;
 use crate::serve::state::Service;
-
-/// Entries of one page.
-const ENTRIES_MAX: usize = 100_000;
 
 /// Which bars.
 #[derive(Debug, Deserialize, IntoParams)]
@@ -159,7 +157,7 @@ impl Page {
             Some(format) => format == Format::Json,
             None => !accept.contains("text/csv") || accept.contains("application/json"),
         };
-        let limit = limit.map(|limit| super::files::limited(limit, ENTRIES_MAX)).transpose()?;
+        let limit = limit.map(|limit| super::files::limited(limit, ANSWER_ENTRIES_MAX)).transpose()?;
         Ok(Self { name, json, limit, after: next.map(place).transpose()? })
     }
 

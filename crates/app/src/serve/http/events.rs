@@ -1,6 +1,6 @@
-//! `GET /events`: files whose receipt changed, as server-sent events.
+//! `GET /events`: files whose receipt changed, and what else webhooks hear, as server-sent events.
 //!
-//! One thread hears of them and tells all who listen. Who does not keep up is let go: nothing is kept for anybody, and a
+//! One thread hears of files and tells all who listen; whoever takes notes for the webhooks tells the rest. Who does not keep up is let go: nothing is kept for anybody, and a
 //! client that comes back asks `/files` for what it missed.
 
 use std::collections::BTreeSet;
@@ -20,21 +20,32 @@ use serde_json::json;
 use tokio::sync::broadcast;
 
 use super::problem::Problem;
+use crate::limits::EVENTS_BEHIND_MAX;
 use crate::serve::state::Service;
 
-/// Events that a client may be behind; past it, it is let go.
-const BEHIND_MAX: usize = 1024;
 /// How often a client hears that the connection is alive.
 const HEARTBEAT_SECONDS: u64 = 15;
 /// How often the thread looks whether it is still wanted.
 const LOOK_EVERY: Duration = Duration::from_millis(250);
 
+/// What files are told as. They are told whenever something changes, not only at their end.
+const FILE: &str = "file";
+
 /// Who listens.
 #[derive(Default)]
-pub(in crate::serve) struct Events(Mutex<Option<broadcast::Sender<Told>>>);
+pub(in crate::serve) struct Events(Mutex<Option<Telling>>);
+
+/// What tells, once somebody has listened.
+#[derive(Clone)]
+struct Telling {
+    to: broadcast::Sender<Told>,
+    began: u64,
+    number: Arc<AtomicU64>,
+}
 
 #[derive(Clone)]
 struct Told {
+    event: Arc<str>,
     id: Arc<str>,
     data: Arc<str>,
 }
@@ -42,33 +53,50 @@ struct Told {
 impl Events {
     /// Hears from now on. The first who does sets the thread to work.
     fn listen(&self, engine: &Arc<Engine>) -> std::io::Result<broadcast::Receiver<Told>> {
-        let mut sender = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(sender) = &*sender {
-            return Ok(sender.subscribe());
+        let mut telling = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(telling) = &*telling {
+            return Ok(telling.to.subscribe());
         }
-        let (told, heard) = broadcast::channel(BEHIND_MAX);
+        let (to, heard) = broadcast::channel(EVENTS_BEHIND_MAX);
         let (watcher, engine) = (engine.live().watch(), Arc::downgrade(engine));
-        let to = told.clone();
-        std::thread::Builder::new().name("millrace-events".to_owned()).spawn(move || tell(&watcher, &engine, &to))?;
-        *sender = Some(told);
+        let started = Telling { to, began: now(), number: Arc::default() };
+        let files = started.clone();
+        std::thread::Builder::new()
+            .name("millrace-events".to_owned())
+            .spawn(move || tell(&watcher, &engine, &files))?;
+        *telling = Some(started);
         Ok(heard)
+    }
+
+    /// Tells all who listen of what is no file; `data` is what webhooks are sent. Ends of files are told as `file` already.
+    pub fn tell(&self, event: &str, data: &str) {
+        let telling = self.0.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        if let Some(telling) = telling.filter(|_| !event.starts_with("file.")) {
+            telling.tell(event, data);
+        }
     }
 }
 
-fn tell(watcher: &Watcher, engine: &Weak<Engine>, to: &broadcast::Sender<Told>) {
-    let number = AtomicU64::new(0);
-    let began = now();
+impl Telling {
+    fn tell(&self, event: &str, data: &str) {
+        let id = format!("{}-{}", self.began, self.number.fetch_add(1, Ordering::Relaxed));
+        // nobody may be there to hear it
+        let _ = self.to.send(Told { event: event.into(), id: id.into(), data: data.into() });
+    }
+}
+
+fn tell(watcher: &Watcher, engine: &Weak<Engine>, files: &Telling) {
     loop {
         let touched: BTreeSet<ReceiptId> = watcher.touched(LOOK_EVERY).into_iter().collect();
         let Some(engine) = engine.upgrade() else { return };
-        if to.receiver_count() == 0 {
+        if files.to.receiver_count() == 0 {
             continue;
         }
         for id in touched {
             // one that cannot be read now is told with its next change
-            let Ok(Some(receipt)) = find::by_id(&engine.ports(), &id) else { continue };
-            let id = format!("{began}-{}", number.fetch_add(1, Ordering::Relaxed));
-            let _ = to.send(Told { id: id.into(), data: short(&receipt).into() });
+            if let Ok(Some(receipt)) = find::by_id(&engine.ports(), &id) {
+                files.tell(FILE, &short(&receipt));
+            }
         }
     }
 }
@@ -86,8 +114,10 @@ fn short(receipt: &Receipt) -> String {
     .to_string()
 }
 
-/// One event, called `file`, for each file whose receipt changed, with the receipt in short as JSON; a comment every 15
-/// seconds. What happened while nobody listened is not told again: `/files` has it.
+/// An event `file` for each file whose receipt changed, with the receipt in short as JSON. What else webhooks hear comes under
+/// its own name, with the body that they get: `rows.kept` for each batch of market rows that is kept, `window.restated`,
+/// `dead_letter.created`, `alarm.raised`, `alarm.cleared`. A comment every 15 seconds. What happened while nobody listened is
+/// not told again: `/files` has it.
 #[utoipa::path(get, path = "/events", tag = "files", operation_id = "events", responses(
     (status = 200, description = "Events, until the client or the service ends.", content_type = "text/event-stream",
         body = String)))]
@@ -103,7 +133,7 @@ pub(super) async fn events(State(service): State<Arc<Service>>) -> Response {
             told = heard.recv() => told.ok()?,
             () = stopping.told() => return None,
         };
-        let event = Event::default().event("file").id(&*told.id).data(&*told.data);
+        let event = Event::default().event(&*told.event).id(&*told.id).data(&*told.data);
         Some((Ok::<Event, Infallible>(event), (heard, stopping)))
     });
     let heartbeat = KeepAlive::new().interval(Duration::from_secs(HEARTBEAT_SECONDS)).text("alive");

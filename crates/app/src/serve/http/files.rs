@@ -21,11 +21,9 @@ use super::problem::Problem;
 use super::shapes::{BadRequest, Conflict, Files, NotFound, Receipt, Rejects, Unprocessable};
 use super::{status, stream};
 use crate::data::status::view_for;
+use crate::limits::PAGE_FILES_MAX;
 use crate::serve::access::Caller;
 use crate::serve::state::{Service, blocking};
-
-/// Files of one page.
-const FILES_MAX: usize = 1000;
 
 /// Which files.
 #[derive(Debug, Deserialize, IntoParams)]
@@ -63,7 +61,7 @@ pub(super) async fn list(
     Extension(caller): Extension<Caller>,
     Asked(asked): Asked<Which>,
 ) -> Result<Response, Problem> {
-    let limit = limited(asked.limit, FILES_MAX)?;
+    let limit = limited(asked.limit, PAGE_FILES_MAX)?;
     let all = records::all_listed();
     let after = asked.next.as_deref().map(place).transpose()?.map(String::from_utf8);
     let after = match after {

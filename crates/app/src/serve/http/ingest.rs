@@ -1,7 +1,6 @@
 //! `POST /ingest`: market records, one or many, answered when they are durable.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use axum::body::{Body, Bytes};
 use axum::extract::{Request, State};
@@ -23,23 +22,18 @@ use super::RequestId;
 use super::ask::Asked;
 use super::problem::Problem;
 use super::shapes::{BadRequest, Conflict, NotFound, TimedOut, TooLarge, Unprocessable, Unsupported};
+use crate::limits::{ERRORS_LISTED_MAX, IDEMPOTENCY_KEY_BYTES_MAX, SYMBOL_BYTES_MAX};
 use crate::serve::access::Caller;
-use crate::serve::intake::PIECE_SECONDS_MAX;
+use crate::serve::settings::Settings;
 use crate::serve::state::{Service, blocking, random_id};
 use engine::pipeline::encoding::hex;
 
 /// Up to here a body is checked where it is read; a larger one would keep others waiting.
 const HERE_BYTES_MAX: usize = 32 * 1024;
-/// Bytes of the name of an instrument: it is part of the key of a record.
-const SYMBOL_BYTES_MAX: usize = 256;
 /// Bytes of the records in one message, so that it fits a queue with all that is around them.
 const MESSAGE_RECORDS_BYTES_MAX: usize = 100 * 1024;
 /// Bytes of all messages of one transaction.
 const TRANSACTION_RECORDS_BYTES_MAX: usize = 6 * 1024 * 1024;
-/// Refused records that are listed; all are counted.
-const ERRORS_LISTED_MAX: usize = 100;
-/// Bytes of an `Idempotency-Key`.
-const IDEMPOTENCY_KEY_BYTES_MAX: usize = 255;
 
 /// Which feed.
 #[derive(Debug, Deserialize, IntoParams)]
@@ -141,7 +135,7 @@ pub(super) async fn ingest(
     let origin = format!("q-{}", random()?);
     let request_id = id_of(&request, &origin);
     packed(request.headers())?;
-    let body = whole(request.into_body(), service.settings.ingest_bytes_max).await?;
+    let body = whole(request.into_body(), &service.settings).await?;
     let (answer, messages) = taken(&service, feed, origin, request_id, body).await?;
     for messages in messages {
         service.engine.send_all(&messages)?.await.map_err(engine::runtime::Error::from)?;
@@ -182,7 +176,7 @@ async fn taken(
 async fn once(service: &Arc<Service>, feed: Feed, origin: String, request: Request) -> Result<Response, Problem> {
     let request_id = id_of(&request, &origin);
     packed(request.headers())?;
-    let body = whole(request.into_body(), service.settings.ingest_bytes_max).await?;
+    let body = whole(request.into_body(), &service.settings).await?;
     let print = hex(digest::digest(&digest::SHA256, &body).as_ref());
     let key = engine::pipeline::object::digest(&[feed.as_str(), &origin]);
     let engine = &service.engine;
@@ -221,7 +215,7 @@ fn replayed(once: Once) -> Response {
 }
 
 /// Says of an answer that it was given before.
-const REPLAYED: &str = "idempotent-replayed";
+pub(super) const REPLAYED: &str = "idempotent-replayed";
 
 /// What stands under a key, unless it is of another body.
 fn same(once: Option<Once>, print: &str) -> Result<Option<Once>, Problem> {
@@ -236,6 +230,13 @@ fn same(once: Option<Once>, print: &str) -> Result<Option<Once>, Problem> {
 
 /// The origin that a repeated request has again.
 fn origin_of(headers: &HeaderMap) -> Result<Option<String>, Problem> {
+    let Some(key) = idempotency_key(headers)? else { return Ok(None) };
+    let digest = digest::digest(&digest::SHA256, key);
+    Ok(Some(format!("i-{}", hex(&digest.as_ref()[..16]))))
+}
+
+/// What a sender calls a request by, so that it counts once.
+pub(super) fn idempotency_key(headers: &HeaderMap) -> Result<Option<&[u8]>, Problem> {
     let Some(key) = headers.get("idempotency-key") else { return Ok(None) };
     let key = key.as_bytes();
     if key.is_empty() || key.len() > IDEMPOTENCY_KEY_BYTES_MAX {
@@ -243,8 +244,7 @@ fn origin_of(headers: &HeaderMap) -> Result<Option<String>, Problem> {
         return Err(Problem::bad("bad_idempotency_key", detail)
             .hint(format!("give it 1 to {IDEMPOTENCY_KEY_BYTES_MAX}; a UUID is fine")));
     }
-    let digest = digest::digest(&digest::SHA256, key);
-    Ok(Some(format!("i-{}", hex(&digest.as_ref()[..16]))))
+    Ok(Some(key))
 }
 
 fn packed(headers: &HeaderMap) -> Result<(), Problem> {
@@ -260,14 +260,15 @@ fn packed(headers: &HeaderMap) -> Result<(), Problem> {
 }
 
 /// The whole body, up to a limit.
-async fn whole(body: Body, bytes_max: usize) -> Result<Bytes, Problem> {
+async fn whole(body: Body, settings: &Settings) -> Result<Bytes, Problem> {
+    let bytes_max = settings.ingest_bytes_max;
     let mut pieces = body.into_data_stream();
     let (mut first, mut held) = (Bytes::new(), Vec::new());
     loop {
-        let next = tokio::time::timeout(Duration::from_secs(PIECE_SECONDS_MAX), pieces.next()).await;
+        let next = tokio::time::timeout(settings.patience(), pieces.next()).await;
         let piece = match next {
             Err(_) => {
-                let detail = format!("nothing of the body came for {PIECE_SECONDS_MAX} seconds");
+                let detail = format!("nothing of the body came for {} seconds", settings.piece_seconds);
                 return Err(Problem::new(StatusCode::REQUEST_TIMEOUT, "too_slow", detail).hint("send it again"));
             }
             Ok(None) => return Ok(if held.is_empty() { first } else { held.into() }),

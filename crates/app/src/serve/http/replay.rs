@@ -17,10 +17,8 @@ use utoipa::ToSchema;
 
 use super::problem::Problem;
 use super::shapes::{BadRequest, NotFound, Replayed, TooLarge, Unprocessable};
+use crate::limits::PREVIEWS_MAX;
 use crate::serve::state::{Service, blocking};
-
-/// Files that one look may be about: each is parsed again.
-const PREVIEWS_MAX: usize = 1000;
 
 /// Which files: one by its name, or all of a feed.
 #[derive(Debug, Deserialize, ToSchema)]

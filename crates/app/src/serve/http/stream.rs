@@ -11,15 +11,12 @@ use tokio::runtime::Handle;
 use tokio::sync::{Semaphore, mpsc};
 
 use super::problem::Problem;
+use crate::limits::{ANSWER_PIECE_SECONDS_MAX, STREAMS_MAX};
 
-/// Answers that are written at a time; each has a thread while it is.
-const STREAMS_MAX: usize = 64;
 /// Bytes that are sent at once.
 const PIECE_BYTES: usize = 64 * 1024;
 /// Pieces that may wait for the client.
 const PIECES_WAITING_MAX: usize = 4;
-/// Time in which a client must take a piece; past it, the answer is broken off.
-const PIECE_SECONDS_MAX: u64 = 60;
 
 static STREAMS: Semaphore = Semaphore::const_new(STREAMS_MAX);
 
@@ -34,7 +31,7 @@ pub(super) struct Writer {
 
 impl Writer {
     fn send(&mut self, piece: Piece) -> io::Result<()> {
-        let patience = Duration::from_secs(PIECE_SECONDS_MAX);
+        let patience = Duration::from_secs(ANSWER_PIECE_SECONDS_MAX);
         let sent = self.handle.block_on(async { tokio::time::timeout(patience, self.pieces.send(piece)).await });
         match sent {
             Ok(Ok(())) => Ok(()),

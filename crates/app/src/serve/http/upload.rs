@@ -1,10 +1,11 @@
 //! `POST /upload`: a file of any size, streamed to disk, answered when it is safe.
 
-use std::io::{self, Write};
-use std::sync::Arc;
-use std::time::Duration;
+mod repeated;
 
-use axum::body::Body;
+use std::io;
+use std::sync::Arc;
+
+use axum::body::{Body, HttpBody};
 use axum::extract::{FromRequest, Multipart, Request, State};
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
@@ -21,15 +22,15 @@ use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use super::ask::Asked;
+use super::ingest::REPLAYED;
 use super::problem::Problem;
 use super::promise::Promise;
 use super::shapes::{BadRequest, NotFound, TimedOut, TooLarge, Unprocessable};
+use crate::limits::FORM_FIELD_BYTES_MAX;
 use crate::serve::access::Caller;
-use crate::serve::intake::{Intake, PIECE_SECONDS_MAX, Take};
+use crate::serve::intake::{Intake, Take, Taken};
+use crate::serve::settings::Settings;
 use crate::serve::state::{Service, blocking, random_id};
-
-/// Bytes of a text field of a form.
-const FIELD_BYTES_MAX: usize = 4096;
 
 /// Where a file is to go.
 #[derive(Debug, Default, Clone, Deserialize, IntoParams)]
@@ -88,8 +89,11 @@ pub(super) struct Form {
 
 /// Takes a file: as a form with a part `file`, or as the body itself. It goes to disk as it comes, whatever its size, and
 /// is answered once it is safe. Digests in `Content-MD5`, `Digest` or `Content-Digest` (MD5, sha256) are held against the
-/// bytes, of a form those in the head of its part; a file that is not as promised is not kept.
-#[utoipa::path(post, path = "/upload", tag = "files", operation_id = "upload", params(To),
+/// bytes, of a form those in the head of its part; a file that is not as promised is not kept. A file that is sent again with
+/// the same `Idempotency-Key` is taken once, and answered as the first was; another file is refused.
+#[utoipa::path(post, path = "/upload", tag = "files", operation_id = "upload",
+    params(To, ("Idempotency-Key" = Option<String>, Header, description = "Makes a file that is sent again count once.",
+        pattern = "^[!-~]{1,255}$")),
     request_body(content((Form = "multipart/form-data"), (Vec<u8> = "application/octet-stream"), (String = "text/csv"))),
     responses((status = 202, description = "The file is safe, and will be worked on.", body = Received),
         BadRequest, NotFound, TimedOut, TooLarge, Unprocessable))]
@@ -99,15 +103,16 @@ pub(super) async fn upload(
     Asked(to): Asked<To>,
     request: Request,
 ) -> Result<Response, Problem> {
+    let once = repeated::upload_id(&caller, request.headers())?;
     let kind = request.headers().get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
     if kind.to_ascii_lowercase().starts_with("multipart/form-data") {
-        form(&service, &caller, to, request).await
+        form(&service, &caller, to, request).await?.end(&service, once).await
     } else {
-        raw(&service, &caller, to, request).await
+        raw(&service, &caller, to, request).await?.end(&service, once).await
     }
 }
 
-async fn raw(service: &Arc<Service>, caller: &Caller, to: To, request: Request) -> Result<Response, Problem> {
+async fn raw(service: &Arc<Service>, caller: &Caller, to: To, request: Request) -> Result<Making, Problem> {
     let Some(key) = to.key.clone() else {
         return Err(Problem::bad("no_key", "the body is a file without a name")
             .hint("name it with ?key=, or send a form: curl -F file=@transactions.csv"));
@@ -116,11 +121,13 @@ async fn raw(service: &Arc<Service>, caller: &Caller, to: To, request: Request) 
     let promise = Promise::of(&parts.headers)?;
     theirs(caller, &key)?;
     let mut making = Making::begin(service, &to, &key, promise)?;
+    // who waits to be told to go on need not send it in vain
+    making.must_fit(HttpBody::size_hint(&body).lower())?;
     let mut pieces = body.into_data_stream();
-    while let Some(piece) = in_time(pieces.next()).await? {
+    while let Some(piece) = in_time(&service.settings, pieces.next()).await? {
         making.push(&piece.map_err(|error| cut_off(&error))?).await?;
     }
-    Ok(making.end(service).await?.into_response())
+    Ok(making)
 }
 
 /// Refuses a key that is not the caller's to write.
@@ -133,12 +140,7 @@ fn theirs(caller: &Caller, key: &str) -> Result<(), Problem> {
         .hint(format!("name the file {prefix}{key}")))
 }
 
-async fn form(
-    service: &Arc<Service>,
-    caller: &Caller,
-    mut to: To,
-    request: Request<Body>,
-) -> Result<Response, Problem> {
+async fn form(service: &Arc<Service>, caller: &Caller, mut to: To, request: Request<Body>) -> Result<Making, Problem> {
     if Promise::of(request.headers())?.is_some() {
         return Err(Problem::bad("digest_of_form", "the digest in the head is that of the whole form")
             .hint("put it into the head of the part `file`, or send the file as the body"));
@@ -147,7 +149,9 @@ async fn form(
         Problem::bad("bad_form", error.body_text()).hint("send multipart/form-data with a boundary")
     })?;
     let mut making = None;
-    while let Some(mut field) = in_time(form.next_field()).await?.map_err(|error| bad_form(&error))? {
+    while let Some(mut field) =
+        in_time(&service.settings, form.next_field()).await?.map_err(|error| bad_form(&error))?
+    {
         let name = field.name().unwrap_or_default().to_owned();
         if name == "file" {
             if making.is_some() {
@@ -160,17 +164,19 @@ async fn form(
             };
             theirs(caller, &key)?;
             let mut file = Making::begin(service, &to, &key, Promise::of(field.headers())?)?;
-            while let Some(piece) = in_time(field.chunk()).await?.map_err(|error| bad_form(&error))? {
+            while let Some(piece) =
+                in_time(&service.settings, field.chunk()).await?.map_err(|error| bad_form(&error))?
+            {
                 file.push(&piece).await?;
             }
             making = Some(file);
             continue;
         }
         let mut text = Vec::new();
-        while let Some(piece) = in_time(field.chunk()).await?.map_err(|error| bad_form(&error))? {
+        while let Some(piece) = in_time(&service.settings, field.chunk()).await?.map_err(|error| bad_form(&error))? {
             text.extend_from_slice(&piece);
-            if text.len() > FIELD_BYTES_MAX {
-                let detail = format!("field `{name}` has more than {FIELD_BYTES_MAX} bytes");
+            if text.len() > FORM_FIELD_BYTES_MAX {
+                let detail = format!("field `{name}` has more than {FORM_FIELD_BYTES_MAX} bytes");
                 return Err(Problem::bad("bad_form", detail).hint("the file goes into a part called `file`"));
             }
         }
@@ -188,10 +194,7 @@ async fn form(
                 .hint("send the fields before the file"));
         }
     }
-    let Some(making) = making else {
-        return Err(Problem::bad("no_file", "the form has no part `file`").hint("curl -F file=@transactions.csv"));
-    };
-    Ok(making.end(service).await?.into_response())
+    making.ok_or_else(|| Problem::bad("no_file", "the form has no part `file`").hint("curl -F file=@transactions.csv"))
 }
 
 /// The last part of a name: browsers of old send whole paths.
@@ -199,10 +202,10 @@ fn file_name(name: &str) -> String {
     name.rsplit(['/', '\\']).next().unwrap_or_default().to_owned()
 }
 
-async fn in_time<T>(next: impl Future<Output = T>) -> Result<T, Problem> {
-    let next = tokio::time::timeout(Duration::from_secs(PIECE_SECONDS_MAX), next).await;
+async fn in_time<T>(settings: &Settings, next: impl Future<Output = T>) -> Result<T, Problem> {
+    let next = tokio::time::timeout(settings.patience(), next).await;
     next.map_err(|_| {
-        let detail = format!("nothing of the body came for {PIECE_SECONDS_MAX} seconds");
+        let detail = format!("nothing of the body came for {} seconds", settings.piece_seconds);
         Problem::new(StatusCode::REQUEST_TIMEOUT, "too_slow", detail).hint("send it again; nothing was kept")
     })
 }
@@ -232,15 +235,15 @@ struct File {
 }
 
 impl Take for File {
-    fn take(mut self, bytes: &[u8]) -> io::Result<Self> {
+    fn take(mut self, piece: Vec<u8>) -> io::Result<Taken<Self>> {
         if let Some(md5) = &mut self.md5 {
-            md5.update(bytes);
+            md5.update(&piece);
         }
         if let Some(sha256) = &mut self.sha256 {
-            sha256.update(bytes);
+            sha256.update(&piece);
         }
-        self.upload.write_all(bytes)?;
-        Ok(self)
+        let spare = self.upload.give(piece)?;
+        Ok((self, spare))
     }
 }
 
@@ -256,26 +259,48 @@ impl Making {
     }
 
     async fn push(&mut self, piece: &Bytes) -> Result<(), Problem> {
-        self.bytes = self.bytes.saturating_add(piece.len() as u64);
-        if self.bytes > self.bytes_max {
+        self.must_fit(piece.len() as u64)?;
+        self.bytes += piece.len() as u64;
+        self.intake.push(piece).await.map_err(unwritten)
+    }
+
+    fn must_fit(&self, more: u64) -> Result<(), Problem> {
+        if self.bytes.saturating_add(more) > self.bytes_max {
             let detail = format!("the file has more than {} bytes", self.bytes_max);
             return Err(Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "too_large", detail)
                 .hint("split it, or raise upload_bytes_max of [serve]"));
         }
-        self.intake.push(piece).await.map_err(unwritten)
+        Ok(())
     }
 
-    async fn end(self, service: &Arc<Service>) -> Result<(StatusCode, Json<Received>), Problem> {
+    /// Makes it safe, under an upload id of its own, or that of all requests which are the same.
+    async fn end(self, service: &Arc<Service>, once: Option<String>) -> Result<Response, Problem> {
         let File { upload, md5, sha256 } = self.intake.end().await.map_err(unwritten)?;
         if let Some(promise) = self.promise {
             let md5 = md5.map(|md5| md5.finalize().to_vec());
             promise.keep(md5.as_deref(), sha256.map(digest::Context::finish).as_ref().map(AsRef::as_ref))?;
         }
-        let id = random_id().map(|id| format!("upload-{id}"));
-        let id = id.ok_or_else(|| Problem::unavailable(&io::Error::other("the system has no random numbers")))?;
+        let Some(id) = once else {
+            let id = random_id().map(|id| format!("upload-{id}"));
+            let id = id.ok_or_else(|| Problem::unavailable(&io::Error::other("the system has no random numbers")))?;
+            let placed = place(service, upload, id.clone()).await?;
+            return Ok(Received::of(id, placed).into_response());
+        };
+        // of those who send the same at this moment, the second sees what became of the first
+        let _alone = service.repeated.of("", &id).write().await;
+        if let Some(receipt) = repeated::before(service, &id)? {
+            let placed = repeated::again(service, upload, receipt).await?;
+            return Ok(([(REPLAYED, "true")], Received::of(id, placed)).into_response());
+        }
         let placed = place(service, upload, id.clone()).await?;
+        Ok(Received::of(id, placed).into_response())
+    }
+}
+
+impl Received {
+    fn of(id: String, placed: Placed) -> (StatusCode, Json<Self>) {
         let Placed { object, receipt, bytes, sha256 } = placed;
-        let received = Received {
+        let received = Self {
             links: Links { status: format!("/status/{id}"), rejects: format!("/files/{id}/rejects") },
             upload_id: id,
             receipt_id: receipt.map(|receipt| receipt.as_str().to_owned()).unwrap_or_default(),
@@ -286,7 +311,7 @@ impl Making {
             bytes,
             sha256,
         };
-        Ok((StatusCode::ACCEPTED, Json(received)))
+        (StatusCode::ACCEPTED, Json(received))
     }
 }
 

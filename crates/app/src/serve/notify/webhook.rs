@@ -6,12 +6,9 @@ use ring::hmac;
 use serde::{Deserialize, Serialize};
 
 use crate::complain::Hint;
+use crate::limits::WEBHOOK_SECONDS_MAX;
 use engine::pipeline::encoding::{base64, from_base64};
 
-/// Webhooks that may be declared.
-pub(crate) const WEBHOOKS_MAX: usize = 32;
-/// Time in which a receiver must have answered.
-const ANSWER_SECONDS_MAX: u64 = 15;
 /// Bytes of a secret, at least: shorter ones can be guessed.
 const SECRET_BYTES_MIN: usize = 24;
 /// What the text of a secret begins with.
@@ -117,7 +114,7 @@ impl Webhook {
 /// What all webhooks are sent with. Redirects are not followed: the address is the operator's to change.
 pub(crate) fn agent() -> ureq::Agent {
     ureq::Agent::config_builder()
-        .timeout_global(Some(Duration::from_secs(ANSWER_SECONDS_MAX)))
+        .timeout_global(Some(Duration::from_secs(WEBHOOK_SECONDS_MAX)))
         .max_redirects(0)
         .http_status_as_error(false)
         .user_agent(concat!("millrace/", env!("CARGO_PKG_VERSION")))

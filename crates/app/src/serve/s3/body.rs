@@ -1,9 +1,6 @@
 //! The bytes of a request on their way into an object, with every checksum that was promised looked at before anybody can
 //! see the object.
 
-use std::io::Write;
-use std::time::Duration;
-
 use engine::objects::Upload;
 use futures_util::StreamExt;
 use s3s::checksum::ChecksumHasher;
@@ -15,7 +12,9 @@ use s3s::header::{
 use s3s::{S3Request, S3Result, TrailingHeaders, s3_error};
 
 use super::attributes::Sums;
-use crate::serve::intake::{Intake, PIECE_SECONDS_MAX, Take};
+use crate::limits::MD5_BYTES_MAX;
+use crate::serve::intake::{Intake, Take, Taken};
+use crate::serve::settings::Settings;
 use engine::pipeline::encoding::{base64, hex};
 
 /// What the sender promises about the bytes.
@@ -92,10 +91,6 @@ pub(super) struct Received {
     pub sums: Sums,
 }
 
-/// Bytes up to which an ETag is an MD5: of more, clients make parts, whose ETag is none either. An MD5 takes more time than
-/// everything else that is done to the bytes.
-const MD5_BYTES_MAX: i64 = 16 * 1024 * 1024;
-
 /// An object in the making, and what its bytes come to.
 struct Making {
     upload: Upload,
@@ -104,13 +99,13 @@ struct Making {
 }
 
 impl Take for Making {
-    fn take(mut self, bytes: &[u8]) -> std::io::Result<Self> {
+    fn take(mut self, piece: Vec<u8>) -> std::io::Result<Taken<Self>> {
         if let Some(md5) = &mut self.md5 {
-            md5.update(bytes);
+            md5.update(&piece);
         }
-        self.hasher.update(bytes);
-        self.upload.write_all(bytes)?;
-        Ok(self)
+        self.hasher.update(&piece);
+        let spare = self.upload.give(piece)?;
+        Ok((self, spare))
     }
 }
 
@@ -120,11 +115,12 @@ pub(super) async fn receive(
     body: Option<StreamingBlob>,
     length: Option<i64>,
     promised: Promised,
+    settings: &Settings,
 ) -> S3Result<Received> {
     let wants_md5 = promised.md5.is_some() || length.is_none_or(|length| length <= MD5_BYTES_MAX);
     let mut intake = Intake::new(Making { upload, md5: wants_md5.then(Md5::new), hasher: promised.hasher() });
     let mut body = body;
-    while let Some(bytes) = piece(&mut body).await? {
+    while let Some(bytes) = piece(&mut body, settings).await? {
         intake.push(&bytes).await.map_err(unwritten)?;
     }
     let Making { upload, md5, hasher } = intake.end().await.map_err(unwritten)?;
@@ -139,11 +135,11 @@ pub(super) async fn receive(
     Ok(Received { upload, e_tag, sums })
 }
 
-async fn piece(body: &mut Option<StreamingBlob>) -> S3Result<Option<bytes::Bytes>> {
+async fn piece(body: &mut Option<StreamingBlob>, settings: &Settings) -> S3Result<Option<bytes::Bytes>> {
     let Some(stream) = body else { return Ok(None) };
-    let next = tokio::time::timeout(Duration::from_secs(PIECE_SECONDS_MAX), stream.next()).await;
+    let next = tokio::time::timeout(settings.patience(), stream.next()).await;
     match next {
-        Err(_) => Err(s3_error!(RequestTimeout, "nothing of the body came for {PIECE_SECONDS_MAX} seconds")),
+        Err(_) => Err(s3_error!(RequestTimeout, "nothing of the body came for {} seconds", settings.piece_seconds)),
         Ok(None) => Ok(None),
         Ok(Some(Ok(bytes))) => Ok(Some(bytes)),
         Ok(Some(Err(error))) => Err(broken(error)),

@@ -12,22 +12,21 @@ use s3s::dto::{Bucket, ListBucketsOutput};
 use s3s::{S3Result, s3_error};
 use tokio::sync::{RwLock, RwLockReadGuard};
 
-use super::list::{PAGE_ENTRIES_MAX, owner};
+use super::list::owner;
 use super::read::modified;
 use super::{Storage, of_objects, refused};
+use crate::limits::{LISTED_KEYS_MAX, OWN_BUCKETS_MAX};
 use crate::serve::state::blocking;
 
 /// Where the buckets that clients made are written down.
 const MADE_BUCKET: &str = ".buckets";
-/// Buckets that clients may make, as S3 has it.
-const BUCKETS_MAX: usize = 1000;
 
 /// When each bucket was made that a client made. Who writes into one keeps it from going meanwhile.
 pub(super) type Made = RwLock<BTreeMap<String, u64>>;
 
 /// Those of the folder, whether or not more may be made.
 pub(super) fn made(engine: &Engine) -> engine::objects::Result<Made> {
-    let listed = engine.objects().list(MADE_BUCKET, "", Versions::Newest(None), BUCKETS_MAX)?;
+    let listed = engine.objects().list(MADE_BUCKET, "", Versions::Newest(None), OWN_BUCKETS_MAX)?;
     let made = listed.into_iter().filter(|listed| !listed.head.is_marker);
     Ok(RwLock::new(made.map(|listed| (listed.object.key, listed.head.at)).collect()))
 }
@@ -87,8 +86,8 @@ impl Storage {
         if made.contains_key(name) {
             return Err(s3_error!(BucketAlreadyOwnedByYou, "the bucket {name} is there already"));
         }
-        if made.len() >= BUCKETS_MAX {
-            return Err(s3_error!(TooManyBuckets, "there are {BUCKETS_MAX} buckets already; delete one"));
+        if made.len() >= OWN_BUCKETS_MAX {
+            return Err(s3_error!(TooManyBuckets, "there are {OWN_BUCKETS_MAX} buckets already; delete one"));
         }
         let upload = self.engine().upload(MADE_BUCKET, name).map_err(refused)?;
         let (objects, at) = (self.engine().objects().clone(), now());
@@ -133,7 +132,7 @@ fn remove_all(
     let mut after: Option<(String, String)> = None;
     loop {
         let from = after.as_ref().map(|(key, version)| (key.as_str(), version.as_str()));
-        let listed = objects.list(bucket, prefix, Versions::All(from), PAGE_ENTRIES_MAX)?;
+        let listed = objects.list(bucket, prefix, Versions::All(from), LISTED_KEYS_MAX)?;
         let Some(last) = listed.last() else { return Ok(()) };
         after = Some((last.object.key.clone(), last.object.version.clone()));
         for object in listed.iter().map(|listed| &listed.object).filter(|object| is_meant(&object.key)) {

@@ -11,11 +11,9 @@ use s3s::{S3Request, S3Result, s3_error};
 use super::attributes::Attributes;
 use super::read::modified;
 use super::{Storage, of_objects};
+use crate::limits::LISTED_KEYS_MAX;
 use crate::serve::state::blocking;
 use engine::pipeline::encoding::{from_hex, hex};
-
-/// Entries of one page, as S3 has it.
-pub(super) const PAGE_ENTRIES_MAX: usize = 1000;
 
 /// What is asked of a listing.
 pub(super) struct Asked {
@@ -60,8 +58,8 @@ impl Asked {
         let mut last = None;
         loop {
             let listed =
-                objects.list(&self.bucket, &self.prefix, Versions::Newest(after.as_deref()), PAGE_ENTRIES_MAX)?;
-            let is_end = listed.len() < PAGE_ENTRIES_MAX;
+                objects.list(&self.bucket, &self.prefix, Versions::Newest(after.as_deref()), LISTED_KEYS_MAX)?;
+            let is_end = listed.len() < LISTED_KEYS_MAX;
             let mut skipped = false;
             for entry in listed {
                 let key = entry.object.key.clone();
@@ -98,8 +96,8 @@ pub(super) fn behind(prefix: &str) -> String {
 /// How many entries are wanted; S3 gives 1000 when more are asked for.
 pub(super) fn entries_max(wanted: Option<i32>) -> S3Result<usize> {
     match wanted.map(usize::try_from) {
-        None => Ok(PAGE_ENTRIES_MAX),
-        Some(Ok(wanted)) => Ok(wanted.min(PAGE_ENTRIES_MAX)),
+        None => Ok(LISTED_KEYS_MAX),
+        Some(Ok(wanted)) => Ok(wanted.min(LISTED_KEYS_MAX)),
         Some(Err(_)) => Err(s3_error!(InvalidArgument, "fewer than no entries are asked for")),
     }
 }

@@ -19,9 +19,10 @@ use serde::{Deserialize, Serialize};
 use super::attributes::Attributes;
 use super::body::{Promised, Received, receive};
 use super::copy::{Copied, OfSource, copy};
-use super::list::{Encoding, PAGE_ENTRIES_MAX, entries_max, owner};
+use super::list::{Encoding, entries_max, owner};
 use super::read::modified;
 use super::{Storage, of_objects, refused};
+use crate::limits::LISTED_KEYS_MAX;
 use crate::serve::state::blocking;
 use engine::pipeline::encoding::hex;
 
@@ -130,7 +131,8 @@ impl Storage {
         let sums = super::answers::sums!(request.input);
         let promised = Promised::new(&request, request.input.content_md5.clone(), sums, begun.algorithm.as_deref());
         let input = request.input;
-        let Received { upload, e_tag, sums } = receive(upload, input.body, input.content_length, promised).await?;
+        let Received { upload, e_tag, sums } =
+            receive(upload, input.body, input.content_length, promised, &self.service.settings).await?;
         let attributes = Attributes { e_tag, sums, ..Attributes::default() };
         let attributes = Attributes::of(&self.keep_part(upload, &attributes).await?);
         let sums = &attributes.sums;
@@ -189,10 +191,10 @@ impl Storage {
         let objects = self.engine().objects().clone();
         let (within, after) = (key_of(&input.upload_id), key_of_part(&input.upload_id, from.clamp(0, PARTS_MAX)));
         let listed =
-            blocking(move || objects.list(PARTS_BUCKET, &within, Versions::Newest(Some(&after)), PAGE_ENTRIES_MAX));
+            blocking(move || objects.list(PARTS_BUCKET, &within, Versions::Newest(Some(&after)), LISTED_KEYS_MAX));
         let listed = listed.await.map_err(of_objects)?;
         let parts: Vec<Part> = listed.iter().take(wanted).map(part_entry).collect();
-        let is_truncated = parts.len() < listed.len() || (parts.len() == PAGE_ENTRIES_MAX);
+        let is_truncated = parts.len() < listed.len() || (parts.len() == LISTED_KEYS_MAX);
         Ok(ListPartsOutput {
             bucket: Some(input.bucket),
             key: Some(input.key),
@@ -264,7 +266,7 @@ impl Storage {
         let (objects, within) = (self.engine().objects().clone(), key_of(id));
         let gone = blocking(move || {
             loop {
-                let listed = objects.list(PARTS_BUCKET, &within, Versions::All(None), PAGE_ENTRIES_MAX)?;
+                let listed = objects.list(PARTS_BUCKET, &within, Versions::All(None), LISTED_KEYS_MAX)?;
                 if listed.is_empty() {
                     return Ok(());
                 }

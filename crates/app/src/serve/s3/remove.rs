@@ -11,10 +11,8 @@ use s3s::{S3Request, S3Result, s3_error};
 
 use super::attributes::Attributes;
 use super::{Storage, refused};
+use crate::limits::DELETED_MAX;
 use crate::serve::state::blocking;
-
-/// Objects in one request, as S3 has it.
-const DELETED_MAX: usize = 1000;
 
 /// What became of an object.
 struct Removed {

@@ -7,9 +7,10 @@ use s3s::dto::{
 use s3s::{S3Request, S3Result};
 
 use super::attributes::Attributes;
-use super::list::{Asked, Encoding, PAGE_ENTRIES_MAX, behind, entries_max, owner};
+use super::list::{Asked, Encoding, behind, entries_max, owner};
 use super::read::modified;
 use super::{Storage, of_objects};
+use crate::limits::LISTED_KEYS_MAX;
 use crate::serve::state::blocking;
 
 /// A page of versions.
@@ -125,10 +126,10 @@ fn versions_of(objects: &Objects, bucket: &str, key: &str) -> engine::objects::R
     let mut versions: Vec<Listed> = Vec::new();
     loop {
         let after = versions.last().map_or("", |last| last.object.version.as_str());
-        let listed = objects.list(bucket, key, Versions::All(Some((key, after))), PAGE_ENTRIES_MAX)?;
+        let listed = objects.list(bucket, key, Versions::All(Some((key, after))), LISTED_KEYS_MAX)?;
         let count = listed.len();
         let of_key: Vec<Listed> = listed.into_iter().take_while(|listed| listed.object.key == key).collect();
-        let is_end = of_key.len() < count || count < PAGE_ENTRIES_MAX;
+        let is_end = of_key.len() < count || count < LISTED_KEYS_MAX;
         versions.extend(of_key);
         if is_end {
             return Ok(versions);

@@ -54,7 +54,8 @@ impl Storage {
         let promised = Promised::new(&request, request.input.content_md5.clone(), sums, algorithm.as_deref());
         let input = request.input;
         let upload = self.engine().upload(&input.bucket, &input.key).map_err(refused)?;
-        let Received { mut upload, e_tag, sums } = receive(upload, input.body, input.content_length, promised).await?;
+        let Received { mut upload, e_tag, sums } =
+            receive(upload, input.body, input.content_length, promised, &self.service.settings).await?;
         let mut attributes = Attributes { e_tag, sums, ..Attributes::default() };
         let said = [
             input.content_type,

@@ -62,6 +62,7 @@ fn standard() -> Option<Settings> {
         upload_bytes_max: None,
         ingest_bytes_max: None,
         ingest_records_max: None,
+        piece_seconds: None,
         own_buckets: None,
         aggregate_seconds: None,
         limits: Default::default(),

@@ -4,10 +4,11 @@
 const FILE_BYTES_MAX: u64 = 1024 * 1024;
 
 /// Where the limits of the crates are, and where they are told to people.
-pub(super) const LIMITS_SOURCES: [&str; 5] = [
+pub(super) const LIMITS_SOURCES: [&str; 6] = [
     "crates/rows/src/limits.rs",
     "crates/pipeline/src/limits.rs",
     "crates/engine/src/limits.rs",
+    "crates/app/src/limits.rs",
     "crates/infra/src/limits.rs",
     "crates/lambda/src/limits.rs",
 ];
