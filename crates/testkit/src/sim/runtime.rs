@@ -3,7 +3,7 @@
 //! A message of `files` or `transactions` waits behind those of its stage and feed; of `market`, each is on its own.
 //! Who comes next is chosen; what was handled may come again at once, because the acknowledgement was lost, or later.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::io;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -20,20 +20,23 @@ use pipeline::replay::{replay, replayable};
 use pipeline::rows::source::{MemoryScratch, Scratch};
 use pipeline::sha256::Sha256;
 use pipeline::step::Kind;
-use testkit::{Faults, MemoryLedger, MemoryObjects};
 
 use super::ending::Ending;
 use super::random::Random;
 use super::world::{IN_ORDER, START, World, bucket};
+use crate::{Faults, MemoryLedger, MemoryObjects};
 
 /// How events and messages come.
 #[derive(Debug, Clone, Copy)]
-pub(super) enum Manner {
+pub enum Manner {
     /// In order and once.
     InOrder,
     /// As this seed says.
     Shuffled(u64),
 }
+
+/// When a run is looked at.
+pub const END: Millis = START + 48 * 60 * 60 * 1000;
 
 /// Everything of a run that outlives a process, and how it goes on.
 struct Runtime<'a> {
@@ -79,7 +82,7 @@ enum Body {
 const ATTEMPTS_MAX: u32 = 40;
 
 /// Runs a world to its end.
-pub(super) fn run(world: &World, manner: Manner, faults: &Faults) -> Ending {
+pub fn run(world: &World, manner: Manner, faults: &Faults) -> Ending {
     let budget = Budget { threads: 1, memory_bytes: 64 * 1024 * 1024 };
     let random = match manner {
         Manner::InOrder => None,
@@ -101,7 +104,15 @@ pub(super) fn run(world: &World, manner: Manner, faults: &Faults) -> Ending {
     runtime.work_and_tick();
     runtime.replay();
     runtime.work_and_tick();
-    Ending::of(world, &runtime.objects, &runtime.ledger, START + 48 * 60 * 60 * 1000)
+    // a stage writes the same object again, however often it works
+    let mut written_once = BTreeSet::new();
+    for version in runtime.objects.versions().into_iter().filter(|version| version.version.starts_with('c')) {
+        let key = format!("{}/{}", version.bucket, version.key);
+        assert!(written_once.insert(key.clone()), "an output was written with two contents: {key}");
+    }
+    // who looks at the end is not part of the run
+    let (objects, ledger) = (runtime.objects.with(&Faults::default()), runtime.ledger.with(&Faults::default()));
+    Ending::of(world, &objects, &ledger, END)
 }
 
 impl Runtime<'_> {
@@ -281,9 +292,4 @@ fn tick(due_seconds: u64) -> Message {
 fn told(error: &dyn std::error::Error) -> String {
     let causes = std::iter::successors(Some(error), |error| error.source());
     causes.map(ToString::to_string).collect::<Vec<_>>().join(": ")
-}
-
-/// Whether anything of this kind is left over.
-pub(super) fn left(ledger: &MemoryLedger, kind: Kind) -> Vec<String> {
-    ledger.records().into_keys().filter(|key| key.kind == kind).map(|key| key.id).collect()
 }
