@@ -8,7 +8,9 @@ use lambda::bucket::{Buckets, Piece};
 use lambda::queue::Queue;
 use lambda::table::{self, Action, Error, Field, Item, Key, Name, Table, Test};
 use pipeline::message::Message;
+use pipeline::object::ObjectVersion;
 use pipeline::ports::Cause;
+use pipeline::preset::Preset;
 
 /// How a call fails.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -19,10 +21,24 @@ pub enum Fault {
     After,
     /// Others were at the same items at the same time; of a transaction only.
     Conflict,
+    /// A condition did not hold just then, that of the first action; of a transaction only.
+    Condition,
+    /// Some of a batch were taken and others not; of messages only.
+    Part,
 }
 
-/// A version of an object: its bytes and the note beside them.
-type Version = (Vec<u8>, Option<String>);
+/// The faults that differ for a call of this name: what only looks is the same before and after.
+pub fn faults(call: &str) -> &'static [Fault] {
+    match call {
+        "transact" => &[Fault::Before, Fault::After, Fault::Conflict, Fault::Condition],
+        "send" => &[Fault::Before, Fault::After, Fault::Part],
+        "get" | "query" | "object" => &[Fault::Before],
+        _ => &[Fault::Before, Fault::After],
+    }
+}
+
+/// A version of an object: its id, its bytes and the note beside them.
+type Version = (String, Vec<u8>, Option<String>);
 
 #[derive(Debug, Default)]
 struct State {
@@ -60,6 +76,39 @@ impl Cloud {
     /// Takes what was sent.
     pub fn receive(&self) -> Vec<Message> {
         std::mem::take(&mut self.lock().sent)
+    }
+
+    /// Lets no call fail any more.
+    pub fn calm(&self) {
+        self.lock().planned.clear();
+    }
+
+    /// Planned faults that did not come up yet.
+    pub fn left(&self) -> usize {
+        self.lock().planned.len()
+    }
+
+    /// Lets time pass, after which a queue that keeps the order takes a message that it has seen for a new one.
+    pub fn forget(&self) {
+        self.lock().seen.clear();
+    }
+
+    /// Puts an object there as its sender does, under this version.
+    pub fn plant(&self, object: &ObjectVersion, bytes: &[u8]) {
+        let version = (object.version.clone(), bytes.to_vec(), None);
+        self.lock().objects.entry((object.bucket.clone(), object.key.clone())).or_default().push(version);
+    }
+
+    /// Takes a version away.
+    pub fn remove(&self, object: &ObjectVersion) {
+        let mut state = self.lock();
+        let versions = state.objects.get_mut(&(object.bucket.clone(), object.key.clone())).expect("it is there");
+        versions.retain(|(version, ..)| *version != object.version);
+    }
+
+    /// Uploads in parts that were begun and are neither whole nor forgotten.
+    pub fn uploads(&self) -> usize {
+        self.lock().uploads.len()
     }
 
     /// Loses a bucket with all that is in it.
@@ -198,6 +247,7 @@ impl Table for Cloud {
         match self.call("transact", |state| state.transact(actions)) {
             Ok(done) => done.map_err(Error::Refused),
             Err((Fault::Conflict, _)) => Err(Error::Refused(Vec::new())),
+            Err((Fault::Condition, _)) => Err(Error::Refused(vec![0])),
             Err((fault, _)) => Err(Error::Unavailable(format!("planned: {fault:?}").into())),
         }
     }
@@ -205,14 +255,25 @@ impl Table for Cloud {
 
 impl Queue for Cloud {
     fn send(&self, messages: &[(Message, String)]) -> Result<(), Cause> {
-        self.ask("send", |state| {
+        let take = |state: &mut State, messages: &[(Message, String)]| {
             for (message, json) in messages {
                 assert_eq!(&Message::from_json(json).expect("a message is sent"), message);
-                if state.seen.insert(message.id().as_str().to_owned()) {
+                // only a queue that keeps the order knows what it has seen
+                let is_new = state.seen.insert(message.id().as_str().to_owned());
+                if is_new || message.stage().0 == Preset::Market {
                     state.sent.push(message.clone());
                 }
             }
-            Ok(())
+        };
+        let done = self.call("send", |state| take(state, messages));
+        done.map_err(|(fault, _)| {
+            if fault == Fault::Part {
+                // one that keeps the order takes the first of them, the other those that it likes
+                let of_market = messages.first().is_some_and(|(message, _)| message.stage().0 == Preset::Market);
+                let from = if of_market { messages.len() / 2 } else { 0 };
+                take(&mut self.lock(), &messages[from..from + messages.len() / 2]);
+            }
+            format!("planned: {fault:?} at send").into()
         })
     }
 }
@@ -221,13 +282,11 @@ impl Buckets for Cloud {
     fn get(&self, bucket: &str, key: &str, version: Option<&str>, range: Range<u64>) -> Result<Option<Piece>, Cause> {
         self.ask("object", |state| {
             let Some(versions) = state.objects.get(&(bucket.to_owned(), key.to_owned())) else { return Ok(None) };
-            let number = match version {
-                Some(version) => version.strip_prefix('v').and_then(|number| number.parse().ok()).unwrap_or(0),
-                None => versions.len(),
+            let found = match version {
+                Some(version) => versions.iter().find(|(known, ..)| known == version),
+                None => versions.last(),
             };
-            let Some((bytes, note)) = number.checked_sub(1).and_then(|index| versions.get(index)) else {
-                return Ok(None);
-            };
+            let Some((_, bytes, note)) = found else { return Ok(None) };
             let [from, to] = [range.start, range.end].map(|place| (place as usize).min(bytes.len()));
             let (piece, note) = (bytes[from..to].to_vec(), note.clone());
             Ok(Some(Piece { bytes: piece, whole_bytes: bytes.len() as u64, note }))
@@ -238,8 +297,9 @@ impl Buckets for Cloud {
         self.ask("put", |state| {
             assert!(!key.is_empty() && key.len() <= 1024, "a good key: {key:?}");
             let versions = state.objects.entry((bucket.to_owned(), key.to_owned())).or_default();
-            versions.push((bytes, note.map(str::to_owned)));
-            Ok(format!("v{}", versions.len()))
+            let version = format!("v{}", versions.len() + 1);
+            versions.push((version.clone(), bytes, note.map(str::to_owned)));
+            Ok(version)
         })
     }
 
@@ -266,8 +326,9 @@ impl Buckets for Cloud {
             let last = there.len();
             assert!(there.iter().all(|(number, bytes)| *number == last || bytes.len() >= 5 << 20), "parts of 5 MiB");
             let versions = state.objects.entry((bucket.to_owned(), key.to_owned())).or_default();
-            versions.push((there.into_values().flatten().collect(), None));
-            Ok(format!("v{}", versions.len()))
+            let version = format!("v{}", versions.len() + 1);
+            versions.push((version.clone(), there.into_values().flatten().collect(), None));
+            Ok(version)
         })
     }
 

@@ -168,7 +168,7 @@ fn messages_that_do_not_fit_the_mark_are_sent_too() {
         part,
         records: vec!["x".repeat(200_000)],
     };
-    let sends: Vec<Message> = (0..10).map(|part| Message::MarketProcess(records(part))).collect();
+    let sends: Vec<Message> = (0..4).map(|part| Message::MarketProcess(records(part))).collect();
     let step = Step { writes: Vec::new(), sends: sends.clone() };
     let large = Commit { source: source("m"), expects: Vec::new(), step };
     let calls = {
@@ -178,12 +178,19 @@ fn messages_that_do_not_fit_the_mark_are_sent_too() {
         cloud.calls().len()
     };
     for number in 0..calls {
-        for fault in [Fault::Before, Fault::After] {
+        for fault in [Fault::Before, Fault::After, Fault::Part] {
             let cloud = Cloud::default();
             cloud.plan(number, fault);
             deliver(&cloud, &large);
             deliver(&cloud, &large);
-            assert_eq!(cloud.receive(), sends, "{fault:?} at {number}");
+            // a queue of market may have one twice, and the stage knows it again
+            let mut received = Vec::new();
+            for message in cloud.receive() {
+                if !received.contains(&message) {
+                    received.push(message);
+                }
+            }
+            assert!(received == sends, "{fault:?} at {number}: {} came", received.len());
             assert_eq!(cloud.unsent(), 0, "{fault:?} at {number}");
         }
     }

@@ -6,3 +6,4 @@ mod flow;
 mod ledger;
 mod ministack;
 mod objects;
+mod sim;
