@@ -27,6 +27,8 @@ impl Ledger {
         let intent = Action::Delete(place::intent(next.token), vec![Test::Is(NEXT_TOKEN, text(next.token))]);
         match self.table.transact(vec![intent]) {
             Ok(()) => Ok(false),
+            // somebody is at the intent just now, perhaps the attempt itself: it is open how that ends
+            Err(Error::Refused(failed)) if failed.is_empty() => Err(Failed::Contended),
             // it has happened just now, or somebody else has taken the intent away
             Err(Error::Refused(_)) => Ok(self.has_happened(next.source, next.token)?),
             Err(Error::Unavailable(cause)) => Err(Failed::Unavailable(cause)),

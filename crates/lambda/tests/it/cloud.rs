@@ -23,6 +23,8 @@ pub enum Fault {
     Conflict,
     /// A condition did not hold just then, that of the first action; of a transaction only.
     Condition,
+    /// It is on its way, and happens or is refused when it lands; of a transaction only.
+    Late,
     /// Some of a batch were taken and others not; of messages only.
     Part,
 }
@@ -51,6 +53,9 @@ struct State {
     seen: BTreeSet<String>,
     calls: Vec<&'static str>,
     planned: BTreeMap<usize, Fault>,
+    /// A transaction on its way, and before which call it lands.
+    late: Vec<Action>,
+    lands: Option<usize>,
     transactions_max: usize,
 }
 
@@ -66,6 +71,16 @@ impl Cloud {
     /// Lets the call of this number fail, counted from 0.
     pub fn plan(&self, number: usize, fault: Fault) {
         self.lock().planned.insert(number, fault);
+    }
+
+    /// Lets the transaction that is on its way land before the call of this number.
+    pub fn land_before(&self, number: usize) {
+        self.lock().lands = Some(number);
+    }
+
+    /// Lets it land now, if it did not yet.
+    pub fn land(&self) {
+        self.lock().land();
     }
 
     /// The calls so far.
@@ -144,6 +159,9 @@ impl Cloud {
         let mut state = self.lock();
         let number = state.calls.len();
         state.calls.push(name);
+        if state.lands == Some(number) {
+            state.land();
+        }
         match state.planned.remove(&number) {
             None => Ok(act(&mut state)),
             Some(Fault::After) => Err((Fault::After, Some(act(&mut state)))),
@@ -169,6 +187,14 @@ fn holds(tests: &[Test], item: Option<&Item>) -> bool {
 }
 
 impl State {
+    fn land(&mut self) {
+        let late = std::mem::take(&mut self.late);
+        if !late.is_empty() {
+            // nobody waits for the answer any more
+            drop(State::transact(self, late));
+        }
+    }
+
     fn transact(&mut self, actions: Vec<Action>) -> Result<(), Vec<usize>> {
         assert!((1..=100).contains(&actions.len()), "a transaction of {} actions", actions.len());
         let bytes: usize =
@@ -244,7 +270,11 @@ impl Table for Cloud {
     }
 
     fn transact(&self, actions: Vec<Action>) -> Result<(), Error> {
-        match self.call("transact", |state| state.transact(actions)) {
+        match self.call("transact", |state| state.transact(actions.clone())) {
+            Err((Fault::Late, _)) => {
+                self.lock().late = actions;
+                Err(Error::Unavailable("planned: no answer yet".into()))
+            }
             Ok(done) => done.map_err(Error::Refused),
             Err((Fault::Conflict, _)) => Err(Error::Refused(Vec::new())),
             Err((Fault::Condition, _)) => Err(Error::Refused(vec![0])),
