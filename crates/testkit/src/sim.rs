@@ -5,13 +5,16 @@
 
 #![expect(clippy::unwrap_used, reason = "what cannot be read fails the test that looks")]
 
+mod answers;
+mod corpus;
 mod ending;
 mod random;
 mod rule;
 mod runtime;
 mod world;
 
+pub use answers::{answers, answers_differ};
 pub use ending::{Ending, differences};
 pub use random::Random;
-pub use runtime::{END, Manner, run};
+pub use runtime::{END, Manner, answers_in_memory, run};
 pub use world::{IN_ORDER, START, Upload, World, bucket};

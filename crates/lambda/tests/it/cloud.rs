@@ -258,11 +258,12 @@ impl Table for Cloud {
     ) -> Result<(Vec<Item>, Option<String>), Cause> {
         self.ask("query", |state| {
             assert!(items_max > 0, "a page of nothing");
-            let fits = |key: &&Key| {
-                key.group == group && key.id.starts_with(within) && after.is_none_or(|after| key.id.as_str() > after)
-            };
+            let from = Key::new(group, after.filter(|after| *after > within).unwrap_or(within));
+            let fits = |key: &&Key| key.group == group && key.id.starts_with(within);
+            let there = state.ledger.range(&from..).map(|(key, _)| key).take_while(fits);
+            let behind = there.filter(|key| after.is_none_or(|after| key.id.as_str() > after));
             // pages end early, as they do when they would be too large
-            let keys: Vec<&Key> = state.ledger.keys().filter(fits).take(items_max.min(37) + 1).collect();
+            let keys: Vec<&Key> = behind.take(items_max.min(37) + 1).collect();
             let (count, goes_on) = (keys.len().min(items_max.min(37)), keys.len() > items_max.min(37));
             let next = goes_on.then(|| keys[count - 1].id.clone());
             Ok((keys[..count].iter().map(|key| state.ledger[key].clone()).collect(), next))

@@ -6,9 +6,11 @@
 
 mod doors;
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use lambda::objects::Objects;
+use pipeline::query::At;
 use testkit::Faults;
 use testkit::sim::{self, Ending, Manner, Random, World, differences};
 
@@ -35,12 +37,15 @@ fn world(seed: u64) -> World {
     World { replays: Vec::new(), ..World::of(&mut Random::new(seed)) }
 }
 
+fn objects(cloud: &Cloud) -> Objects {
+    Objects::new(Arc::new(cloud.clone()), None, doors::RESULTS.to_owned())
+}
+
 fn ending(world: &World, cloud: &Cloud) -> Ending {
     cloud.calm();
     assert_eq!(cloud.unsent(), 0, "everything is sent");
     assert_eq!(cloud.uploads(), 0, "no parts are left behind");
-    let objects = Objects::new(std::sync::Arc::new(cloud.clone()), None, doors::RESULTS.to_owned());
-    Ending::of(world, &objects, &ledger(cloud, u64::MAX), sim::END)
+    Ending::of(world, &objects(cloud), &ledger(cloud, u64::MAX), sim::END)
 }
 
 /// Runs a seed with each so many-th call failing; how many runs that were.
@@ -95,6 +100,21 @@ fn seeds_end_as_in_memory_2() {
 #[test]
 fn seeds_end_as_in_memory_3() {
     seeds(3);
+}
+
+/// Real files: receipts, rows, bars, totals and rejects are those that the pipeline comes to in memory, to which those of
+/// the engine are held too (`corpus` in its tests).
+#[test]
+fn the_corpus_ends_as_in_memory_and_in_the_engine() {
+    let Some(world) = World::of_corpus() else { return };
+    let expected = sim::answers_in_memory(&world);
+    assert!(expected.len() > 1000, "{} answers", expected.len());
+    let cloud = Cloud::default();
+    let receipts = doors::run(&world, &cloud, 0);
+    let (objects, ledger) = (objects(&cloud), ledger(&cloud, u64::MAX));
+    let told = sim::answers(&world, &receipts, At { objects: &objects, ledger: &ledger, now: sim::END });
+    let differences = sim::answers_differ(&expected, &told);
+    assert!(differences.is_empty(), "{}", differences.join("\n"));
 }
 
 #[test]

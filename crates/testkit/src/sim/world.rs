@@ -58,6 +58,9 @@ pub struct World {
     pub requests: Vec<Records>,
     /// Which files are begun anew when all is done, counted among those that can be.
     pub replays: Vec<usize>,
+    /// Windows of market are over before their rows come: how often one is said anew then follows from when it is looked
+    /// at, so that is only done at the end.
+    pub is_over: bool,
 }
 
 impl World {
@@ -89,7 +92,7 @@ impl World {
         }
         let requests = (0..random.below(3)).map(|number| request(random, number)).collect();
         let replays = (0..random.below(4)).map(|_| random.below(100)).collect();
-        Self { feeds, uploads, requests, replays }
+        Self { feeds, uploads, requests, replays, is_over: false }
     }
 }
 

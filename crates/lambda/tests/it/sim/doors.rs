@@ -9,7 +9,7 @@ use lambda::doors::Call;
 use lambda::function::{Function, Parts};
 use lambda::tell::Told;
 use pipeline::message::Message;
-use pipeline::object::ObjectVersion;
+use pipeline::object::{ObjectVersion, ReceiptId};
 use pipeline::preset::Preset;
 use pipeline::rows::time::rfc3339;
 use serde_json::{Value, json};
@@ -66,11 +66,11 @@ enum Body {
     Message(Message),
 }
 
-/// Brings everything in a world to its end.
-pub(super) fn run(world: &World, cloud: &Cloud, seed: u64) {
+/// Brings everything in a world to its end; the receipts of its files, in their order.
+pub(super) fn run(world: &World, cloud: &Cloud, seed: u64) -> Vec<ReceiptId> {
     let (random, lines, processes) = (Random::new(seed), Vec::new(), BTreeMap::new());
     let mut runtime = Runtime { world, cloud, random, lines, processes, begun: 0 };
-    runtime.let_in();
+    let receipts = runtime.let_in();
     for tick in 0..2 {
         runtime.work();
         let time = rfc3339((1_000_000 + tick) * 300_000_000_000);
@@ -78,6 +78,7 @@ pub(super) fn run(world: &World, cloud: &Cloud, seed: u64) {
         runtime.push(None, functions(Preset::Market)[2], Body::Event(event));
     }
     runtime.work();
+    receipts
 }
 
 /// A file was written: to the function that is first, or to its workflow.
@@ -99,13 +100,14 @@ fn written(upload: &Upload, object: &ObjectVersion) -> Value {
 }
 
 impl Runtime<'_> {
-    fn let_in(&mut self) {
-        let mut again = Vec::new();
+    fn let_in(&mut self) -> Vec<ReceiptId> {
+        let (mut again, mut receipts) = (Vec::new(), Vec::new());
         for (number, upload) in (1..).zip(&self.world.uploads) {
             // versions as the store in memory gives them, so that receipts have the same ids
             let version = format!("u{number:08}");
             let object = ObjectVersion { bucket: bucket(upload.preset).into(), key: upload.key.clone(), version };
             self.cloud.plant(&object, &upload.bytes);
+            receipts.push(ReceiptId::of(&object));
             if upload.is_gone {
                 self.cloud.remove(&object);
             }
@@ -125,13 +127,15 @@ impl Runtime<'_> {
                 self.push(None, functions(Preset::Market)[1], Body::Message(Message::MarketProcess(records.clone())));
             }
         }
-        for tick in 0..self.random.below(4) {
+        let ticks = if self.world.is_over { 0 } else { self.random.below(4) };
+        for tick in 0..ticks {
             let event = json!({ "detail-type": "Scheduled Event", "time": rfc3339(tick as i64 * 300_000_000_000) });
             self.push(None, functions(Preset::Market)[2], Body::Event(event));
         }
         for (name, function, body) in again {
             self.push(name, function, body);
         }
+        receipts
     }
 
     fn push(&mut self, name: Option<(&'static str, String)>, function: &'static str, body: Body) {
