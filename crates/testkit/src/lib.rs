@@ -2,7 +2,8 @@
 //!
 //! [`MemoryObjects`] and [`MemoryLedger`] are the two ports in memory, stricter than any real one: a caller that breaks
 //! a promise stops with a panic that says which. [`Faults`] makes any call of theirs fail, by number. The suites of
-//! [`contract`] ask every implementation of a port for every sentence of its documentation. [`corpus`] has real files.
+//! [`contract`] ask every implementation of a port for every sentence of its documentation. [`corpus`] has real files, [`sim`] worlds by
+//! seed.
 //!
 //! A panic here is a failed test, so broken promises are panics and not errors.
 
@@ -11,6 +12,7 @@ pub mod corpus;
 pub mod faults;
 pub mod ledger;
 pub mod objects;
+pub mod sim;
 
 pub use faults::{Call, Fault, Faults};
 pub use ledger::MemoryLedger;

@@ -1,5 +1,6 @@
 //! The whole pipeline on a data folder: files through all stages, poison, parking, restarts, replays.
 
+mod corpus;
 mod poison;
 mod world;
 

@@ -1,7 +1,8 @@
 //! What this process has prepared for a commit of several transactions, so that trying again does not begin anew.
 //!
 //! A record that others are at as well stands in the last transaction, which is refused when they were quicker. What was
-//! prepared before it is as good as it was then, for as long as nobody has taken the attempt's intent away.
+//! prepared before it is as good as it was then, for as long as nobody has taken the attempt's intent away. After a call
+//! without an answer it is given up: what was asked for may still happen, and must not meet what was prepared later.
 
 use std::collections::BTreeMap;
 use std::sync::PoisonError;

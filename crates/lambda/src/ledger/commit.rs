@@ -35,10 +35,8 @@ impl Ledger {
                 }
                 Ok(Some(numbers)) => plan.refused(&numbers),
                 Err(Failed::Contended | Failed::Changed(_)) => Refused::default(),
-                Err(failed) => {
-                    self.keep(plan.attempt);
-                    return Err(failed);
-                }
+                // what is still on its way may happen later: another try must be another attempt
+                Err(failed) => return Err(failed),
             };
             if self.is_before(source)? {
                 return Ok(Committed::Before);

@@ -47,7 +47,7 @@ impl Ledger {
                     return Ok(true);
                 }
             }
-            // somebody is at the intent: it may be its last transaction
+            // somebody is at the intent just now, perhaps the attempt itself: it is open how that ends
             Err(Error::Refused(_)) => return Err(Failed::Contended),
             Err(Error::Unavailable(cause)) => return Err(Failed::Unavailable(cause)),
         }

@@ -8,7 +8,9 @@ use lambda::bucket::{Buckets, Piece};
 use lambda::queue::Queue;
 use lambda::table::{self, Action, Error, Field, Item, Key, Name, Table, Test};
 use pipeline::message::Message;
+use pipeline::object::ObjectVersion;
 use pipeline::ports::Cause;
+use pipeline::preset::Preset;
 
 /// How a call fails.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -19,10 +21,26 @@ pub enum Fault {
     After,
     /// Others were at the same items at the same time; of a transaction only.
     Conflict,
+    /// A condition did not hold just then, that of the first action; of a transaction only.
+    Condition,
+    /// It is on its way, and happens or is refused when it lands; of a transaction only.
+    Late,
+    /// Some of a batch were taken and others not; of messages only.
+    Part,
 }
 
-/// A version of an object: its bytes and the note beside them.
-type Version = (Vec<u8>, Option<String>);
+/// The faults that differ for a call of this name: what only looks is the same before and after.
+pub fn faults(call: &str) -> &'static [Fault] {
+    match call {
+        "transact" => &[Fault::Before, Fault::After, Fault::Conflict, Fault::Condition],
+        "send" => &[Fault::Before, Fault::After, Fault::Part],
+        "get" | "query" | "object" => &[Fault::Before],
+        _ => &[Fault::Before, Fault::After],
+    }
+}
+
+/// A version of an object: its id, its bytes and the note beside them.
+type Version = (String, Vec<u8>, Option<String>);
 
 #[derive(Debug, Default)]
 struct State {
@@ -35,6 +53,9 @@ struct State {
     seen: BTreeSet<String>,
     calls: Vec<&'static str>,
     planned: BTreeMap<usize, Fault>,
+    /// A transaction on its way, and before which call it lands.
+    late: Vec<Action>,
+    lands: Option<usize>,
     transactions_max: usize,
 }
 
@@ -57,6 +78,16 @@ impl Cloud {
         self.lock().planned.clear();
     }
 
+    /// Lets the transaction that is on its way land before the call of this number.
+    pub fn land_before(&self, number: usize) {
+        self.lock().lands = Some(number);
+    }
+
+    /// Lets it land now, if it did not yet.
+    pub fn land(&self) {
+        self.lock().land();
+    }
+
     /// The calls so far.
     pub fn calls(&self) -> Vec<&'static str> {
         self.lock().calls.clone()
@@ -65,6 +96,39 @@ impl Cloud {
     /// Takes what was sent.
     pub fn receive(&self) -> Vec<Message> {
         std::mem::take(&mut self.lock().sent)
+    }
+
+    /// Lets no call fail any more.
+    pub fn calm(&self) {
+        self.lock().planned.clear();
+    }
+
+    /// Planned faults that did not come up yet.
+    pub fn left(&self) -> usize {
+        self.lock().planned.len()
+    }
+
+    /// Lets time pass, after which a queue that keeps the order takes a message that it has seen for a new one.
+    pub fn forget(&self) {
+        self.lock().seen.clear();
+    }
+
+    /// Puts an object there as its sender does, under this version.
+    pub fn plant(&self, object: &ObjectVersion, bytes: &[u8]) {
+        let version = (object.version.clone(), bytes.to_vec(), None);
+        self.lock().objects.entry((object.bucket.clone(), object.key.clone())).or_default().push(version);
+    }
+
+    /// Takes a version away.
+    pub fn remove(&self, object: &ObjectVersion) {
+        let mut state = self.lock();
+        let versions = state.objects.get_mut(&(object.bucket.clone(), object.key.clone())).expect("it is there");
+        versions.retain(|(version, ..)| *version != object.version);
+    }
+
+    /// Uploads in parts that were begun and are neither whole nor forgotten.
+    pub fn uploads(&self) -> usize {
+        self.lock().uploads.len()
     }
 
     /// Loses a bucket with all that is in it.
@@ -100,6 +164,9 @@ impl Cloud {
         let mut state = self.lock();
         let number = state.calls.len();
         state.calls.push(name);
+        if state.lands == Some(number) {
+            state.land();
+        }
         match state.planned.remove(&number) {
             None => Ok(act(&mut state)),
             Some(Fault::After) => Err((Fault::After, Some(act(&mut state)))),
@@ -125,6 +192,14 @@ fn holds(tests: &[Test], item: Option<&Item>) -> bool {
 }
 
 impl State {
+    fn land(&mut self) {
+        let late = std::mem::take(&mut self.late);
+        if !late.is_empty() {
+            // nobody waits for the answer any more
+            drop(State::transact(self, late));
+        }
+    }
+
     fn transact(&mut self, actions: Vec<Action>) -> Result<(), Vec<usize>> {
         assert!((1..=100).contains(&actions.len()), "a transaction of {} actions", actions.len());
         let bytes: usize =
@@ -188,11 +263,12 @@ impl Table for Cloud {
     ) -> Result<(Vec<Item>, Option<String>), Cause> {
         self.ask("query", |state| {
             assert!(items_max > 0, "a page of nothing");
-            let fits = |key: &&Key| {
-                key.group == group && key.id.starts_with(within) && after.is_none_or(|after| key.id.as_str() > after)
-            };
+            let from = Key::new(group, after.filter(|after| *after > within).unwrap_or(within));
+            let fits = |key: &&Key| key.group == group && key.id.starts_with(within);
+            let there = state.ledger.range(&from..).map(|(key, _)| key).take_while(fits);
+            let behind = there.filter(|key| after.is_none_or(|after| key.id.as_str() > after));
             // pages end early, as they do when they would be too large
-            let keys: Vec<&Key> = state.ledger.keys().filter(fits).take(items_max.min(37) + 1).collect();
+            let keys: Vec<&Key> = behind.take(items_max.min(37) + 1).collect();
             let (count, goes_on) = (keys.len().min(items_max.min(37)), keys.len() > items_max.min(37));
             let next = goes_on.then(|| keys[count - 1].id.clone());
             Ok((keys[..count].iter().map(|key| state.ledger[key].clone()).collect(), next))
@@ -200,9 +276,14 @@ impl Table for Cloud {
     }
 
     fn transact(&self, actions: Vec<Action>) -> Result<(), Error> {
-        match self.call("transact", |state| state.transact(actions)) {
+        match self.call("transact", |state| state.transact(actions.clone())) {
+            Err((Fault::Late, _)) => {
+                self.lock().late = actions;
+                Err(Error::Unavailable("planned: no answer yet".into()))
+            }
             Ok(done) => done.map_err(Error::Refused),
             Err((Fault::Conflict, _)) => Err(Error::Refused(Vec::new())),
+            Err((Fault::Condition, _)) => Err(Error::Refused(vec![0])),
             Err((fault, _)) => Err(Error::Unavailable(format!("planned: {fault:?}").into())),
         }
     }
@@ -210,14 +291,25 @@ impl Table for Cloud {
 
 impl Queue for Cloud {
     fn send(&self, messages: &[(Message, String)]) -> Result<(), Cause> {
-        self.ask("send", |state| {
+        let take = |state: &mut State, messages: &[(Message, String)]| {
             for (message, json) in messages {
                 assert_eq!(&Message::from_json(json).expect("a message is sent"), message);
-                if state.seen.insert(message.id().as_str().to_owned()) {
+                // only a queue that keeps the order knows what it has seen
+                let is_new = state.seen.insert(message.id().as_str().to_owned());
+                if is_new || message.stage().0 == Preset::Market {
                     state.sent.push(message.clone());
                 }
             }
-            Ok(())
+        };
+        let done = self.call("send", |state| take(state, messages));
+        done.map_err(|(fault, _)| {
+            if fault == Fault::Part {
+                // one that keeps the order takes the first of them, the other those that it likes
+                let of_market = messages.first().is_some_and(|(message, _)| message.stage().0 == Preset::Market);
+                let from = if of_market { messages.len() / 2 } else { 0 };
+                take(&mut self.lock(), &messages[from..from + messages.len() / 2]);
+            }
+            format!("planned: {fault:?} at send").into()
         })
     }
 }
@@ -226,13 +318,11 @@ impl Buckets for Cloud {
     fn get(&self, bucket: &str, key: &str, version: Option<&str>, range: Range<u64>) -> Result<Option<Piece>, Cause> {
         self.ask("object", |state| {
             let Some(versions) = state.objects.get(&(bucket.to_owned(), key.to_owned())) else { return Ok(None) };
-            let number = match version {
-                Some(version) => version.strip_prefix('v').and_then(|number| number.parse().ok()).unwrap_or(0),
-                None => versions.len(),
+            let found = match version {
+                Some(version) => versions.iter().find(|(known, ..)| known == version),
+                None => versions.last(),
             };
-            let Some((bytes, note)) = number.checked_sub(1).and_then(|index| versions.get(index)) else {
-                return Ok(None);
-            };
+            let Some((_, bytes, note)) = found else { return Ok(None) };
             let [from, to] = [range.start, range.end].map(|place| (place as usize).min(bytes.len()));
             let (piece, note) = (bytes[from..to].to_vec(), note.clone());
             Ok(Some(Piece { bytes: piece, whole_bytes: bytes.len() as u64, note }))
@@ -243,8 +333,9 @@ impl Buckets for Cloud {
         self.ask("put", |state| {
             assert!(!key.is_empty() && key.len() <= 1024, "a good key: {key:?}");
             let versions = state.objects.entry((bucket.to_owned(), key.to_owned())).or_default();
-            versions.push((bytes, note.map(str::to_owned)));
-            Ok(format!("v{}", versions.len()))
+            let version = format!("v{}", versions.len() + 1);
+            versions.push((version.clone(), bytes, note.map(str::to_owned)));
+            Ok(version)
         })
     }
 
@@ -271,8 +362,9 @@ impl Buckets for Cloud {
             let last = there.len();
             assert!(there.iter().all(|(number, bytes)| *number == last || bytes.len() >= 5 << 20), "parts of 5 MiB");
             let versions = state.objects.entry((bucket.to_owned(), key.to_owned())).or_default();
-            versions.push((there.into_values().flatten().collect(), None));
-            Ok(format!("v{}", versions.len()))
+            let version = format!("v{}", versions.len() + 1);
+            versions.push((version.clone(), there.into_values().flatten().collect(), None));
+            Ok(version)
         })
     }
 

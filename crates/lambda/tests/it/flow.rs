@@ -56,7 +56,7 @@ fn created(bucket: &str, key: &str, version: &str) -> Value {
         "s3": { "bucket": { "name": bucket }, "object": { "key": key, "versionId": version } } }] })
 }
 
-fn delivered(messages: &[(Message, u32)]) -> Value {
+pub fn delivered(messages: &[(Message, u32)]) -> Value {
     let record = |(index, (message, receives)): (usize, &(Message, u32))| {
         json!({ "eventSource": "aws:sqs", "messageId": index.to_string(), "body": message.to_json().expect("it fits"),
             "attributes": { "ApproximateReceiveCount": receives.to_string(),

@@ -164,6 +164,55 @@ fn an_attempt_that_was_lost_is_not_seen_and_is_in_nobodys_way() {
     }
 }
 
+/// A large commit whose last transaction is on its way, and somebody else who comes upon what it prepared and is told
+/// that another is at it: whenever that transaction lands, all of it counts or nothing.
+#[test]
+fn an_attempt_that_is_on_its_way_is_not_taken_for_one_that_failed() {
+    let large = commit(250);
+    let last = {
+        let cloud = Cloud::default();
+        deliver(&cloud, &large);
+        let calls = cloud.calls();
+        calls.iter().position(|call| *call == "send").expect("it sends") - 1
+    };
+    // it only looks at what the other prepares
+    let theirs = || {
+        let writes = vec![Write { key: key("g/1"), value: Some(b"other".to_vec()) }];
+        let expects = vec![(key("f/0007"), Revision(0))];
+        Commit { source: source("t"), expects, step: Step { writes, sends: Vec::new() } }
+    };
+    let begin = || {
+        let cloud = Cloud::default();
+        cloud.plan(last, Fault::Late);
+        assert!(ledger(&cloud, 1).commit(large.clone()).is_err(), "it has no answer");
+        cloud
+    };
+    let (first, end) = {
+        let cloud = begin();
+        ledger(&cloud, 2).commit(theirs()).unwrap();
+        (last + 1, cloud.calls().len())
+    };
+    for conflict in first..end {
+        for lands in conflict + 1..end + 4 {
+            let cloud = begin();
+            cloud.plan(conflict, Fault::Conflict);
+            cloud.land_before(lands);
+            let other = ledger(&cloud, 2);
+            let (first, again) = (other.commit(theirs()), other.commit(theirs()));
+            let changed = |answer: &Result<_, Error>| matches!(answer, Err(Error::Changed(_)));
+            assert!(first.is_ok() || again.is_ok() || changed(&again), "{first:?}, {again:?}");
+            cloud.land();
+            let what = format!("in the way at {conflict}, landed before {lands}");
+            ledger(&cloud, 3).commit(large.clone()).unwrap();
+            let rows = ledger(&cloud, 4).page(Kind::Row, "f/", None, 500).unwrap();
+            assert_eq!(rows.len(), 250, "{what}");
+            for (index, (id, value)) in rows.into_iter().enumerate() {
+                assert_eq!(value, index.to_string().into_bytes(), "{what}: {id}");
+            }
+        }
+    }
+}
+
 #[test]
 fn messages_that_do_not_fit_the_mark_are_sent_too() {
     let records = |part| pipeline::message::Records {
@@ -173,7 +222,7 @@ fn messages_that_do_not_fit_the_mark_are_sent_too() {
         part,
         records: vec!["x".repeat(200_000)],
     };
-    let sends: Vec<Message> = (0..10).map(|part| Message::MarketProcess(records(part))).collect();
+    let sends: Vec<Message> = (0..4).map(|part| Message::MarketProcess(records(part))).collect();
     let step = Step { writes: Vec::new(), sends: sends.clone() };
     let large = Commit { source: source("m"), expects: Vec::new(), step };
     let calls = {
@@ -183,12 +232,19 @@ fn messages_that_do_not_fit_the_mark_are_sent_too() {
         cloud.calls().len()
     };
     for number in 0..calls {
-        for fault in [Fault::Before, Fault::After] {
+        for fault in [Fault::Before, Fault::After, Fault::Part] {
             let cloud = Cloud::default();
             cloud.plan(number, fault);
             deliver(&cloud, &large);
             deliver(&cloud, &large);
-            assert_eq!(cloud.receive(), sends, "{fault:?} at {number}");
+            // a queue of market may have one twice, and the stage knows it again
+            let mut received = Vec::new();
+            for message in cloud.receive() {
+                if !received.contains(&message) {
+                    received.push(message);
+                }
+            }
+            assert!(received == sends, "{fault:?} at {number}: {} came", received.len());
             assert_eq!(cloud.unsent(), 0, "{fault:?} at {number}");
         }
     }

@@ -7,3 +7,4 @@ mod flow;
 mod ledger;
 mod ministack;
 mod objects;
+mod sim;

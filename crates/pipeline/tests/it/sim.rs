@@ -6,18 +6,8 @@
 //! one call after another failing, before and after it acted, and with the process lost in the middle of it. `just sim
 //! SEED` repeats one seed with every call and every fault; the tests here take a slice of them for each seed.
 
-mod ending;
-mod random;
-mod rule;
-mod runtime;
-mod world;
-
 use testkit::Faults;
-
-use ending::{Ending, differences};
-use random::Random;
-use runtime::{Manner, run};
-use world::World;
+use testkit::sim::{Ending, Manner, Random, World, differences, run};
 
 /// Seeds of the test run.
 const SEEDS: u64 = 200;
@@ -127,4 +117,11 @@ fn what_is_lost_is_seen() {
     let without_last = World { uploads: world.uploads[..world.uploads.len() - 1].to_vec(), ..world.clone() };
     assert!(!differences(&expected, &run(&without_last, Manner::InOrder, &Faults::default())).is_empty());
     assert_eq!(differences(&expected, &run(&world, Manner::InOrder, &Faults::default())), Vec::<String>::new());
+}
+
+#[test]
+fn worlds_differ_and_are_the_same_for_a_seed() {
+    let world = |seed| format!("{:?}", World::of(&mut Random::new(seed)).uploads);
+    assert_eq!(world(1), world(1));
+    assert_ne!(world(1), world(2));
 }

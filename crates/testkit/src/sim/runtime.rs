@@ -3,7 +3,7 @@
 //! A message of `files` or `transactions` waits behind those of its stage and feed; of `market`, each is on its own.
 //! Who comes next is chosen; what was handled may come again at once, because the acknowledgement was lost, or later.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::io;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -15,25 +15,30 @@ use pipeline::message::{Feed, Message, Tick};
 use pipeline::object::ReceiptId;
 use pipeline::ports::Commit;
 use pipeline::preset::{Preset, Stage};
+use pipeline::query::At;
 use pipeline::receipt::Receipt;
 use pipeline::replay::{replay, replayable};
 use pipeline::rows::source::{MemoryScratch, Scratch};
 use pipeline::sha256::Sha256;
 use pipeline::step::Kind;
-use testkit::{Faults, MemoryLedger, MemoryObjects};
 
+use super::answers::answers;
 use super::ending::Ending;
 use super::random::Random;
 use super::world::{IN_ORDER, START, World, bucket};
+use crate::{Faults, MemoryLedger, MemoryObjects};
 
 /// How events and messages come.
 #[derive(Debug, Clone, Copy)]
-pub(super) enum Manner {
+pub enum Manner {
     /// In order and once.
     InOrder,
     /// As this seed says.
     Shuffled(u64),
 }
+
+/// When a run is looked at.
+pub const END: Millis = START + 48 * 60 * 60 * 1000;
 
 /// Everything of a run that outlives a process, and how it goes on.
 struct Runtime<'a> {
@@ -47,6 +52,8 @@ struct Runtime<'a> {
     random: Option<Random>,
     clock: AtomicU64,
     ticks: u64,
+    /// Of the files, in their order.
+    receipts: Vec<ReceiptId>,
 }
 
 /// Who waits behind whom; nobody else can be behind what has no name.
@@ -79,7 +86,28 @@ enum Body {
 const ATTEMPTS_MAX: u32 = 40;
 
 /// Runs a world to its end.
-pub(super) fn run(world: &World, manner: Manner, faults: &Faults) -> Ending {
+pub fn run(world: &World, manner: Manner, faults: &Faults) -> Ending {
+    let runtime = ended(world, manner, faults);
+    // a stage writes the same object again, however often it works
+    let mut written_once = BTreeSet::new();
+    for version in runtime.objects.versions().into_iter().filter(|version| version.version.starts_with('c')) {
+        let key = format!("{}/{}", version.bucket, version.key);
+        assert!(written_once.insert(key.clone()), "an output was written with two contents: {key}");
+    }
+    // who looks at the end is not part of the run
+    let (objects, ledger) = (runtime.objects.with(&Faults::default()), runtime.ledger.with(&Faults::default()));
+    Ending::of(world, &objects, &ledger, END)
+}
+
+/// What a world that was run in order and in memory answers; other runtimes answer the same.
+pub fn answers_in_memory(world: &World) -> BTreeMap<String, String> {
+    let faults = Faults::default();
+    let runtime = ended(world, Manner::InOrder, &faults);
+    let receipts: Vec<ReceiptId> = runtime.receipts.clone();
+    answers(world, &receipts, At { objects: &runtime.objects, ledger: &runtime.ledger, now: END })
+}
+
+fn ended<'a>(world: &'a World, manner: Manner, faults: &'a Faults) -> Runtime<'a> {
     let budget = Budget { threads: 1, memory_bytes: 64 * 1024 * 1024 };
     let random = match manner {
         Manner::InOrder => None,
@@ -95,13 +123,14 @@ pub(super) fn run(world: &World, manner: Manner, faults: &Faults) -> Ending {
         random,
         clock: AtomicU64::new(START + 24 * 60 * 60 * 1000),
         ticks: 0,
+        receipts: Vec::new(),
     };
     runtime.let_in();
     // two ticks when all is quiet: what the first finds half done, the second ends; then some files are looked at again
     runtime.work_and_tick();
     runtime.replay();
     runtime.work_and_tick();
-    Ending::of(world, &runtime.objects, &runtime.ledger, START + 48 * 60 * 60 * 1000)
+    runtime
 }
 
 impl Runtime<'_> {
@@ -110,6 +139,7 @@ impl Runtime<'_> {
         let mut events = Vec::new();
         for upload in &self.world.uploads {
             let object = self.objects.put(bucket(upload.preset), &upload.key, &upload.bytes);
+            self.receipts.push(ReceiptId::of(&object));
             if upload.is_gone {
                 self.objects.remove(&object);
             }
@@ -129,7 +159,9 @@ impl Runtime<'_> {
                 repeated.extend(std::iter::repeat_n(event.clone(), random.below(3)));
             }
             repeated.extend(requests.clone().filter(|_| random.once_in(2)));
-            repeated.extend((0..random.below(4)).map(|number| Body::Message(tick(number as u64))));
+            let ticks = if self.world.is_over { 0 } else { random.below(4) };
+            let market = Feed::of_preset(Preset::Market);
+            repeated.extend((0..ticks).map(|number| Body::Message(tick(&market, number as u64))));
             random.shuffle(&mut repeated);
         }
         for body in events.into_iter().chain(requests) {
@@ -149,7 +181,10 @@ impl Runtime<'_> {
         for _ in 0..2 {
             self.work();
             self.ticks += 1;
-            self.enqueue(Body::Message(tick(1_000_000 + self.ticks)));
+            let of_market = self.world.feeds.iter().filter(|feed| feed.preset == Preset::Market);
+            for feed in of_market {
+                self.enqueue(Body::Message(tick(&feed.name, 1_000_000 + self.ticks)));
+            }
         }
         self.work();
     }
@@ -273,17 +308,12 @@ impl Runtime<'_> {
     }
 }
 
-fn tick(due_seconds: u64) -> Message {
-    Message::MarketAggregate(Tick { feed: Feed::of_preset(Preset::Market), due_seconds })
+fn tick(feed: &Feed, due_seconds: u64) -> Message {
+    Message::MarketAggregate(Tick { feed: feed.clone(), due_seconds })
 }
 
 /// An error with its causes.
 fn told(error: &dyn std::error::Error) -> String {
     let causes = std::iter::successors(Some(error), |error| error.source());
     causes.map(ToString::to_string).collect::<Vec<_>>().join(": ")
-}
-
-/// Whether anything of this kind is left over.
-pub(super) fn left(ledger: &MemoryLedger, kind: Kind) -> Vec<String> {
-    ledger.records().into_keys().filter(|key| key.kind == kind).map(|key| key.id).collect()
 }

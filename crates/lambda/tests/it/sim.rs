@@ -1,0 +1,139 @@
+//! The worlds of the simulation through the doors of the functions: events and messages come shuffled, repeated and in
+//! batches, every call to the cloud fails in every way in turn, and it ends as it does in order and in memory.
+//!
+//! `MILLRACE_SIM_SEED=N cargo test -p lambda --test it sim::every_call -- --nocapture` fails every call of one seed; the
+//! tests take a slice of them for each.
+
+mod doors;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use lambda::objects::Objects;
+use pipeline::query::At;
+use testkit::Faults;
+use testkit::sim::{self, Ending, Manner, Random, World, differences};
+
+use crate::cloud::{Cloud, faults};
+use crate::ledger::ledger;
+
+/// Seeds of the test run.
+const SEEDS: u64 = 40;
+
+/// One in so many calls fails in the test run, from a place that the seed says.
+const ONE_IN: usize = 97;
+
+/// Names the seed of which every call fails.
+const SEED: &str = "MILLRACE_SIM_SEED";
+
+/// The time, which passes with each look at it.
+fn now() -> u64 {
+    static CLOCK: AtomicU64 = AtomicU64::new(sim::START + 24 * 60 * 60 * 1000);
+    CLOCK.fetch_add(1, Ordering::Relaxed)
+}
+
+/// A world without what has no door on AWS: there, nothing is begun anew on purpose.
+fn world(seed: u64) -> World {
+    World { replays: Vec::new(), ..World::of(&mut Random::new(seed)) }
+}
+
+fn objects(cloud: &Cloud) -> Objects {
+    Objects::new(Arc::new(cloud.clone()), None, doors::RESULTS.to_owned())
+}
+
+fn ending(world: &World, cloud: &Cloud) -> Ending {
+    cloud.calm();
+    assert_eq!(cloud.unsent(), 0, "everything is sent");
+    assert_eq!(cloud.uploads(), 0, "no parts are left behind");
+    Ending::of(world, &objects(cloud), &ledger(cloud, u64::MAX), sim::END)
+}
+
+/// Runs a seed with each so many-th call failing; how many runs that were.
+fn simulate(seed: u64, one_in: usize) -> usize {
+    let world = world(seed);
+    let expected = sim::run(&world, Manner::InOrder, &Faults::default());
+    let check = |how: &str, cloud: &Cloud| {
+        let differences = differences(&expected, &ending(&world, cloud));
+        let told = differences.join("\n");
+        assert!(differences.is_empty(), "seed {seed}, {how}: it does not end as in memory and in order\n{told}");
+    };
+    let calm = Cloud::default();
+    doors::run(&world, &calm, seed);
+    let calls = calm.calls();
+    check("without faults", &calm);
+    let mut runs = 1;
+    for number in (seed as usize * 7 % one_in..calls.len()).step_by(one_in) {
+        for &fault in faults(calls[number]) {
+            let cloud = Cloud::default();
+            cloud.plan(number, fault);
+            doors::run(&world, &cloud, seed);
+            assert_eq!(cloud.calls()[..=number], calls[..=number], "seed {seed}: a run is the same again");
+            assert_eq!(cloud.left(), 0, "seed {seed}: the fault comes up");
+            check(&format!("{fault:?} at call {number}, {}", calls[number]), &cloud);
+            runs += 1;
+        }
+    }
+    runs
+}
+
+fn seeds(part: u64) {
+    for seed in (part..SEEDS).step_by(4) {
+        simulate(seed, ONE_IN);
+    }
+}
+
+#[test]
+fn seeds_end_as_in_memory_0() {
+    seeds(0);
+}
+
+#[test]
+fn seeds_end_as_in_memory_1() {
+    seeds(1);
+}
+
+#[test]
+fn seeds_end_as_in_memory_2() {
+    seeds(2);
+}
+
+#[test]
+fn seeds_end_as_in_memory_3() {
+    seeds(3);
+}
+
+/// Real files: receipts, rows, bars, totals and rejects are those that the pipeline comes to in memory, to which those of
+/// the engine are held too (`corpus` in its tests).
+#[test]
+fn the_corpus_ends_as_in_memory_and_in_the_engine() {
+    let Some(world) = World::of_corpus() else { return };
+    let expected = sim::answers_in_memory(&world);
+    assert!(expected.len() > 1000, "{} answers", expected.len());
+    let cloud = Cloud::default();
+    let receipts = doors::run(&world, &cloud, 0);
+    let (objects, ledger) = (objects(&cloud), ledger(&cloud, u64::MAX));
+    let told = sim::answers(&world, &receipts, At { objects: &objects, ledger: &ledger, now: sim::END });
+    let differences = sim::answers_differ(&expected, &told);
+    assert!(differences.is_empty(), "{}", differences.join("\n"));
+}
+
+#[test]
+fn every_call_of_a_seed_fails() {
+    let Some(seed) = std::env::var_os(SEED) else { return };
+    let seed: u64 = seed.to_str().and_then(|seed| seed.parse().ok()).expect("a seed is a number");
+    let runs = simulate(seed, 1);
+    #[expect(clippy::print_stderr, reason = "who asks for a seed is told what was done")]
+    {
+        eprintln!("seed {seed}: {runs} runs end the same");
+    }
+}
+
+#[test]
+fn what_is_lost_is_seen() {
+    let world = world(1);
+    let expected = sim::run(&world, Manner::InOrder, &Faults::default());
+    let without_last = World { uploads: world.uploads[..world.uploads.len() - 1].to_vec(), ..world.clone() };
+    let cloud = Cloud::default();
+    doors::run(&without_last, &cloud, 1);
+    assert!(!differences(&expected, &ending(&world, &cloud)).is_empty());
+}
