@@ -103,6 +103,8 @@ pub(crate) struct Shared {
     pub stopping: AtomicBool,
     /// How often `market` aggregates; with 0 as often as its topology says.
     tick_seconds: AtomicU32,
+    /// Whether each batch of rows that is kept is told of.
+    announces: AtomicBool,
 }
 
 impl std::fmt::Debug for Shared {
@@ -137,6 +139,7 @@ impl Engine {
             live: Arc::default(),
             stopping: AtomicBool::new(false),
             tick_seconds: AtomicU32::new(0),
+            announces: AtomicBool::new(false),
         };
         let found = Found {
             messages: recovery.messages,
@@ -226,6 +229,11 @@ impl Engine {
         self.shared.with_call(&ports, 1, work)
     }
 
+    /// Has each batch of rows of `market` that is kept told of from now on, or not any more: that costs a record each.
+    pub fn announce(&self, wanted: bool) {
+        self.shared.announces.store(wanted, Ordering::Relaxed);
+    }
+
     /// Begins a file anew; its receipt says so.
     pub fn replay(&self, id: &ReceiptId) -> Result<()> {
         self.with_call(|pipeline, call| pipeline::replay::replay(pipeline, call, id)).map_err(Error::Stage)
@@ -252,6 +260,7 @@ impl Shared {
             ledger: session,
             scratch: &*self.scratch,
             progress: &progress,
+            announces: self.announces.load(Ordering::Relaxed),
         };
         work(&self.pipeline, &call)
     }

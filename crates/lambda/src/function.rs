@@ -180,7 +180,9 @@ impl Function {
             None => return Err(none()),
         };
         let (now, scratch) = (self.now, scratch::make);
-        let call = Call { attempt, now: &now, objects, ledger, scratch: &scratch, progress: &|_, _, _| {} };
+        // nothing takes what would be told of rows to the bus yet
+        let announces = false;
+        let call = Call { attempt, now: &now, objects, ledger, scratch: &scratch, progress: &|_, _, _| {}, announces };
         let handled = catch_unwind(AssertUnwindSafe(|| self.pipeline.handle(message, &call)));
         match handled {
             Ok(handled) => Ok(handled?),

@@ -53,6 +53,8 @@ pub struct Call<'a> {
     pub scratch: &'a (dyn Fn() -> io::Result<Box<dyn Scratch>> + Sync),
     /// Told of a file that is read: how many bytes of how many are done.
     pub progress: &'a (dyn Fn(&ReceiptId, Arc<AtomicU64>, u64) + Sync),
+    /// Whether somebody wants to hear of each batch of rows that is kept; otherwise nothing is written down for them.
+    pub announces: bool,
 }
 
 impl fmt::Debug for Call<'_> {

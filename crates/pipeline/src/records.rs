@@ -13,6 +13,9 @@ use rows::contribution::Summary;
 /// As an alias: all files, the newest first.
 const EVERYTHING: &str = "*";
 
+/// The event of rows that are kept.
+pub const ROWS_KEPT: &str = "rows.kept";
+
 /// What one file adds to the aggregates of its feed.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Contribution {
@@ -57,9 +60,9 @@ pub struct Notice {
     /// The feed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub feed: Option<Feed>,
-    /// What rows came with, of those that are kept one by one: the answer to the request that brought them says it too.
-    #[serde(default, skip_serializing_if = "String::is_empty")]
-    pub origin: String,
+    /// What rows came with, of those that are kept one by one, each batch once: the receipt, or what was answered to the request.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub origins: Vec<String>,
     /// When.
     pub at: Millis,
     /// Rows read, good, rejected and duplicate.
@@ -95,7 +98,7 @@ impl Notice {
             version_id: arrival.object.version.clone(),
             trace_id: arrival.trace.clone(),
             feed: Some(arrival.feed.clone()),
-            origin: String::new(),
+            origins: Vec::new(),
             at: receipt.updated_at(),
             rows: [counts.rows, counts.good, counts.rejected, counts.duplicate],
             window: None,
@@ -103,12 +106,37 @@ impl Notice {
         })
     }
 
+    /// What is to be told of a batch of rows that is kept; `window` is from when to when their windows are.
+    pub fn rows_kept(at: Millis, feed: &Feed, origin: &str, rows: [u64; 4], window: [String; 2]) -> Self {
+        let (feed, origins, window) = (Some(feed.clone()), vec![origin.to_owned()], Some(window));
+        Self { feed, origins, rows, window, ..Self::about(ROWS_KEPT, at, "1 batch of rows is kept") }
+    }
+
+    /// Tells another batch of rows of the same feed with this one; false when they are not of a kind.
+    pub fn takes_in(&mut self, other: &Self) -> bool {
+        let (Some([from, to]), Some([others_from, others_to])) = (&mut self.window, &other.window) else {
+            return false;
+        };
+        if self.event != ROWS_KEPT || other.event != ROWS_KEPT || self.feed != other.feed {
+            return false;
+        }
+        // windows begin on the second, so their texts compare as the times do
+        *from = std::mem::take(from).min(others_from.clone());
+        *to = std::mem::take(to).max(others_to.clone());
+        self.origins.extend_from_slice(&other.origins);
+        self.rows.iter_mut().zip(other.rows).for_each(|(rows, more)| *rows = rows.saturating_add(more));
+        self.at = self.at.max(other.at);
+        self.detail = format!("{} batches of rows are kept", self.origins.len());
+        self.receipt_id = self.receipt_id.take().filter(|receipt| other.receipt_id.as_ref() == Some(receipt));
+        true
+    }
+
     /// What is to be told of something else than a file.
     pub fn about(event: impl Into<String>, at: Millis, detail: impl Into<String>) -> Self {
         let (event, detail) = (event.into(), detail.into());
-        let [file_id, bucket_name, version_id, trace_id, origin] = Default::default();
-        let (receipt_id, feed, rows, window) = (None, None, [0; 4], None);
-        Self { event, receipt_id, file_id, bucket_name, version_id, trace_id, feed, origin, at, rows, window, detail }
+        let [file_id, bucket_name, version_id, trace_id] = Default::default();
+        let (receipt_id, feed, origins, rows, window) = (None, None, Vec::new(), [0; 4], None);
+        Self { event, receipt_id, file_id, bucket_name, version_id, trace_id, feed, origins, at, rows, window, detail }
     }
 }
 
@@ -245,6 +273,24 @@ mod tests {
         for part in ["a/b", "%2F", "%", "a%2Fb/", "plain"] {
             assert_eq!(unescaped(&escaped(part)), part);
         }
+    }
+
+    #[test]
+    fn batches_of_a_feed_are_told_together() {
+        let feed = |name: &str| Feed::try_from(name.to_owned()).expect("a name");
+        let window = |from: &str, to: &str| [from, to].map(|at| format!("2026-01-01T09:{at}:00Z"));
+        let one = Notice::rows_kept(5, &feed("a"), "q-1", [2, 2, 0, 0], window("05", "10"));
+        let mut both = one.clone();
+        assert!(both.takes_in(&Notice::rows_kept(3, &feed("a"), "q-2", [3, 1, 0, 0], window("00", "10"))));
+        assert_eq!((both.at, both.rows, both.window.clone()), (5, [5, 3, 0, 0], Some(window("00", "10"))));
+        assert_eq!(
+            (both.origins.as_slice(), both.detail.as_str()),
+            (&["q-1".to_owned(), "q-2".to_owned()][..], "2 batches of rows are kept")
+        );
+        let told = both.clone();
+        assert!(!both.takes_in(&Notice::rows_kept(3, &feed("b"), "q-3", [1; 4], window("00", "10"))));
+        assert!(!both.takes_in(&Notice::about("alarm.raised", 1, "")));
+        assert_eq!(both, told, "what is of another kind changes nothing");
     }
 
     #[test]

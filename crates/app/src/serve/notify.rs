@@ -12,6 +12,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use engine::pipeline::object::digest;
 use engine::pipeline::ports::Ledger;
 use engine::pipeline::records::{self, Notice};
 use engine::pipeline::step::{Kind, RecordKey};
@@ -28,6 +29,8 @@ use webhook::Webhook;
 
 /// How often notes are looked for when nothing seems to happen.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
+/// How long it rests at least.
+const REST: Duration = Duration::from_millis(20);
 /// Notes that are taken at once.
 const NOTES_AT_ONCE: usize = 100;
 /// Threads that send; each webhook has one at most, so that its events come in order.
@@ -54,6 +57,7 @@ impl Notifier {
     /// waits for them.
     pub fn start(service: &Arc<Service>) -> std::io::Result<Self> {
         let engine = &service.engine;
+        engine.announce(wants_rows(&service.settings.webhooks));
         let (stop, webhooks): (Arc<AtomicBool>, Arc<[Webhook]>) =
             (Arc::default(), service.settings.webhooks.as_slice().into());
         let mut threads = Vec::new();
@@ -80,6 +84,11 @@ impl Drop for Notifier {
     }
 }
 
+/// Whether a webhook wants to hear of each batch of rows.
+pub(super) fn wants_rows(webhooks: &[Webhook]) -> bool {
+    webhooks.iter().any(|webhook| webhook.wants(records::ROWS_KEPT))
+}
+
 /// Has an alarm told that went on or off.
 pub(super) fn tell_alarm(engine: &Engine, alarm: &State) {
     let event = if alarm.is_on { "alarm.raised" } else { "alarm.cleared" };
@@ -96,6 +105,8 @@ fn take_notes(service: &Service, webhooks: &[Webhook], stop: &AtomicBool) {
         // what fails now is there the next time
         let _ = take_all(service, webhooks, stop);
         watcher.touched(LOOK_EVERY);
+        // what comes meanwhile is taken together
+        std::thread::sleep(REST);
     }
 }
 
@@ -120,25 +131,30 @@ fn take_all(service: &Service, webhooks: &[Webhook], stop: &AtomicBool) -> anyho
 fn take(service: &Service, webhooks: &[Webhook], notes: &[(String, Vec<u8>)]) -> anyhow::Result<bool> {
     let engine = &service.engine;
     let queue = engine.queues().queue(&engine.notifications().name)?;
-    let (mut transaction, mut told) = (Transaction::default(), Vec::new());
+    let (mut transaction, mut told) = (Transaction::default(), Vec::<(String, Notice)>::new());
     for (id, value) in notes {
         let key = record_key(&RecordKey { kind: Kind::Notice, id: id.clone() });
         transaction.expects.push((key.clone(), Some(value.clone())));
         transaction.records.push((key, None));
         let Ok(notice) = serde_json::from_slice::<Notice>(value) else { continue };
-        let event_id =
-            format!("evt_{}", engine::pipeline::object::digest(&[id, &notice.event, &notice.at.to_string()]));
-        let payload = payload(&notice);
+        // batches of rows can come by the thousand: those that wait are told together
+        match told.iter_mut().find_map(|(ids, before)| before.takes_in(&notice).then_some(ids)) {
+            Some(ids) => *ids = digest(&[ids, id]),
+            None => told.push((id.clone(), notice)),
+        }
+    }
+    for (id, notice) in &told {
+        let event_id = format!("evt_{}", digest(&[id, &notice.event, &notice.at.to_string()]));
+        let payload = payload(notice);
         for webhook in webhooks.iter().filter(|webhook| webhook.wants(&notice.event)) {
             let delivery = Delivery { webhook: webhook.name.clone(), id: event_id.clone(), payload: payload.clone() };
-            let dedup = engine::pipeline::object::digest(&[&webhook.name, &event_id]);
+            let dedup = digest(&[&webhook.name, &event_id]);
             let message = Message::of_group(webhook.name.clone(), dedup, serde_json::to_vec(&delivery)?);
             transaction.sends.push((queue, message));
         }
-        told.push((notice.event, payload));
     }
     match engine.queues().transact(transaction, now()).wait() {
-        Ok(_) => told.iter().for_each(|(event, payload)| service.events.tell(event, payload)),
+        Ok(_) => told.iter().for_each(|(_, notice)| service.events.tell(&notice.event, || payload(notice))),
         Err(queues::Error::Changed { .. }) => return Ok(false),
         Err(error) => return Err(error.into()),
     }

@@ -354,7 +354,7 @@ fn events_tell_of_each_batch_of_rows_that_is_kept() {
     let answer = ingest(&served, "{\"symbol\":\"TSLA\",\"price\":200.00}").json();
     assert!(lines.any(|line| line == "event: rows.kept"), "the event comes");
     let data = lines.find_map(|line| serde_json::from_str::<Value>(line.strip_prefix("data:")?.trim()).ok()).unwrap();
-    assert_eq!((&data["type"], &data["data"]["origin"]), (&Value::from("rows.kept"), &answer["origin"]));
+    assert_eq!((&data["type"], &data["data"]["origins"][0]), (&Value::from("rows.kept"), &answer["origin"]));
 }
 
 #[test]

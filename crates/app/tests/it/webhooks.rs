@@ -169,14 +169,18 @@ fn each_batch_of_rows_that_is_kept_is_told_once() {
     // the same request again is not another batch
     let (one, again, two) = (ingest("a"), ingest("a"), ingest("b"));
     assert_eq!(one["origin"], again["origin"]);
-    let mut told: Vec<Value> = (0..2).map(|_| heard.recv_timeout(Duration::from_secs(30)).unwrap().body).collect();
-    told.sort_by_key(|event| event["data"]["origin"] != one["origin"]);
-    for (event, answer) in told.iter().zip([&one, &two]) {
+    // two batches, in one event or in two
+    let (mut origins, mut rows) = (Vec::new(), 0);
+    while origins.len() < 2 {
+        let event = heard.recv_timeout(Duration::from_secs(30)).unwrap().body;
         let data = &event["data"];
-        assert_eq!((&event["type"], &data["origin"]), (&"rows.kept".into(), &answer["origin"]), "{event}");
-        assert_eq!((&data["feed"], &data["rows"]), (&"market".into(), &serde_json::json!([2, 2, 0, 0])), "{event}");
+        assert_eq!((&event["type"], &data["feed"]), (&"rows.kept".into(), &"market".into()), "{event}");
         assert_eq!(data["window"], serde_json::json!(["2026-01-01T09:00:00Z", "2026-01-01T09:10:00Z"]), "{event}");
+        origins.extend(data["origins"].as_array().unwrap().iter().cloned());
+        rows += data["rows"][1].as_u64().unwrap();
     }
+    origins.sort_by_key(|origin| *origin != one["origin"]);
+    assert_eq!((origins, rows), (vec![one["origin"].clone(), two["origin"].clone()], 4));
     assert!(heard.recv_timeout(Duration::from_millis(1500)).is_err(), "what was told is not told again");
 }
 

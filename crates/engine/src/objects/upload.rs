@@ -17,8 +17,11 @@ use super::{Objects, key};
 use crate::limits::{ATTRIBUTES_BYTES_MAX, OBJECT_BYTES_MAX, SMALL_OBJECT_BYTES_MAX};
 use crate::queues::{Millis, Transaction};
 
-/// Bytes that are written to a file at once.
+/// Bytes that are gathered before they are written to a file.
 const WRITE_BYTES: usize = 256 * 1024;
+/// Bytes that one call writes. Linux takes memory for a file in pieces as long as that, and long pieces are hard to come by
+/// in a machine that has been up for long: half a megabyte at once took up to ten times as long as this.
+const CALL_BYTES: usize = 64 * 1024;
 
 /// An object that somebody uploads. It leaves nothing when it is dropped.
 #[derive(Debug)]
@@ -319,7 +322,9 @@ impl Writer {
 
     fn write_now(&mut self, bytes: &[u8], files: &Files) -> io::Result<()> {
         files.step()?;
-        self.unfinished.file.write_all(bytes)?;
+        for part in bytes.chunks(CALL_BYTES) {
+            self.unfinished.file.write_all(part)?;
+        }
         self.behind += bytes.len() as u64;
         if self.behind >= EVERY_BYTES {
             files.sync_ahead(&self.unfinished);

@@ -1,5 +1,5 @@
 //! The second stage of `market`: rows are kept one by one, and the windows they fall into are to be aggregated. Each batch
-//! of rows is told of, once, by the commit that keeps it.
+//! of rows is told of, once, by the commit that keeps it, if somebody wants to hear of it.
 
 use std::collections::BTreeSet;
 
@@ -44,15 +44,13 @@ fn keep(task: &Task<'_>, sent: &Records, points: &[Point], draft: &mut Draft<'_>
     // what made it due is written down, so that a tick which is at it just then sees that something came
     let source = task.message.id();
     due.iter().for_each(|(symbol, start)| draft.put(records::due(feed, symbol, *start), &source));
-    let starts = || due.iter().map(|(_, start)| *start);
-    if let Some((first, last)) = starts().min().zip(starts().max()) {
-        let window = Some([first, buckets.end_of(last)].map(rows::time::rfc3339));
+    let starts = due.iter().map(|(_, start)| *start);
+    if let Some((first, last)) = starts.clone().min().zip(starts.max()).filter(|_| task.call.announces) {
+        let window = [first, buckets.end_of(last)].map(rows::time::rfc3339);
+        let counts = [sent.records.len() as u64, kept, 0, 0];
         let receipt_id = sent.of.as_ref().map(|share| share.work.receipt());
-        let rows = [sent.records.len() as u64, kept, 0, 0];
-        let (feed, origin) = (Some(feed.clone()), sent.origin.clone());
-        let about = Notice::about("rows.kept", task.now(), format!("{kept} rows are kept"));
-        let notice = Notice { receipt_id, feed, origin, rows, window, ..about };
-        draft.put(records::notice_about("rows", source.as_str()), &notice);
+        let notice = Notice::rows_kept(task.now(), feed, &sent.origin, counts, window);
+        draft.put(records::notice_about("rows", source.as_str()), &Notice { receipt_id, ..notice });
     }
 }
 

@@ -295,7 +295,7 @@ fn every_batch_of_rows_is_told_of_once() {
         assert_eq!(world.handle(&message).unwrap(), committed, "{message:?}");
     }
     let notices = told(&world, "rows.kept");
-    let mut of: Vec<_> = notices.iter().map(|(_, notice)| (notice.origin.as_str(), notice.rows)).collect();
+    let mut of: Vec<_> = notices.iter().map(|(_, notice)| (notice.origins[0].as_str(), notice.rows)).collect();
     of.sort_unstable();
     assert_eq!(of, [("q-1", [1, 1, 0, 0]), ("q-1", [2, 2, 0, 0]), ("q-2", [1, 1, 0, 0])]);
     let (key, notice) = notices.iter().find(|(_, notice)| notice.rows[0] == 2).unwrap();
@@ -316,7 +316,7 @@ fn rows_of_a_file_are_told_with_its_receipt() {
     let id = world.takes(MARKET, "a.csv", "symbol,price,volume,timestamp\nA,1,1,2026-01-01T09:01:00Z\n");
     let notices = told(&world, "rows.kept");
     assert_eq!(notices.len(), 1);
-    assert_eq!((notices[0].1.receipt_id.as_ref(), notices[0].1.origin.as_str()), (Some(&id), id.as_str()));
+    assert_eq!((notices[0].1.receipt_id.as_ref(), notices[0].1.origins[0].as_str()), (Some(&id), id.as_str()));
     world.takes(MARKET, "none.csv", "symbol,price,volume,timestamp\n");
     assert_eq!(told(&world, "rows.kept").len(), 1, "a file without rows has none to tell of");
 }

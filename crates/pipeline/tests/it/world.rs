@@ -84,6 +84,7 @@ impl World {
             ledger: &self.ledger,
             scratch: &scratch,
             progress: &|_, _, _| {},
+            announces: true,
         };
         self.pipeline.handle(message, &call)
     }
@@ -99,6 +100,7 @@ impl World {
             ledger: &self.ledger,
             scratch: &scratch,
             progress: &progress,
+            announces: true,
         })
     }
 

@@ -288,6 +288,7 @@ impl Runtime<'_> {
             ledger: &self.ledger,
             scratch: &scratch,
             progress: &|_, _, _| {},
+            announces: true,
         };
         match body {
             Body::Event(arrived) => {

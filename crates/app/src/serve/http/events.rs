@@ -21,6 +21,7 @@ use tokio::sync::broadcast;
 
 use super::problem::Problem;
 use crate::limits::EVENTS_BEHIND_MAX;
+use crate::serve::notify::wants_rows;
 use crate::serve::state::Service;
 
 /// How often a client hears that the connection is alive.
@@ -52,8 +53,10 @@ struct Told {
 
 impl Events {
     /// Hears from now on. The first who does sets the thread to work.
-    fn listen(&self, engine: &Arc<Engine>) -> std::io::Result<broadcast::Receiver<Told>> {
+    fn listen(&self, service: &Service) -> std::io::Result<broadcast::Receiver<Told>> {
+        let (engine, wants_rows) = (&service.engine, wants_rows(&service.settings.webhooks));
         let mut telling = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        engine.announce(true);
         if let Some(telling) = &*telling {
             return Ok(telling.to.subscribe());
         }
@@ -61,18 +64,19 @@ impl Events {
         let (watcher, engine) = (engine.live().watch(), Arc::downgrade(engine));
         let started = Telling { to, began: now(), number: Arc::default() };
         let files = started.clone();
-        std::thread::Builder::new()
-            .name("millrace-events".to_owned())
-            .spawn(move || tell(&watcher, &engine, &files))?;
+        std::thread::Builder::new().name("millrace-events".to_owned()).spawn(move || {
+            tell(&watcher, &engine, &files, wants_rows);
+        })?;
         *telling = Some(started);
         Ok(heard)
     }
 
     /// Tells all who listen of what is no file; `data` is what webhooks are sent. Ends of files are told as `file` already.
-    pub fn tell(&self, event: &str, data: &str) {
+    pub fn tell(&self, event: &str, data: impl FnOnce() -> String) {
         let telling = self.0.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        if let Some(telling) = telling.filter(|_| !event.starts_with("file.")) {
-            telling.tell(event, data);
+        if let Some(telling) = telling.filter(|telling| telling.to.receiver_count() > 0 && !event.starts_with("file."))
+        {
+            telling.tell(event, &data());
         }
     }
 }
@@ -85,11 +89,14 @@ impl Telling {
     }
 }
 
-fn tell(watcher: &Watcher, engine: &Weak<Engine>, files: &Telling) {
+fn tell(watcher: &Watcher, engine: &Weak<Engine>, files: &Telling, wants_rows: bool) {
     loop {
         let touched: BTreeSet<ReceiptId> = watcher.touched(LOOK_EVERY).into_iter().collect();
         let Some(engine) = engine.upgrade() else { return };
-        if files.to.receiver_count() == 0 {
+        let is_heard = files.to.receiver_count() > 0;
+        // nobody is told of rows but who listens, or has a webhook for them
+        engine.announce(is_heard || wants_rows);
+        if !is_heard {
             continue;
         }
         for id in touched {
@@ -115,14 +122,14 @@ fn short(receipt: &Receipt) -> String {
 }
 
 /// An event `file` for each file whose receipt changed, with the receipt in short as JSON. What else webhooks hear comes under
-/// its own name, with the body that they get: `rows.kept` for each batch of market rows that is kept, `window.restated`,
+/// its own name, with the body that they get: `rows.kept` for market rows that are kept, each batch in one event, `window.restated`,
 /// `dead_letter.created`, `alarm.raised`, `alarm.cleared`. A comment every 15 seconds. What happened while nobody listened is
 /// not told again: `/files` has it.
 #[utoipa::path(get, path = "/events", tag = "files", operation_id = "events", responses(
     (status = 200, description = "Events, until the client or the service ends.", content_type = "text/event-stream",
         body = String)))]
 pub(super) async fn events(State(service): State<Arc<Service>>) -> Response {
-    let heard = match service.events.listen(&service.engine) {
+    let heard = match service.events.listen(&service) {
         Ok(heard) => heard,
         Err(error) => return Problem::unavailable(&error).into_response(),
     };
