@@ -15,24 +15,33 @@ use tokio::runtime::Runtime;
 
 /// A service that gives the same answer to everything, and the runtime to ask it from.
 fn service(status: u16, answer: &Value) -> (String, Runtime) {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let endpoint = format!("http://{}", listener.local_addr().unwrap());
+    let listener = TcpListener::bind("127.0.0.1:0").expect("it works on the loopback");
+    let endpoint = format!("http://{}", listener.local_addr().expect("it works on the loopback"));
     let body = answer.to_string();
     std::thread::spawn(move || {
         for stream in listener.incoming() {
-            let mut reader = BufReader::new(stream.unwrap());
+            let mut reader = BufReader::new(stream.expect("it works on the loopback"));
             let (mut line, mut length) = (String::new(), 0);
             while reader.read_line(&mut line).unwrap_or(0) > 2 {
                 let head = line.to_ascii_lowercase();
-                length = head.strip_prefix("content-length:").map_or(length, |text| text.trim().parse().unwrap());
+                length = head
+                    .strip_prefix("content-length:")
+                    .map_or(length, |text| text.trim().parse().expect("it works on the loopback"));
                 line.clear();
             }
-            reader.read_exact(&mut vec![0; length]).unwrap();
+            reader.read_exact(&mut vec![0; length]).expect("it works on the loopback");
             let head = format!("HTTP/1.1 {status} -\r\nConnection: close\r\nContent-Length: {}\r\n\r\n", body.len());
-            reader.into_inner().write_all(format!("{head}{body}").as_bytes()).unwrap();
+            reader.into_inner().write_all(format!("{head}{body}").as_bytes()).expect("it works on the loopback");
         }
     });
-    (endpoint, tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap())
+    (
+        endpoint,
+        tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(1)
+            .enable_all()
+            .build()
+            .expect("it works on the loopback"),
+    )
 }
 
 macro_rules! config {
