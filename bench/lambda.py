@@ -260,12 +260,12 @@ def trades(size):
 
 
 def payments(size):
-    """No id comes twice, which is what takes most to be sure of."""
+    """No id comes twice, which is what takes most to be sure of; 12 million rows to the gigabyte."""
     def row(number):
         second = number * 3600 // BLOCK_ROWS
         amount = f'{10 + number % 7919 / 100:08.2f}' if number % BAD_EVERY else '-0000.01'
         return (f'T#####{number * 7919 % BLOCK_ROWS:06},{amount},EUR,DDDD-DD-DDT14:{second // 60:02}:{second % 60:02}Z,'
-                f'shop {number % 50:02},completed\n')
+                f'merchant {number % 50:02} of town,completed\n')
     header = b'transaction_id,amount,currency,timestamp,merchant,status\n'
     return Generated(header, ''.join(map(row, range(BLOCK_ROWS))).encode(), size)
 
