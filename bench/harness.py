@@ -33,10 +33,10 @@ def say(text):
     print(text, flush=True)
 
 
-def build(packages):
+def build(packages, profile=PROFILE):
     """Builds what is shipped: `packages` are lists of arguments of `cargo build`."""
     for package in packages:
-        subprocess.run(['cargo', 'build', '--quiet', '--profile', PROFILE, *package], cwd=ROOT, check=True)
+        subprocess.run(['cargo', 'build', '--quiet', '--profile', profile, *package], cwd=ROOT, check=True)
 
 
 def environment(name, what):

@@ -67,7 +67,7 @@ pub(crate) struct Arguments {
     dry_run: bool,
 }
 
-const EXAMPLES: &str = "Examples:\n  millrace deploy --env acme-dev --bootstrap target/dist/bootstrap\n  \
+const EXAMPLES: &str = "Examples:\n  millrace deploy --env acme-dev --bootstrap target/function/bootstrap\n  \
                         millrace deploy --preset transactions --parameter NotificationEmail=ops@example.com --yes";
 
 /// What was done.

@@ -8,3 +8,4 @@ mod ledger;
 mod ministack;
 mod objects;
 mod sim;
+mod wire;

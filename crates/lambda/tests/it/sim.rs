@@ -1,7 +1,8 @@
 //! The worlds of the simulation through the doors of the functions: events and messages come shuffled, repeated and in
 //! batches, every call to the cloud fails in every way in turn, and it ends as it does in order and in memory.
 //!
-//! `MILLRACE_SIM_SEED=N cargo test -p lambda --test it sim::every_call -- --nocapture` fails every call of one seed; the
+//! `MILLRACE_SIM_SEED=N cargo test -p lambda --test it sim::every_call -- --nocapture` fails every call of one seed;
+//! the
 //! tests take a slice of them for each.
 
 mod doors;
@@ -102,7 +103,8 @@ fn seeds_end_as_in_memory_3() {
     seeds(3);
 }
 
-/// Real files: receipts, rows, bars, totals and rejects are those that the pipeline comes to in memory, to which those of
+/// Real files: receipts, rows, bars, totals and rejects are those that the pipeline comes to in memory, to which
+/// those of
 /// the engine are held too (`corpus` in its tests).
 #[test]
 fn the_corpus_ends_as_in_memory_and_in_the_engine() {

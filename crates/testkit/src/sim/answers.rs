@@ -1,4 +1,5 @@
-//! What a run answers to those who ask, with nothing in it that another runtime draws for itself: versions, ids and times.
+//! What a run answers to those who ask, with nothing in it that another runtime draws for itself: versions, ids and
+//! times.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Read;

@@ -8,7 +8,8 @@ use super::world::{START, Upload, World};
 use crate::corpus;
 
 impl World {
-    /// The corpus; none if it is not there. Every second file is cut in half first and then overwritten by the whole, the
+    /// The corpus; none if it is not there. Every second file is cut in half first and then overwritten by the whole,
+    /// the
     /// others come again under another name. Prices come to `files` and to `market`.
     pub fn of_corpus() -> Option<Self> {
         let cases = corpus::cases();

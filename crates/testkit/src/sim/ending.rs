@@ -100,7 +100,8 @@ impl Ending {
     }
 }
 
-/// What a record is about. Ids are taken by what is in files, whichever of the same bytes came first; and how often a file
+/// What a record is about. Ids are taken by what is in files, whichever of the same bytes came first; and how often a
+/// file
 /// was begun anew follows from what came when.
 fn id(key: &RecordKey, receipts: &BTreeMap<String, Receipt>) -> String {
     match key.kind {
