@@ -2,10 +2,11 @@
 
 use std::collections::{BTreeMap, VecDeque};
 use std::fs::File;
-use std::io::{Read, Write};
+use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
+use engine::objects::Upload;
 use engine::pipeline::feed::Declared;
 use engine::pipeline::message::Feed;
 use engine::pipeline::preset::Preset;
@@ -18,7 +19,7 @@ use crate::complain::Hint;
 /// Files that may be on their way at a time: they share syncs of the disk.
 const PLACING_MAX: usize = 256;
 
-const BLOCK_BYTES: usize = 1024 * 1024;
+const BLOCK_BYTES: u64 = 1024 * 1024;
 
 /// Takes files in.
 pub(super) struct Intake<'e> {
@@ -106,17 +107,17 @@ impl<'e> Intake<'e> {
     }
 }
 
-fn copy(from: &mut File, to: &mut dyn Write, total: u64, told: &mut dyn FnMut(u64, u64)) -> Result<()> {
-    let mut block = vec![0; usize::try_from(total.clamp(4096, BLOCK_BYTES as u64)).unwrap_or(BLOCK_BYTES)];
-    let mut copied = 0;
+/// Each piece is given away as it was read: `upload` writes and hashes it without a copy.
+fn copy(from: &mut File, to: &mut Upload, total: u64, told: &mut dyn FnMut(u64, u64)) -> Result<()> {
+    let (mut piece, mut copied) = (Vec::new(), 0);
     loop {
-        match from.read(&mut block)? {
-            0 => return Ok(()),
-            read => {
-                to.write_all(&block[..read])?;
-                copied += read as u64;
-                told(copied, total);
-            }
+        piece.reserve_exact(usize::try_from(total.clamp(4096, BLOCK_BYTES)).unwrap_or(4096));
+        let read = from.take(BLOCK_BYTES).read_to_end(&mut piece)?;
+        if read == 0 {
+            return Ok(());
         }
+        copied += read as u64;
+        piece = to.give(piece)?.unwrap_or_default();
+        told(copied, total);
     }
 }
