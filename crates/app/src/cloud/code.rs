@@ -63,7 +63,9 @@ fn read_at(path: &Path, asked: Option<Architecture>) -> Result<Code> {
     let length = fs::metadata(path).map_err(unreadable)?.len();
     if length > PROGRAM_BYTES_MAX {
         let what = format!("has {length} bytes, and the cloud takes {PROGRAM_BYTES_MAX}");
-        return Err(Hint::new(what, "build it with --profile function, which leaves out what only debuggers need").into());
+        return Err(
+            Hint::new(what, "build it with --profile function, which leaves out what only debuggers need").into()
+        );
     }
     let bytes = fs::read(path).map_err(unreadable)?;
     let mut digest = Sha256::default();
