@@ -114,14 +114,17 @@ fn expect(cloud: &Cloud, names: &[&str], rows: usize, what: &str) {
     }
 }
 
+/// How many calls it takes when nobody comes between.
+fn calls_alone(rows: usize) -> usize {
+    let cloud = Cloud::default();
+    assert_eq!(add(&ledger(&cloud, 1), "a", rows), Committed::Now);
+    cloud.calls().len()
+}
+
 #[test]
 fn whoever_comes_between_costs_a_few_calls_and_not_all_of_them_again() {
     let rows = 450;
-    let alone = {
-        let cloud = Cloud::default();
-        assert_eq!(add(&ledger(&cloud, 1), "a", rows), Committed::Now);
-        cloud.calls().len()
-    };
+    let alone = calls_alone(rows);
     assert!((8..20).contains(&alone), "{alone} calls");
     for number in 0..alone {
         let cloud = Cloud::default();
@@ -144,11 +147,7 @@ fn whoever_comes_between_costs_a_few_calls_and_not_all_of_them_again() {
 #[test]
 fn two_who_do_the_same_at_the_same_time_do_it_once() {
     let rows = 250;
-    let alone = {
-        let cloud = Cloud::default();
-        add(&ledger(&cloud, 1), "a", rows);
-        cloud.calls().len()
-    };
+    let alone = calls_alone(rows);
     for number in 0..alone {
         let cloud = Cloud::default();
         let theirs = cloud.clone();
@@ -164,11 +163,7 @@ fn two_who_do_the_same_at_the_same_time_do_it_once() {
 #[test]
 fn an_intent_that_somebody_is_at_is_not_taken_for_one_that_is_gone() {
     let rows = 250;
-    let alone = {
-        let cloud = Cloud::default();
-        add(&ledger(&cloud, 1), "a", rows);
-        cloud.calls().len()
-    };
+    let alone = calls_alone(rows);
     // whoever looks at a row that is prepared ends the attempt; each of its calls meets a conflict once
     for number in 0..alone {
         for conflict in 0..12 {
