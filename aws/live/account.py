@@ -1,4 +1,4 @@
-"""Callers of an account, and users of IAM that are made for a while: nobody but who makes them has more rights than it takes.
+"""Callers of an account, and users of IAM that are made for a while, with no more rights than it takes.
 
 The account is a real one, or that of a server such as MiniStack: `AWS_ENDPOINT_URL` and `AWS_CA_BUNDLE` say so.
 """

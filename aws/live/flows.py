@@ -2,9 +2,11 @@
 
     python aws/live/flows.py cfn-outputs/flat-outputs.json [NAME ...]
 
-The account is the one that the environment names, as for the AWS CLI: a real one, where the stacks were made for this and
-nobody else uses them, or MiniStack. Who runs this may make users of IAM; they are removed at the end. Whoever acts is a user of IAM with the rights of somebody outside, or of somebody who looks after the stacks; where one
-may not do something, that is tried too.
+The account is the one that the environment names, as for the AWS CLI: a real one, where the stacks were made for this
+and nobody else uses them, or MiniStack. Who runs this may make users of IAM; they are removed at the end.
+
+Whoever acts is a user with the rights of somebody outside, or of somebody who looks after the stacks; where one may not
+do something, that is tried too.
 """
 
 import argparse

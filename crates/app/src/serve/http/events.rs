@@ -1,7 +1,7 @@
 //! `GET /events`: files whose receipt changed, and what else webhooks hear, as server-sent events.
 //!
-//! One thread hears of files and tells all who listen; whoever takes notes for the webhooks tells the rest. Who does not keep up is let go: nothing is kept for anybody, and a
-//! client that comes back asks `/files` for what it missed.
+//! One thread hears of files and tells all who listen; whoever takes notes for the webhooks tells the rest. Who does not
+//! keep up is let go: nothing is kept for anybody, and a client that comes back asks `/files` for what it missed.
 
 use std::collections::BTreeSet;
 use std::convert::Infallible;
