@@ -25,7 +25,7 @@ const FUTURE: i64 = 1_890_000_000;
 
 /// The feed whose events come in order: its files share transaction ids, and an id belongs to the file that was
 /// validated first. That is what does not end the same yet when a file is late; who mends it has these events shuffled,
-/// too, and takes [`OWN`] away.
+/// too, and takes `OWN` away.
 pub const IN_ORDER: &str = "cards";
 
 /// Transactions whose versions share ids, and whose events come in any order: what they hold comes under no other key.
