@@ -10,8 +10,8 @@ pub(crate) enum Worth {
     TooManyDecimals,
 }
 
-/// Reads `-?digits[.digits][(e|E)[+-]digits{1,6}]`, the exponent only where `exponent` says so, and multiplies it by the
-/// whole number `factor` times ten to `power`.
+/// Reads `-?digits[.digits][(e|E)[+-]digits{1,6}]`, the exponent only where `exponent` says so, and multiplies it by
+/// the whole number `factor` times ten to `power`.
 pub(crate) fn worth(text: &str, exponent: bool, factor: u32, power: i64) -> Worth {
     if text.is_empty() {
         return Worth::Missing;

@@ -1,6 +1,5 @@
 //! The seam to S3: what objects ask of buckets, as plain data. The one that talks to the cloud is [`s3`]; tests have
-//! one in
-//! memory with faults.
+//! one in memory with faults.
 
 use std::fmt;
 use std::ops::Range;
@@ -23,8 +22,7 @@ pub struct Piece {
 /// Buckets that keep every version of an object.
 pub trait Buckets: fmt::Debug + Send + Sync + 'static {
     /// A piece of a version, the newest when none is named; none if there is no such version. What of the range is
-    /// behind
-    /// the end is left out, an empty object has one empty piece.
+    /// behind the end is left out, an empty object has one empty piece.
     fn get(&self, bucket: &str, key: &str, version: Option<&str>, range: Range<u64>) -> Result<Option<Piece>, Cause>;
 
     /// Writes an object at once, with a note beside it of visible ASCII characters; its version.

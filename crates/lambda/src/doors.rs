@@ -89,8 +89,7 @@ impl Function {
     }
 
     /// Aggregates what is due in each feed. A tick is known by the time for which it is, so that one that comes again
-    /// is
-    /// the same.
+    /// is the same.
     fn tick(&self, second: u64, told: &mut Told) -> Result<(), Error> {
         let every = self.topology.schedules.first().map_or(1, |schedule| u64::from(schedule.every_seconds)).max(1);
         let of_us = self.pipeline.feeds.iter().filter(|feed| feed.preset == self.preset);

@@ -2,10 +2,8 @@
 //!
 //! A commit is one transaction: the mark of its source, the tests of what it was decided by, and its writes. What does
 //! not fit is prepared before it, beside what is there now, and counts from the moment at which the mark says so;
-//! whoever
-//! comes upon something prepared looks at the mark, and a writer settles it first. Messages stand in the mark until
-//! they
-//! were sent.
+//! whoever comes upon something prepared looks at the mark, and a writer settles it first. Messages stand in the mark
+//! until they were sent.
 
 mod attempt;
 mod commit;

@@ -2,8 +2,7 @@
 //!
 //! What partners send has the version that S3 gives it. What stages write has one that follows from its content: it is
 //! kept under a key with that in it. A large object goes in parts under a key of its own, and what is kept under the
-//! key
-//! with the content is a note that says where.
+//! key with the content is a note that says where.
 
 mod reading;
 mod writing;
@@ -30,8 +29,7 @@ pub struct Objects {
 
 impl Objects {
     /// Objects in these buckets: stages name their results in the bucket of files, and they are kept in that of
-    /// results.
-    /// A function that is not told of that of files has no other to do with.
+    /// results. A function that is not told of that of files has no other to do with.
     pub fn new(buckets: Arc<dyn Buckets>, files: Option<String>, results: String) -> Self {
         Self { buckets, files, results }
     }

@@ -86,8 +86,7 @@ pub trait Table: fmt::Debug + Send + Sync + 'static {
     fn get(&self, key: &Key) -> Result<Option<Item>, Cause>;
 
     /// Items of one group whose ids begin with `within`, in order, behind `after`; fewer than there are only if it
-    /// gives
-    /// the id behind which it goes on.
+    /// gives the id behind which it goes on.
     fn query(
         &self,
         group: &str,

@@ -1,6 +1,5 @@
 //! What is told of a call: lines of JSON on the standard output, which the cloud keeps as a log, and one in the
-//! embedded
-//! metric format, from which it makes metrics.
+//! embedded metric format, from which it makes metrics.
 
 use std::io::Write;
 use std::time::Duration;

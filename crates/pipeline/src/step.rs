@@ -32,6 +32,23 @@ pub enum Kind {
     Notice,
 }
 
+impl Kind {
+    /// Every kind.
+    pub const ALL: [Self; 11] = [
+        Self::Receipt,
+        Self::Alias,
+        Self::Open,
+        Self::Content,
+        Self::Contribution,
+        Self::Id,
+        Self::Ids,
+        Self::Row,
+        Self::Due,
+        Self::Window,
+        Self::Notice,
+    ];
+}
+
 /// Where a record is. The id is parts with `/` between them; what is said of the parts stands at its kind.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct RecordKey {

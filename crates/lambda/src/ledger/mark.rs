@@ -16,8 +16,7 @@ const CHUNKS_TOKEN: &str = "chunksToken";
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Mark {
     /// The attempt that happened, if it was one of several transactions: then the mark says for as long as its records
-    /// are
-    /// there that they count, and does not expire.
+    /// are there that they count, and does not expire.
     pub token: Option<String>,
     /// Messages still to be sent to a queue, in order.
     pub unsent: Vec<String>,

@@ -1,8 +1,7 @@
 //! Where records are in the table, and what stands in an item.
 //!
 //! A group is a kind and a hash of the first part of the id, so what is within a first part is one query, and what is
-//! not
-//! is one query for each of a few groups.
+//! not is one query for each of a few groups.
 
 use std::fmt::Write as _;
 

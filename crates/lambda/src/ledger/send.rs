@@ -10,8 +10,7 @@ use crate::table::{Action, Name, Test};
 
 impl Ledger {
     /// Sends what a commit took over, and says in its mark that it was sent. Sent again, the queue knows it again; if
-    /// it
-    /// does not, the stage does.
+    /// it does not, the stage does.
     pub(super) fn send(&self, source: &str, mark: Mark) -> Result<(), Failed> {
         if !mark.is_unsent() {
             return Ok(());

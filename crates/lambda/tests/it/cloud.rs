@@ -73,11 +73,6 @@ impl Cloud {
         self.lock().planned.insert(number, fault);
     }
 
-    /// Plans nothing any more.
-    pub fn plan_nothing(&self) {
-        self.lock().planned.clear();
-    }
-
     /// Lets the transaction that is on its way land before the call of this number.
     pub fn land_before(&self, number: usize) {
         self.lock().lands = Some(number);

@@ -180,10 +180,38 @@ fn an_intent_that_somebody_is_at_is_not_taken_for_one_that_is_gone() {
                     Err(ports::Error::Changed(key)) => assert_eq!(key, last),
                     other => panic!("{other:?}"),
                 }
-                theirs.plan_nothing();
+                theirs.calm();
             });
             assert_eq!(add(&ledger_on(Box::new(table), &cloud, 1), "a", rows), Committed::Now);
             expect(&cloud, &["a"], rows, &format!("interrupted at {number}, a conflict at {conflict}"));
         }
+    }
+}
+
+/// The answer to the last transaction of a large commit does not come. The message comes again to the same process, which
+/// decides otherwise by now; meanwhile that transaction lands.
+#[test]
+fn what_was_prepared_is_not_mixed_with_what_is_still_on_its_way() {
+    let decided = |what: &str| {
+        let writes = (0..250).map(|index| Write { key: row("a", index), value: Some(what.into()) }).collect();
+        Commit { source: source("a"), expects: Vec::new(), step: Step { writes, sends: Vec::new() } }
+    };
+    let calls = {
+        let cloud = Cloud::default();
+        ledger(&cloud, 1).commit(decided("first")).unwrap();
+        cloud.calls().len()
+    };
+    for lands in calls..2 * calls + 10 {
+        let cloud = Cloud::default();
+        let process = ledger(&cloud, 1);
+        cloud.plan(calls - 1, Fault::Late);
+        assert!(process.commit(decided("first")).is_err(), "it has no answer");
+        cloud.land_before(lands);
+        let again = process.commit(decided("second"));
+        cloud.land();
+        assert!(again.is_ok(), "landed before {lands}: {again:?}");
+        let rows = ledger(&cloud, 9).page(Kind::Row, "f/a/", None, 500).unwrap();
+        let first = rows.iter().filter(|(_, value)| value == b"first").count();
+        assert!(rows.len() == 250 && [0, 250].contains(&first), "landed before {lands}: {first} of {}", rows.len());
     }
 }

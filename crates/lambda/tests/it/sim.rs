@@ -2,8 +2,7 @@
 //! batches, every call to the cloud fails in every way in turn, and it ends as it does in order and in memory.
 //!
 //! `MILLRACE_SIM_SEED=N cargo test -p lambda --test it sim::every_call -- --nocapture` fails every call of one seed;
-//! the
-//! tests take a slice of them for each.
+//! the tests take a slice of them for each.
 
 mod doors;
 
@@ -103,9 +102,8 @@ fn seeds_end_as_in_memory_3() {
     seeds(3);
 }
 
-/// Real files: receipts, rows, bars, totals and rejects are those that the pipeline comes to in memory, to which
-/// those of
-/// the engine are held too (`corpus` in its tests).
+/// Real files: receipts, rows, bars, totals and rejects are those that the pipeline comes to in memory, to which those
+/// of the engine are held too (`corpus` in its tests).
 #[test]
 fn the_corpus_ends_as_in_memory_and_in_the_engine() {
     let Some(world) = World::of_corpus() else { return };

@@ -1,6 +1,5 @@
 //! What the real clients make of answers that are no plain success: the words on which the faults of the cloud in
-//! memory
-//! are modelled.
+//! memory are modelled.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpListener;

@@ -1,7 +1,5 @@
 //! What a ledger promises.
 
-use pipeline::step::Kind;
-
 use super::{Check, LedgerHome, checks};
 use script::Script;
 
@@ -48,18 +46,3 @@ pub const CHECKS: &[(&str, Check<dyn LedgerHome>)] = checks![
 ];
 
 type Make<'a> = &'a dyn Fn() -> Box<dyn LedgerHome>;
-
-/// Every kind of record.
-const KINDS: [Kind; 11] = [
-    Kind::Receipt,
-    Kind::Alias,
-    Kind::Open,
-    Kind::Content,
-    Kind::Contribution,
-    Kind::Id,
-    Kind::Ids,
-    Kind::Row,
-    Kind::Due,
-    Kind::Window,
-    Kind::Notice,
-];

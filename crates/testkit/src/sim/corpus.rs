@@ -9,8 +9,7 @@ use crate::corpus;
 
 impl World {
     /// The corpus; none if it is not there. Every second file is cut in half first and then overwritten by the whole,
-    /// the
-    /// others come again under another name. Prices come to `files` and to `market`.
+    /// the others come again under another name. Prices come to `files` and to `market`.
     pub fn of_corpus() -> Option<Self> {
         let cases = corpus::cases();
         let (mut written, mut uploads) = (Vec::new(), Vec::new());

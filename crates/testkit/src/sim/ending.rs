@@ -101,8 +101,7 @@ impl Ending {
 }
 
 /// What a record is about. Ids are taken by what is in files, whichever of the same bytes came first; and how often a
-/// file
-/// was begun anew follows from what came when.
+/// file was begun anew follows from what came when.
 fn id(key: &RecordKey, receipts: &BTreeMap<String, Receipt>) -> String {
     match key.kind {
         Kind::Id => {
@@ -168,28 +167,13 @@ fn is_of_a_stage(version: &str) -> bool {
     version.starts_with('c') || version.starts_with("sha256.")
 }
 
-/// All kinds of records.
-const KINDS: [Kind; 11] = [
-    Kind::Receipt,
-    Kind::Alias,
-    Kind::Open,
-    Kind::Content,
-    Kind::Contribution,
-    Kind::Id,
-    Kind::Ids,
-    Kind::Row,
-    Kind::Due,
-    Kind::Window,
-    Kind::Notice,
-];
-
 /// Everything that a ledger has.
 fn records(ledger: &dyn Ledger) -> BTreeMap<RecordKey, Vec<u8>> {
     let of_kind = |kind| {
         let page = ledger.page(kind, "", None, 1_000_000).expect("nothing fails now");
         page.into_iter().map(move |(id, value)| (RecordKey { kind, id }, value))
     };
-    KINDS.into_iter().flat_map(of_kind).collect()
+    Kind::ALL.into_iter().flat_map(of_kind).collect()
 }
 
 /// Objects that stages wrote, by what is in them and not by for whom they were written: who takes over from another

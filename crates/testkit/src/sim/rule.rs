@@ -1,6 +1,5 @@
-//! The rule of docs/decisions/0009-standing-of-files.md, said a second time as simply as can be: it is given all
-//! files and
-//! tells what each is to the others. What stages made of it, one file after another, is held against it.
+//! The rule of docs/decisions/0009-standing-of-files.md, said a second time as simply as can be: it is given all files
+//! and tells what each is to the others. What stages made of it, one file after another, is held against it.
 
 use pipeline::receipt::{Other, Receipt, Relations};
 

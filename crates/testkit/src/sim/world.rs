@@ -59,8 +59,7 @@ pub struct World {
     /// Which files are begun anew when all is done, counted among those that can be.
     pub replays: Vec<usize>,
     /// Windows of market are over before their rows come: how often one is said anew then follows from when it is
-    /// looked
-    /// at, so that is only done at the end.
+    /// looked at, so that is only done at the end.
     pub is_over: bool,
 }
 

@@ -1,6 +1,5 @@
 //! Real files through the engine: it answers what the pipeline answers in memory, to which the functions on AWS are
-//! held
-//! too (`sim` in the tests of `lambda`).
+//! held too (`sim` in the tests of `lambda`).
 
 use std::num::NonZeroU32;
 

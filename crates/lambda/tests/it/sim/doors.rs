@@ -1,6 +1,6 @@
 //! What calls functions, in a few lines: events of buckets, queues with batches, workflows and the schedule, on one
-//! thread
-//! as a seed says. Everything is delivered at least once, and what fails three times is lost, which no run may have.
+//! thread as a seed says. Everything is delivered at least once, and what fails three times is lost, which no run may
+//! have.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;

@@ -3,7 +3,7 @@
 use pipeline::step::Kind;
 
 use super::script::{page, pages};
-use super::{KINDS, Make, Script};
+use super::{Make, Script};
 
 /// Writes a record for each id, each in a commit of its own and not in order.
 fn fill(home: &dyn super::LedgerHome, kind: Kind, ids: &[&str]) {
@@ -39,12 +39,12 @@ pub(super) fn a_page_is_within_a_prefix(make: Make<'_>) {
 
 pub(super) fn a_page_has_one_kind(make: Make<'_>) {
     let home = make();
-    for (index, kind) in KINDS.into_iter().enumerate() {
+    for (index, kind) in Kind::ALL.into_iter().enumerate() {
         assert_eq!(page(home.ledger(), kind, "", None, 10), Vec::<String>::new(), "there is nothing yet");
         let own = format!("a/{index}");
         fill(&*home, kind, &["a/all", &own]);
     }
-    for (index, kind) in KINDS.into_iter().enumerate() {
+    for (index, kind) in Kind::ALL.into_iter().enumerate() {
         for within in ["", "a/"] {
             assert_eq!(pages(home.ledger(), kind, within, 10), [format!("a/{index}"), "a/all".into()], "{kind:?}");
         }

@@ -4,7 +4,7 @@ use pipeline::ports::Revision;
 use pipeline::step::Kind;
 
 use super::script::{expect, load, revision};
-use super::{KINDS, Make, Script};
+use super::{Make, Script};
 
 /// Ids with what is in keys of objects and in names of feeds and symbols.
 const IDS: [&str; 20] = [
@@ -32,7 +32,7 @@ const IDS: [&str; 20] = [
 
 pub(super) fn nothing_is_loaded_before_it_is_written(make: Make<'_>) {
     let home = make();
-    for kind in KINDS {
+    for kind in Kind::ALL {
         let loaded = load(home.ledger(), kind, "a/b");
         assert_eq!(loaded.value, None, "{kind:?} was never written");
         assert_eq!(loaded.revision, Revision(0), "the revision is 0 while there is no content");
@@ -56,13 +56,13 @@ pub(super) fn every_kind_and_id_is_its_own_record(make: Make<'_>) {
     let home = make();
     let long = format!("{}/x", "k".repeat(998));
     let ids = || IDS.iter().copied().chain([long.as_str()]);
-    for kind in KINDS {
+    for kind in Kind::ALL {
         let script = ids().fold(Script::of(&format!("{kind:?}")), |script, id| {
             script.writes(kind, id, format!("{kind:?} {id}").as_bytes())
         });
         script.happens(home.ledger());
     }
-    for kind in KINDS {
+    for kind in Kind::ALL {
         for id in ids() {
             expect(home.ledger(), kind, id, Some(format!("{kind:?} {id}").as_bytes()));
         }
