@@ -35,7 +35,7 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "KEY", conflicts_with = "prefix")]
     key: Option<String>,
     /// What their keys begin with, before the name of the file: a partner's keys begin with its name and a slash.
-    #[arg(long, value_name = "TEXT", default_value = "", env = "MILLRACE_PREFIX")]
+    #[arg(long, value_name = "TEXT", default_value = "", hide_default_value = true, env = "MILLRACE_PREFIX")]
     prefix: String,
     /// Wait until each file is at its end, and let the exit code say how that was.
     #[arg(long)]

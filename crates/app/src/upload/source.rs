@@ -98,3 +98,29 @@ impl Read for Body<'_> {
         Ok(read)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+
+    use super::*;
+
+    #[test]
+    fn a_file_that_changes_while_it_is_sent_is_told_from_one_that_does_not() {
+        let mut file = tempfile::NamedTempFile::new().unwrap();
+        file.write_all(b"one row").unwrap();
+        let mut source = Source::open(file.path()).unwrap();
+        let mut sent = Vec::new();
+        source.body().unwrap().read_to_end(&mut sent).unwrap();
+        assert_eq!((sent.as_slice(), source.is_unchanged().unwrap()), (&b"one row"[..], true));
+        file.write_all(b", and another").unwrap();
+        assert!(!source.is_unchanged().unwrap());
+        // what came later is not sent: it was not there when the length was told
+        sent.clear();
+        source.body().unwrap().read_to_end(&mut sent).unwrap();
+        assert_eq!(sent, b"one row");
+        file.as_file().set_len(3).unwrap();
+        let shorter = source.body().unwrap().read_to_end(&mut sent).unwrap_err();
+        assert_eq!(shorter.kind(), io::ErrorKind::UnexpectedEof);
+    }
+}

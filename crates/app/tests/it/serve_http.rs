@@ -373,7 +373,9 @@ fn a_body_that_stands_still_is_given_up() {
         stream.write_all(b"more").unwrap();
         let mut answer = String::new();
         let _ = stream.read_to_string(&mut answer);
-        assert!(begun.elapsed() >= Duration::from_millis(1500), "{head}: {:?}", begun.elapsed());
+        // much less than the minute without the setting
+        let waited = begun.elapsed();
+        assert!((Duration::from_millis(1500)..Duration::from_secs(30)).contains(&waited), "{head}: {waited:?}");
         let status = if head.starts_with("PUT") { "HTTP/1.1 400" } else { "HTTP/1.1 408" };
         assert!(answer.starts_with(status) && answer.contains(told), "{head}: {answer}");
     }

@@ -1,5 +1,6 @@
 //! What becomes of files: good, bad, repeated, corrected, late.
 
+use pipeline::handle::Call;
 use pipeline::message::{Feed, Message, Records};
 use pipeline::object::ReceiptId;
 use pipeline::ports::{Commit, Committed, Ledger};
@@ -308,6 +309,17 @@ fn every_batch_of_rows_is_told_of_once() {
     world.ledger.commit(Commit { source, expects: Vec::new(), step }).unwrap();
     assert_eq!(world.handle(&first).unwrap(), Committed::Before);
     assert_eq!(told(&world, "rows.kept").len(), 2);
+}
+
+#[test]
+fn rows_are_told_of_only_if_somebody_wants_to_hear_it() {
+    let world = World::new();
+    let message =
+        ingested("q-1", 0, &[r#"{"symbol":"A","timestamp":"2026-01-01T09:00:00Z","price":"1","volume":"2"}"#]);
+    let done = world.with_call(|call| world.pipeline.handle(&message, &Call { announces: false, ..*call }));
+    assert_eq!(done.unwrap(), Committed::Now);
+    assert!(world.ledger.records().keys().any(|key| key.kind == Kind::Row), "the row is kept");
+    assert_eq!(told(&world, "rows.kept").len(), 0);
 }
 
 #[test]

@@ -75,18 +75,7 @@ impl World {
     }
 
     pub fn handle(&self, message: &Message) -> Result<Committed, Error> {
-        let now = || self.now();
-        let scratch = || Ok(Box::new(MemoryScratch::default()) as _);
-        let call = Call {
-            attempt: 1,
-            now: &now,
-            objects: &self.objects,
-            ledger: &self.ledger,
-            scratch: &scratch,
-            progress: &|_, _, _| {},
-            announces: true,
-        };
-        self.pipeline.handle(message, &call)
+        self.with_call(|call| self.pipeline.handle(message, call))
     }
 
     pub fn with_call<T>(&self, work: impl FnOnce(&Call<'_>) -> T) -> T {
