@@ -260,12 +260,13 @@ def trades(size):
 
 
 def payments(size):
-    """No id comes twice, which is what takes most to be sure of; 12 million rows to the gigabyte."""
+    """No id comes twice, which is what takes most to be sure of; 12 million rows to the gigabyte. A negative amount is a good
+    one, so a bad one is no number."""
     def row(number):
         second = number * 3600 // BLOCK_ROWS
-        amount = f'{10 + number % 7919 / 100:08.2f}' if number % BAD_EVERY else '-0000.01'
+        amount = f'{10 + number % 7919 / 100:08.2f}' if number % BAD_EVERY else 'x0000.01'
         return (f'T#####{number * 7919 % BLOCK_ROWS:06},{amount},EUR,DDDD-DD-DDT14:{second // 60:02}:{second % 60:02}Z,'
-                f'merchant {number % 50:02} of town,completed\n')
+                f'merchant {number % 50:02} of this town,completed\n')
     header = b'transaction_id,amount,currency,timestamp,merchant,status\n'
     return Generated(header, ''.join(map(row, range(BLOCK_ROWS))).encode(), size)
 
