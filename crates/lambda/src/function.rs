@@ -182,7 +182,10 @@ impl Function {
         let (now, scratch) = (self.now, scratch::make);
         // nothing takes what would be told of rows to the bus yet
         let announces = false;
-        let call = Call { attempt, now: &now, objects, ledger, scratch: &scratch, progress: &|_, _, _| {}, announces };
+        // and nothing sends a file to its first stage again
+        let mends = false;
+        let progress = &|_: &_, _, _| {};
+        let call = Call { attempt, now: &now, objects, ledger, scratch: &scratch, progress, announces, mends };
         let handled = catch_unwind(AssertUnwindSafe(|| self.pipeline.handle(message, &call)));
         match handled {
             Ok(handled) => Ok(handled?),

@@ -160,9 +160,19 @@ pub(crate) fn each_record(
     ledger: &dyn Ledger,
     kind: crate::step::Kind,
     within: &str,
+    each: impl FnMut(&str, &[u8]) -> Result<std::ops::ControlFlow<()>, Error>,
+) -> Result<(), Error> {
+    each_record_after(ledger, kind, within, None, each)
+}
+
+/// As [`each_record`], those behind an id.
+pub(crate) fn each_record_after(
+    ledger: &dyn Ledger,
+    kind: crate::step::Kind,
+    within: &str,
+    mut after: Option<String>,
     mut each: impl FnMut(&str, &[u8]) -> Result<std::ops::ControlFlow<()>, Error>,
 ) -> Result<(), Error> {
-    let mut after: Option<String> = None;
     loop {
         let page = ledger.page(kind, within, after.as_deref(), PAGE_RECORDS)?;
         let is_last = page.len() < PAGE_RECORDS;

@@ -22,6 +22,14 @@ pub const RELATIVES_PER_COMMIT_MAX: usize = 50;
 /// Ids of one file that are kept as records; a file with more has them in an object of its own.
 pub const IDS_AS_RECORDS_MAX: usize = 2000;
 
+/// Files of a feed that took transaction ids last, of whom is known that they did; a file during whose parsing more did is
+/// parsed again.
+pub const TURNS_KEPT_MAX: usize = 16;
+
+/// Times a file is parsed because others took transaction ids meanwhile that make a difference to it; past it, the message
+/// is delivered again.
+pub const PARSINGS_MAX: u32 = 5;
+
 /// Bytes from which on a file's stages say that they have begun, in a commit of its own.
 pub const BEGUN_TOLD_BYTES_MIN: u64 = 4 * 1024 * 1024;
 

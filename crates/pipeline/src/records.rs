@@ -214,6 +214,16 @@ pub fn ids(feed: &Feed, order: &Order) -> RecordKey {
     key(Kind::Ids, &[feed.as_str(), order.as_str()])
 }
 
+/// Which ids a file has as records.
+pub fn taken(feed: &Feed, by: &ReceiptId) -> RecordKey {
+    key(Kind::Taken, &[feed.as_str(), by.as_str()])
+}
+
+/// Who took ids of a feed last.
+pub fn turn(feed: &Feed) -> RecordKey {
+    key(Kind::Turn, &[feed.as_str()])
+}
+
 /// A row of `market`. Rows of one time are told apart by where they came from.
 pub fn row(feed: &Feed, symbol: &str, nanoseconds: i64, origin: &str, part: u64, index: usize) -> RecordKey {
     let order = format!("{}.{origin}.{part:08}.{index:05}", sortable(nanoseconds));

@@ -1,6 +1,7 @@
 //! The stages: what is done with a message. Each looks, decides and commits; none waits, retries or reads a clock.
 
 pub(crate) mod aggregate;
+mod claim;
 mod copies;
 pub(crate) mod ingest;
 pub(crate) mod notify;

@@ -22,6 +22,10 @@ pub enum Kind {
     Id,
     /// A file of many such ids: `feed/order`.
     Ids,
+    /// Which of them a file has as records: `feed/receipt`.
+    Taken,
+    /// Which files took ids last: `feed`.
+    Turn,
     /// A row of `market` that can be queried: `feed/symbol/time-and-sequence`.
     Row,
     /// A window of `market` whose rows changed since it was aggregated: `feed/symbol/start`.
@@ -34,7 +38,7 @@ pub enum Kind {
 
 impl Kind {
     /// Every kind.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 13] = [
         Self::Receipt,
         Self::Alias,
         Self::Open,
@@ -42,6 +46,8 @@ impl Kind {
         Self::Contribution,
         Self::Id,
         Self::Ids,
+        Self::Taken,
+        Self::Turn,
         Self::Row,
         Self::Due,
         Self::Window,

@@ -17,4 +17,4 @@ pub use answers::{answers, answers_differ};
 pub use ending::{Ending, differences};
 pub use random::Random;
 pub use runtime::{END, Manner, answers_in_memory, run};
-pub use world::{IN_ORDER, START, Upload, World, bucket};
+pub use world::{SHARING, START, Upload, World, bucket};

@@ -11,7 +11,7 @@ const MARK: u8 = 1;
 const SOURCE: u8 = b's';
 
 /// All kinds with their letters. A letter is on disk: it never changes, and none is used again.
-const LETTERS: [(Kind, u8); 11] = [
+const LETTERS: [(Kind, u8); 13] = [
     (Kind::Receipt, b'r'),
     (Kind::Alias, b'a'),
     (Kind::Open, b'o'),
@@ -19,6 +19,8 @@ const LETTERS: [(Kind, u8); 11] = [
     (Kind::Contribution, b'b'),
     (Kind::Id, b'i'),
     (Kind::Ids, b'j'),
+    (Kind::Taken, b'k'),
+    (Kind::Turn, b't'),
     (Kind::Row, b'm'),
     (Kind::Due, b'd'),
     (Kind::Window, b'w'),
@@ -35,6 +37,8 @@ pub(super) fn letter(kind: Kind) -> u8 {
         Kind::Contribution => b'b',
         Kind::Id => b'i',
         Kind::Ids => b'j',
+        Kind::Taken => b'k',
+        Kind::Turn => b't',
         Kind::Row => b'm',
         Kind::Due => b'd',
         Kind::Window => b'w',

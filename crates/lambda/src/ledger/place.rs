@@ -39,6 +39,8 @@ fn kind_name(kind: Kind) -> &'static str {
         Kind::Contribution => "contribution",
         Kind::Id => "id",
         Kind::Ids => "ids",
+        Kind::Taken => "taken",
+        Kind::Turn => "turn",
         Kind::Row => "row",
         Kind::Due => "due",
         Kind::Window => "window",

@@ -3,6 +3,7 @@
 //! A file is a duplicate if another of the same bytes came before it and stands at least as long: until a newer version of
 //! its key takes its place, or for good. So exactly one of them counts for as long as any of them stands.
 
+use super::Task;
 use super::standing::{Settling, may_stand, with_content};
 use crate::arrive::first_message;
 use crate::handle::Error;
@@ -97,14 +98,26 @@ fn change(
     Ok(())
 }
 
+/// Whether what was written for a file is what would be written for its copy, too.
+fn takes_over(task: &Task<'_>, donor: &Receipt, copy: &Receipt) -> bool {
+    let is_as_written = match copy.arrival().preset {
+        Preset::Files => true,
+        // rows say where they came from
+        Preset::Market => false,
+        // behind what replaced the other, ids may be taken that were not before
+        Preset::Transactions if !task.call.mends => true,
+        Preset::Transactions => donor.superseded_by().is_none_or(|by| by.order > copy.arrival().order()),
+    };
+    is_as_written && donor.can_be_taken_over()
+}
+
 /// A duplicate comes to count, because its original does not any more. What that added is what this one adds, so at no
 /// moment neither of them counts. Rows of `market` say where they came from; there, the file is worked on.
 fn stand(settling: &mut Settling<'_, '_, '_>, receipt: &mut Receipt, donor: Option<Receipt>) -> Result<(), Error> {
     let at = settling.at;
     let (feed, order) = (receipt.arrival().feed.clone(), receipt.arrival().order());
-    let preset = receipt.arrival().preset;
     let contribution: Option<Contribution> = match &donor {
-        Some(donor) if preset != Preset::Market && donor.can_be_taken_over() => {
+        Some(donor) if takes_over(settling.task, donor, receipt) => {
             settling.draft.load(&records::contribution(&feed, &donor.arrival().order()))?
         }
         _ => None,
@@ -112,6 +125,7 @@ fn stand(settling: &mut Settling<'_, '_, '_>, receipt: &mut Receipt, donor: Opti
     let (Some(contribution), Some(donor)) = (contribution, donor) else {
         receipt.begin_again(at);
         let (object, generation) = (receipt.arrival().object.clone(), receipt.generation());
+        let preset = receipt.arrival().preset;
         settling.draft.send(first_message(preset, settling.task.feed, object, generation));
         settling.draft.put_text(records::open(&feed, &order), receipt.id().as_str());
         return Ok(());

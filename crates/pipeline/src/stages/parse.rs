@@ -7,8 +7,9 @@ use rows::contract::{Contract, Kind};
 use rows::good::Sinks;
 use rows::report::Report;
 
+use super::claim::Claim;
 use super::outputs::Output;
-use super::taken::{Claim, Taken};
+use super::taken::Taken;
 use super::{Task, output_key, unreadable};
 use crate::handle::Error;
 use crate::message::Work;

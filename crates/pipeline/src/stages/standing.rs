@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 
-use super::versions::{self, Version, bytes, is_replaced};
+use super::versions::{self, Version, bytes, is_replaced, replaced_at};
 use super::{Task, copies};
 use crate::Millis;
 use crate::draft::{Draft, each_record, parsed};
@@ -44,25 +44,83 @@ pub(super) fn may_stand(receipt: &Receipt) -> bool {
     !receipt.is_refused() && (receipt.is_placed() || is_coming())
 }
 
-/// Whether what is in a file counts, through the file or another of the same bytes, under another key than this one's.
-pub(super) fn content_counts(draft: &mut Draft<'_>, file: &Receipt, for_receipt: &Receipt) -> Result<bool, Error> {
-    if stands_elsewhere(draft, file, for_receipt)? {
-        return Ok(true);
-    }
-    let bytes = bytes(draft, file)?;
-    for (_, id) in with_content(draft, file, &bytes)? {
-        let other = draft.peek_receipt(&id)?;
-        if id != file.id() && stands_elsewhere(draft, &other, for_receipt)? {
-            return Ok(true);
-        }
-    }
-    Ok(false)
+/// Whose the ids of a file are, as seen from another.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Holder {
+    /// They are taken: a file with these bytes came before it, and stands at its place.
+    Before,
+    /// They are its own if it has them, and these files behind it have them no more.
+    Behind(Vec<ReceiptId>),
+    /// They make no difference: nobody else holds them, at its place.
+    Nobody,
 }
 
-fn stands_elsewhere(draft: &mut Draft<'_>, file: &Receipt, for_receipt: &Receipt) -> Result<bool, Error> {
-    let is_elsewhere = !versions::are_of_one_key(file, for_receipt);
-    let counts = is_elsewhere && !file.is_refused() && file.superseded_by().is_none();
-    Ok(counts && !is_replaced(draft, file)?)
+/// Whose the ids are that `file` took, as seen from another: they stay taken for as long as what is in the file stands,
+/// in it or in copies of it, under another key than that of the other.
+pub(super) fn holder(draft: &mut Draft<'_>, file: &Receipt, seen_from: &Receipt) -> Result<Holder, Error> {
+    let place = seen_from.arrival().order();
+    let same = with_same_content(draft, file)?;
+    if file.arrival().order() < place && are_taken(draft, file, &same, seen_from)? {
+        return Ok(Holder::Before);
+    }
+    let mut behind = Vec::new();
+    for (_, id) in same.into_iter().filter(|(order, _)| *order > place) {
+        let other = draft.peek_receipt(&id)?;
+        if !versions::are_of_one_key(&other, seen_from) && !other.is_refused() && other.duplicate_of().is_none() {
+            behind.push(id);
+        }
+    }
+    Ok(if behind.is_empty() { Holder::Nobody } else { Holder::Behind(behind) })
+}
+
+/// As [`holder`], where files that were validated keep what they took: until nothing of the kind stands at all.
+pub(super) fn first_holder(draft: &mut Draft<'_>, file: &Receipt, seen_from: &Receipt) -> Result<Holder, Error> {
+    for (_, id) in with_same_content(draft, file)? {
+        let other = draft.peek_receipt(&id)?;
+        if !versions::are_of_one_key(&other, seen_from) && !other.is_refused() && !is_replaced(draft, &other)? {
+            return Ok(Holder::Before);
+        }
+    }
+    Ok(Holder::Nobody)
+}
+
+fn with_same_content(draft: &mut Draft<'_>, file: &Receipt) -> Result<Vec<(Order, ReceiptId)>, Error> {
+    let bytes = bytes(draft, file)?;
+    let mut same = with_content(draft, file, &bytes)?;
+    if same.iter().all(|(_, id)| *id != file.id()) {
+        same.push((file.arrival().order(), file.id()));
+    }
+    Ok(same)
+}
+
+/// Whether what `file` took is taken at the place of another. Files with `same` bytes that come while one of them stands are
+/// copies, and take nothing; who comes when none stands is read anew.
+fn are_taken(
+    draft: &mut Draft<'_>,
+    file: &Receipt,
+    same: &[(Order, ReceiptId)],
+    seen_from: &Receipt,
+) -> Result<bool, Error> {
+    let place = seen_from.arrival().order();
+    let mut standing: Vec<Option<Order>> = Vec::new();
+    let mut is_of_file = false;
+    for (order, id) in same.iter().filter(|(order, _)| *order < place) {
+        let other = draft.peek_receipt(id)?;
+        if other.is_refused() {
+            continue;
+        }
+        let until = replaced_at(draft, &other)?;
+        standing.retain(|until| until.as_ref().is_none_or(|until| until > order));
+        if standing.is_empty() {
+            is_of_file = *id == file.id();
+        }
+        let stands = until.as_ref().is_none_or(|until| *until >= place);
+        if is_of_file && stands && !versions::are_of_one_key(&other, seen_from) {
+            return Ok(true);
+        }
+        standing.push(until);
+    }
+    Ok(false)
 }
 
 /// Files with the same bytes, in order.

@@ -2,12 +2,12 @@
 //! of it are written.
 
 use super::parse::{self, Parsed};
-use super::{Task, standing};
+use super::{Task, claim, standing};
 use crate::draft::Draft;
 use crate::handle::{Error, decide};
-use crate::limits::BEGUN_TOLD_BYTES_MIN;
+use crate::limits::{BEGUN_TOLD_BYTES_MIN, PARSINGS_MAX};
 use crate::message::{Message, Work};
-use crate::ports::Committed;
+use crate::ports::{self, Committed};
 use crate::preset::Preset;
 use crate::receipt::{Account, Event, Receipt, Relations, What};
 use crate::{Millis, records};
@@ -31,24 +31,40 @@ pub(crate) fn run(task: &Task<'_>, work: &Work) -> Result<Committed, Error> {
 pub(super) fn first(
     task: &Task<'_>,
     work: &Work,
-    written: impl FnOnce(&mut Parsed) -> Result<(), Error>,
+    written: impl Fn(&mut Parsed) -> Result<(), Error>,
     next: impl Fn(&mut Draft<'_>, &Account),
 ) -> Result<Committed, Error> {
-    let Some(receipt) = task.open_receipt(work)? else { return task.nothing_to_do() };
+    for _ in 0..PARSINGS_MAX {
+        if let Some(committed) = once(task, work, &written, &next)? {
+            return Ok(committed);
+        }
+    }
+    // others were quicker each time: the message comes again
+    Err(Error::Port(ports::Error::Changed(records::turn(&task.feed.name))))
+}
+
+/// Parses a file and commits what came of it; nothing if others took ids meanwhile that make a difference to it.
+fn once(
+    task: &Task<'_>,
+    work: &Work,
+    written: &impl Fn(&mut Parsed) -> Result<(), Error>,
+    next: &impl Fn(&mut Draft<'_>, &Account),
+) -> Result<Option<Committed>, Error> {
+    let Some(receipt) = task.open_receipt(work)? else { return task.nothing_to_do().map(Some) };
     let began_at = task.now();
     let Some(content) = parse::open(task, &work.object)? else {
         let parsed = Parsed { account: parse::gone(work), links: Vec::new(), claim: None };
-        return commit(task, work, began_at, parsed, next);
+        return commit(task, work, began_at, &parsed, next);
     };
     if let Some(committed) = copy(task, work, began_at, &content.sha256)? {
-        return Ok(committed);
+        return Ok(Some(committed));
     }
     if content.opened.bytes >= BEGUN_TOLD_BYTES_MIN {
         task.tell_begun(work, began_at)?;
     }
     let mut parsed = parse::parse(task, work, &receipt, content)?;
     written(&mut parsed)?;
-    commit(task, work, began_at, parsed, next)
+    commit(task, work, began_at, &parsed, next)
 }
 
 /// Ends a file whose bytes came before, if they did: it is not read.
@@ -69,6 +85,7 @@ fn copy(task: &Task<'_>, work: &Work, began_at: Millis, sha256: &str) -> Result<
             return draft.commit(task.message.id()).map(Some);
         }
         receipt.set_placed(true);
+        claim::settle_copy(task, &mut draft, &receipt, &original.receipt)?;
         let settled = standing::settle(task, &mut draft, receipt)?;
         if settled.receipt.duplicate_of().is_none() {
             return Ok(None);
@@ -82,26 +99,26 @@ fn commit(
     task: &Task<'_>,
     work: &Work,
     began_at: Millis,
-    parsed: Parsed,
-    next: impl Fn(&mut Draft<'_>, &Account),
-) -> Result<Committed, Error> {
+    parsed: &Parsed,
+    next: &impl Fn(&mut Draft<'_>, &Account),
+) -> Result<Option<Committed>, Error> {
     let Parsed { account, links, claim } = parsed;
     decide(|| {
         let mut draft = task.draft();
         let mut receipt = draft.receipt(&work.receipt())?;
         if !task.is_open(&receipt, work) {
-            return task.nothing_to_do();
+            return task.nothing_to_do().map(Some);
         }
         let now = task.now();
         receipt.know_content(&account.sha256);
         receipt.apply(Event { at: now, what: What::Checked(Box::new(account.clone())) });
         task.begun_and_ended(began_at, now).into_iter().for_each(|event| receipt.apply(event));
-        for (name, to) in &links {
+        for (name, to) in links {
             receipt.apply(Event { at: now, what: What::Linked { name: (*name).to_owned(), to: to.clone() } });
         }
         claim_names(&mut draft, &receipt, &account.sha256);
-        if let Some(claim) = &claim {
-            claim.put(task, &receipt, &mut draft);
+        if task.feed.preset == Preset::Transactions && !claim::settle(task, &mut draft, &receipt, claim.as_ref())? {
+            return Ok(None);
         }
         if account.refused.is_some() {
             if receipt.is_placed() {
@@ -112,9 +129,9 @@ fn commit(
             end_without_rows(&mut draft, &receipt)?;
         } else {
             draft.put_receipt(&receipt)?;
-            next(&mut draft, &account);
+            next(&mut draft, account);
         }
-        draft.commit(task.message.id())
+        draft.commit(task.message.id()).map(Some)
     })
 }
 

@@ -122,15 +122,35 @@ pub(super) fn bytes(draft: &mut Draft<'_>, receipt: &Receipt) -> Result<String, 
     Ok(sha256.unwrap_or_else(|| receipt.id().as_str().to_owned()))
 }
 
-/// Whether a newer version of the key with other bytes was validated, whether or not it has taken the place yet.
-pub(super) fn is_replaced(draft: &mut Draft<'_>, receipt: &Receipt) -> Result<bool, Error> {
+/// The place of the first newer version of the key with other bytes that was validated, whether or not it has taken the
+/// place yet.
+pub(super) fn replaced_at(draft: &mut Draft<'_>, receipt: &Receipt) -> Result<Option<Order>, Error> {
     let mine = receipt.arrival().order();
-    for (_, id) in names(draft, receipt)?.iter().filter(|(order, _)| *order > mine) {
-        let other = draft.peek_receipt(id)?;
+    first_other(draft, receipt, |order| *order > mine)
+}
+
+/// Whether there is one.
+pub(super) fn is_replaced(draft: &mut Draft<'_>, receipt: &Receipt) -> Result<bool, Error> {
+    Ok(replaced_at(draft, receipt)?.is_some())
+}
+
+/// Whether an older version of the key with other bytes was validated.
+pub(super) fn is_replacing(draft: &mut Draft<'_>, receipt: &Receipt) -> Result<bool, Error> {
+    let mine = receipt.arrival().order();
+    Ok(first_other(draft, receipt, |order| *order < mine)?.is_some())
+}
+
+fn first_other(
+    draft: &mut Draft<'_>,
+    receipt: &Receipt,
+    is_there: impl Fn(&Order) -> bool,
+) -> Result<Option<Order>, Error> {
+    for (order, id) in names(draft, receipt)?.into_iter().filter(|(order, _)| is_there(order)) {
+        let other = draft.peek_receipt(&id)?;
         let differs = other.sha256().is_some_and(|sha256| receipt.sha256() != Some(sha256));
         if are_of_one_key(receipt, &other) && differs && !other.is_refused() {
-            return Ok(true);
+            return Ok(Some(order));
         }
     }
-    Ok(false)
+    Ok(None)
 }

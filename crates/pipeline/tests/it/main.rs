@@ -3,6 +3,7 @@
 
 mod corpus;
 mod invariants;
+mod late;
 mod limits;
 mod sim;
 mod stages;

@@ -61,8 +61,14 @@ impl World {
     }
 
     pub fn arrives_bytes(&mut self, bucket: &str, key: &str, bytes: &[u8]) -> ReceiptId {
+        let at = self.now();
+        self.arrives_late(bucket, key, bytes, at)
+    }
+
+    /// A file that was written some time ago.
+    pub fn arrives_late(&mut self, bucket: &str, key: &str, bytes: &[u8], at: u64) -> ReceiptId {
         let object = self.objects.put(bucket, key, bytes);
-        let arrived = Arrived { object, at: self.now(), upload: None, sha256: None };
+        let arrived = Arrived { object, at, upload: None, sha256: None };
         let arriving = arrive(&self.pipeline.feeds, arrived).expect("a feed takes it");
         let commit = Commit { source: arriving.source, expects: Vec::new(), step: arriving.step };
         assert_eq!(self.ledger.commit(commit).expect("no faults"), Committed::Now);
@@ -90,6 +96,7 @@ impl World {
             scratch: &scratch,
             progress: &progress,
             announces: true,
+            mends: true,
         })
     }
 

@@ -60,8 +60,8 @@ impl Ending {
             assert_eq!(receipt.relations(), relations, "{}", receipt.arrival().object.key);
         }
         for (key, value) in &records {
-            if let Some(value) = record(key, value, &receipts) {
-                let id = id(key, &receipts);
+            if let Some(value) = record(key, value, &receipts, &records) {
+                let id = id(key);
                 leaves(format!("{:?} {id}", key.kind), &written(value, objects), &mut lines);
             }
         }
@@ -74,9 +74,13 @@ impl Ending {
             let name = feed.name.as_str();
             let told = aggregates(at, feed, None, &Filter::default(), |told| {
                 let sources: Vec<&str> = told.sources.iter().map(|receipt| receipt.as_str()).collect();
-                // how often a tick came to change a window is no matter of the files alone
-                let revision = if feed.preset == Preset::Market { 0 } else { told.revision };
-                let line = format!("{} {:?} {revision} {sources:?}", told.line, told.state);
+                // how often a tick, or a file begun anew, changed a window is no matter of the files alone
+                let told_again = match feed.preset {
+                    Preset::Market => format!("{:?}", told.state),
+                    Preset::Transactions => String::new(),
+                    Preset::Files => format!("{:?} {}", told.state, told.revision),
+                };
+                let line = format!("{} {told_again} {sources:?}", told.line);
                 let of = match told.of {
                     Of::Bar { symbol, start, traded } => format!("{symbol} {start} {traded}"),
                     Of::Total { currency, status, merchant, day } => format!("{currency} {status} {merchant} {day}"),
@@ -100,21 +104,21 @@ impl Ending {
     }
 }
 
-/// What a record is about. Ids are taken by what is in files, whichever of the same bytes came first; and how often a
-/// file was begun anew follows from what came when.
-fn id(key: &RecordKey, receipts: &BTreeMap<String, Receipt>) -> String {
+/// What a record is about. How often a file was begun anew follows from what came when.
+fn id(key: &RecordKey) -> String {
     match key.kind {
-        Kind::Id => {
-            let (id, receipt) = key.id.rsplit_once('/').unwrap();
-            format!("{id} of {}", receipts[receipt].sha256().unwrap())
-        }
         Kind::Notice => key.id.split('/').next().unwrap().to_owned(),
         _ => key.id.clone(),
     }
 }
 
 /// A record as it must be whatever came when; none for one that may or may not be there.
-fn record(key: &RecordKey, value: &[u8], receipts: &BTreeMap<String, Receipt>) -> Option<Value> {
+fn record(
+    key: &RecordKey,
+    value: &[u8],
+    receipts: &BTreeMap<String, Receipt>,
+    records: &BTreeMap<RecordKey, Vec<u8>>,
+) -> Option<Value> {
     let duplicate = |receipt: &str| receipts.get(receipt).is_some_and(|receipt| receipt.duplicate_of().is_some());
     let Ok(mut json) = serde_json::from_slice::<Value>(value) else {
         return Some(json!(String::from_utf8_lossy(value)));
@@ -127,8 +131,10 @@ fn record(key: &RecordKey, value: &[u8], receipts: &BTreeMap<String, Receipt>) -
         Kind::Notice if json["event"] == "rows.kept" => return None,
         Kind::Notice => {
             let receipt = &receipts[key.id.split('/').next().unwrap()];
-            // what was told last of a file is how it ended
-            let is_last = key.id.ends_with(&format!("/{}", receipt.generation()));
+            // what was told last of a file is how it ended; one that was replaced and begun anew is not told of again
+            let of = |generation| RecordKey { kind: Kind::Notice, ..records::notice(&receipt.id(), generation) };
+            let last = (0..=receipt.generation()).rev().map(of).find(|key| records.contains_key(key));
+            let is_last = last.as_ref() == Some(key);
             let told = records::Notice::of(receipt).unwrap();
             assert!(!is_last || json["event"] == told.event, "{} is told, and it is {}", json["event"], told.event);
             // what is known of its rows then depends on how far it was
@@ -137,9 +143,12 @@ fn record(key: &RecordKey, value: &[u8], receipts: &BTreeMap<String, Receipt>) -
                 return None;
             }
         }
-        Kind::Id => return Some(json!(true)),
+        // who was how quick; a copy that was read before its original took ids, too, which are nobody's
+        Kind::Turn | Kind::Id | Kind::Taken => return None,
         // its rows do not count
         Kind::Row if duplicate(json["origin"].as_str().unwrap()) => return None,
+        // because of a file that came late
+        Kind::Contribution => drop(json.as_object_mut().unwrap().remove("replayed_at")),
         Kind::Window => drop(json.as_object_mut().unwrap().remove("revision")),
         _ => {}
     }

@@ -25,7 +25,7 @@ use pipeline::step::Kind;
 use super::answers::answers;
 use super::ending::Ending;
 use super::random::Random;
-use super::world::{IN_ORDER, START, World, bucket};
+use super::world::{START, World, bucket};
 use crate::{Faults, MemoryLedger, MemoryObjects};
 
 /// How events and messages come.
@@ -83,7 +83,7 @@ enum Body {
 }
 
 /// Attempts after which something does not get through at all.
-const ATTEMPTS_MAX: u32 = 40;
+const ATTEMPTS_MAX: u32 = 200;
 
 /// Runs a world to its end.
 pub fn run(world: &World, manner: Manner, faults: &Faults) -> Ending {
@@ -167,13 +167,8 @@ impl Runtime<'_> {
         for body in events.into_iter().chain(requests) {
             self.enqueue(body);
         }
-        // these come at any time, unless their feed is one whose events come in order: then behind them
         for body in repeated {
-            if matches!(body, Body::Event(_)) && self.name(&body).is_some() {
-                self.enqueue(body);
-            } else {
-                self.lines.push(Line { name: None, waiting: VecDeque::from([Waiting { body, attempts: 0 }]) });
-            }
+            self.lines.push(Line { name: None, waiting: VecDeque::from([Waiting { body, attempts: 0 }]) });
         }
     }
 
@@ -220,7 +215,7 @@ impl Runtime<'_> {
     }
 
     fn name_of_event(&self, preset: Preset, feed: String) -> Name {
-        (self.random.is_none() || feed == IN_ORDER).then_some((preset, None, feed))
+        self.random.is_none().then_some((preset, None, feed))
     }
 
     fn enqueue(&mut self, body: Body) {
@@ -289,6 +284,7 @@ impl Runtime<'_> {
             scratch: &scratch,
             progress: &|_, _, _| {},
             announces: true,
+            mends: true,
         };
         match body {
             Body::Event(arrived) => {

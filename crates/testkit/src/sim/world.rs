@@ -23,14 +23,9 @@ const PAST: i64 = 1_789_999_000;
 /// changes it, and how often that is, is no matter of the files alone.
 const FUTURE: i64 = 1_890_000_000;
 
-/// The feed whose events come in order: its files share transaction ids, and an id belongs to the file that was
-/// validated first. That is what does not end the same yet when a file is late; who mends it has these events shuffled,
-/// too, and takes `OWN` away.
-pub const IN_ORDER: &str = "cards";
-
-/// Transactions whose versions share ids, and whose events come in any order: what they hold comes under no other key.
-/// Of all others in their feed, no two files with different bytes share an id.
-const OWN: &str = "own/";
+/// The feed whose files share transaction ids. Where files that were validated cannot be begun anew, its events come in
+/// order.
+pub const SHARING: &str = "cards";
 
 /// One file as its sender writes it.
 #[derive(Debug, Clone)]
@@ -78,7 +73,7 @@ impl World {
         };
         let written = vec![
             feed("desk/one", Preset::Files, "desk 1/*"),
-            Written { contract: Some("transactions".to_owned()), ..feed(IN_ORDER, Preset::Transactions, "cards/*") },
+            Written { contract: Some("transactions".to_owned()), ..feed(SHARING, Preset::Transactions, "cards/*") },
         ];
         let find = |name: &str| Ok(pipeline::rows::contract::builtin(name).cloned().unwrap());
         let feeds = Feeds::new::<pipeline::feed::Fault>(written, find).unwrap();
@@ -109,14 +104,11 @@ fn upload(random: &mut Random, earlier: &[Upload], number: usize, at: Millis) ->
         let old = earlier.len() - 1 - random.below(among);
         let old = &earlier[old];
         let new = Upload { at, is_gone, ..old.clone() };
-        let is_own = |upload: &&Upload| upload.key.starts_with(OWN);
-        let of_preset = earlier.iter().filter(|other| other.preset == old.preset);
-        let may_be_taken: Vec<&Upload> =
-            of_preset.filter(|other| other.key == old.key || !(is_own(other) || is_own(&old))).collect();
-        let other = may_be_taken[random.below(may_be_taken.len())];
+        let of_preset: Vec<&Upload> = earlier.iter().filter(|other| other.preset == old.preset).collect();
+        let other = of_preset[random.below(of_preset.len())];
         match random.below(5) {
             // a copy under a new name, a new version, the same once more
-            0 if !is_own(&old) => return Upload { key: format!("{} (copy {number}).csv", old.key), ..new },
+            0 => return Upload { key: format!("{} (copy {number}).csv", old.key), ..new },
             1 => return Upload { bytes: content(random, old.preset, &old.key), ..new },
             2 => return new,
             // what another file of the preset holds, or an older version of this one
@@ -128,7 +120,6 @@ fn upload(random: &mut Random, earlier: &[Upload], number: usize, at: Millis) ->
         (Preset::Files, "desk 1/"),
         (Preset::Market, ""),
         (Preset::Transactions, ""),
-        (Preset::Transactions, OWN),
         (Preset::Transactions, "cards/"),
         (Preset::Transactions, "cards/"),
     ]);
@@ -189,20 +180,33 @@ fn bars(random: &mut Random, rows: usize, from: i64) -> Vec<u8> {
 
 fn transactions(random: &mut Random, rows: usize, key: &str) -> Vec<u8> {
     let mut text = String::from("transaction_id,amount,currency,timestamp,merchant,status\n");
-    let of_key = || key.replace(['/', ' ', '+'], "_");
-    let whose = match key {
-        key if key.starts_with(IN_ORDER) => String::new(),
-        key if key.starts_with(OWN) => of_key(),
-        _ => format!("{}{}-", of_key(), random.next()),
-    };
     for _ in 0..rows {
-        let (id, at) = (format!("t{whose}{}", random.below(40)), instant(random, PAST));
-        let currency = random.of(&["EUR", "USD", "EUR", "eur", "XXX"]);
-        let status = random.of(&["completed", "pending", "failed", "gone"]);
         let merchant = random.of(&["shop", "Café 1", "\"x, y\""]);
-        writeln!(text, "{id},{},{currency},{at},{merchant},{status}", number(random)).unwrap();
+        let (id, rest) = if key.starts_with(SHARING) { shared(random) } else { own(random, key) };
+        let [amount, currency, at, status] = rest;
+        writeln!(text, "{id},{amount},{currency},{at},{merchant},{status}").unwrap();
     }
     text.into_bytes()
+}
+
+/// A row with an id that no other file has; any of it may be bad.
+fn own(random: &mut Random, key: &str) -> (String, [String; 4]) {
+    let id = format!("t{}{}-{}", key.replace(['/', ' ', '+'], "_"), random.next(), random.below(40));
+    let amount = number(random);
+    let currency = random.of(&["EUR", "USD", "EUR", "eur", "XXX"]).to_owned();
+    (id, [amount, currency, instant(random, PAST), random.of(&["completed", "pending", "failed", "gone"]).to_owned()])
+}
+
+/// A row with an id that other files have, too. A row that is bad has its own: that its id is taken besides is told only
+/// if it was taken when the row was read.
+fn shared(random: &mut Random) -> (String, [String; 4]) {
+    let amount = format!("{}.{}", 1 + random.below(500), random.below(1000));
+    let at = rfc3339((PAST + random.below(1200) as i64) * 1_000_000_000);
+    let (id, status) = match random.once_in(6) {
+        true => (format!("t{}", random.next()), "gone"),
+        false => (format!("t{}", random.below(40)), random.of(&["completed", "pending", "failed"])),
+    };
+    (id, [amount, random.of(&["EUR", "USD"]).to_owned(), at, status.to_owned()])
 }
 
 fn request(random: &mut Random, number: usize) -> Records {

@@ -14,7 +14,7 @@ use pipeline::object::{ObjectVersion, ReceiptId};
 use pipeline::preset::Preset;
 use pipeline::rows::time::rfc3339;
 use serde_json::{Value, json};
-use testkit::sim::{IN_ORDER, Random, Upload, World, bucket};
+use testkit::sim::{Random, SHARING, Upload, World, bucket};
 
 use super::now;
 use crate::cloud::Cloud;
@@ -115,7 +115,7 @@ impl Runtime<'_> {
             let event = written(upload, &object);
             let first = functions(upload.preset)[0];
             if upload.preset == Preset::Transactions {
-                let in_order = upload.key.starts_with(IN_ORDER).then(|| (first, IN_ORDER.to_owned()));
+                let in_order = upload.key.starts_with(SHARING).then(|| (first, SHARING.to_owned()));
                 self.push(in_order.clone(), first, Body::Step(event.clone()));
                 again.extend((0..self.random.below(3)).map(|_| (in_order.clone(), first, Body::Step(event.clone()))));
             } else {
