@@ -158,6 +158,9 @@ pub struct Past {
     pub outcome: Outcome,
     /// What validation had told.
     pub account: Option<Account>,
+    /// The file because of which it was; none if somebody wanted it so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub because_of: Option<ReceiptId>,
 }
 
 impl Receipt {
@@ -183,10 +186,10 @@ impl Receipt {
     }
 
     /// Forgets what the stages found, because somebody wants them to look again: what they say from now on is of the
-    /// next generation. Its place among other files stays. The only way back there is.
-    pub fn begin_again(&mut self, at: Millis) {
+    /// next generation. Its place among other files stays. The only way back there is. If another file is why, it is named.
+    pub fn begin_again(&mut self, at: Millis, because_of: Option<&ReceiptId>) {
         let (outcome, account) = (self.outcome(), self.account().cloned());
-        self.past.push(Past { until: at, outcome, account });
+        self.past.push(Past { until: at, outcome, account, because_of: because_of.cloned() });
         self.past.drain(..self.past.len().saturating_sub(GENERATIONS_KEPT_MAX));
         self.generation = self.generation.saturating_add(1);
         (self.account, self.rows_committed, self.aggregates_committed_at) = (None, None, None);

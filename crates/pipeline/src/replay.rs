@@ -19,7 +19,7 @@ pub fn replay(pipeline: &Pipeline, call: &Call<'_>, id: &ReceiptId) -> Result<()
         let mut draft = Draft::new(call.ledger);
         let mut receipt = draft.receipt(id)?;
         let (now, feed) = ((call.now)(), receipt.arrival().feed.clone());
-        receipt.begin_again(now);
+        receipt.begin_again(now, None);
         let arrival = receipt.arrival();
         let declared = pipeline.feeds.named(feed.as_str()).ok_or_else(|| Error::NoFeed(feed.clone()))?;
         let generation = receipt.generation();

@@ -84,6 +84,11 @@ pub(crate) fn view_for(receipt: &Receipt, knows: impl Fn(&ReceiptId) -> bool) ->
     for other in [&mut view.blocked_by, &mut view.duplicate_of, &mut view.supersedes, &mut view.superseded_by] {
         *other = other.filter(|id| knows(id));
     }
+    if view.past.iter().filter_map(|past| past.because_of.as_ref()).any(|id| !knows(id)) {
+        for past in view.past.to_mut() {
+            past.because_of = past.because_of.take().filter(|id| knows(id));
+        }
+    }
     view
 }
 
@@ -121,6 +126,11 @@ fn print(engine: &Engine, receipt: &Receipt, versions: usize, out: &mut Out<'_>)
         if let Some(id) = id {
             line(what, id.to_string())?;
         }
+    }
+    if let Some(last) = view.past.last() {
+        let times = if view.generation == 1 { "once".to_owned() } else { format!("{} times", view.generation) };
+        let why = last.because_of.as_ref().map(|id| format!(", because of {id}")).unwrap_or_default();
+        line("begun anew", format!("{times}, last at {}{why}", times::clock(last.until)))?;
     }
     if let Some(by) = waits_for(engine, receipt)? {
         line("waits for", format!("{by}, whose dead letter parks the feed"))?;

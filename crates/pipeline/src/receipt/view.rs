@@ -1,5 +1,6 @@
 //! The receipt as JSON for people and programs, with the fields that clients of the older systems look for.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use serde::Serialize;
@@ -65,11 +66,11 @@ pub struct View<'a> {
     pub supersedes: Option<&'a ReceiptId>,
     /// The version that replaced it.
     pub superseded_by: Option<&'a ReceiptId>,
-    /// How often it was begun anew on purpose.
+    /// How often it was begun anew: on purpose, or because of another file.
     pub generation: u32,
     /// How it had ended before that.
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
-    pub past: &'a [Past],
+    pub past: Cow<'a, [Past]>,
     /// What was written for it.
     pub links: BTreeMap<&'a str, &'a ObjectVersion>,
     /// What happened, oldest first: the time and the word.
@@ -109,7 +110,7 @@ impl Receipt {
             supersedes: self.supersedes().map(|other| &other.receipt),
             superseded_by: self.superseded_by().map(|other| &other.receipt),
             generation: self.generation,
-            past: &self.past,
+            past: Cow::Borrowed(&self.past),
             links: self.links.iter().filter_map(|(name, told)| Some((name.as_str(), told.agreed()?))).collect(),
             history: self.history(),
         }

@@ -142,7 +142,7 @@ pub(super) fn settle(
     if gave && mends {
         anew.extend(behind(task, draft, receipt, made_way)?);
     }
-    begin_anew(task, draft, anew)?;
+    begin_anew(task, draft, anew, &receipt.id())?;
     turn.pass(draft, receipt, gave);
     Ok(true)
 }
@@ -157,7 +157,7 @@ pub(super) fn settle_copy(task: &Task<'_>, draft: &mut Draft<'_>, copy: &Receipt
     let gave = is_replacing(draft, copy)?;
     if (all || gave) && task.call.mends {
         let anew = behind(task, draft, copy, all)?;
-        begin_anew(task, draft, anew)?;
+        begin_anew(task, draft, anew, &copy.id())?;
     }
     if all || gave {
         Turn::of(draft, task)?.pass(draft, copy, true);
@@ -267,14 +267,19 @@ fn behind(task: &Task<'_>, draft: &mut Draft<'_>, receipt: &Receipt, all: bool) 
 
 /// Begins files anew in their order, so that each sees what those before it take then; those that are on their way anyhow
 /// will. What a file added stays until what it adds then takes its place.
-fn begin_anew(task: &Task<'_>, draft: &mut Draft<'_>, files: BTreeSet<ReceiptId>) -> Result<(), Error> {
+fn begin_anew(
+    task: &Task<'_>,
+    draft: &mut Draft<'_>,
+    files: BTreeSet<ReceiptId>,
+    because_of: &ReceiptId,
+) -> Result<(), Error> {
     let mut receipts = files.iter().map(|id| draft.receipt(id)).collect::<Result<Vec<_>, _>>()?;
     receipts.sort_by_cached_key(|receipt| receipt.arrival().order());
     for mut receipt in receipts {
         if receipt.account().is_none() || receipt.is_refused() || receipt.duplicate_of().is_some() {
             continue;
         }
-        receipt.begin_again(task.now());
+        receipt.begin_again(task.now(), Some(because_of));
         let arrival = receipt.arrival();
         draft.send(first_message(arrival.preset, task.feed, arrival.object.clone(), receipt.generation()));
         draft.put_text(records::open(&arrival.feed, &arrival.order()), receipt.id().as_str());

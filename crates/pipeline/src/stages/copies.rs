@@ -123,7 +123,7 @@ fn stand(settling: &mut Settling<'_, '_, '_>, receipt: &mut Receipt, donor: Opti
         _ => None,
     };
     let (Some(contribution), Some(donor)) = (contribution, donor) else {
-        receipt.begin_again(at);
+        receipt.begin_again(at, Some(&settling.me));
         let (object, generation) = (receipt.arrival().object.clone(), receipt.generation());
         let preset = receipt.arrival().preset;
         settling.draft.send(first_message(preset, settling.task.feed, object, generation));

@@ -160,7 +160,7 @@ pub(super) struct Settled {
 /// receipt; its contribution, if it adds one, is in the draft.
 pub(super) fn settle(task: &Task<'_>, draft: &mut Draft<'_>, receipt: Receipt) -> Result<Settled, Error> {
     let (me, bytes) = (receipt.id(), bytes(draft, &receipt)?);
-    let mut settling = Settling { task, draft, at: task.now(), files: BTreeMap::new() };
+    let mut settling = Settling { task, draft, me: me.clone(), at: task.now(), files: BTreeMap::new() };
     settling.files.insert(me.clone(), (receipt.clone(), None));
     let around = versions::around(settling.draft, &receipt)?;
     let has_place = receipt.is_placed();
@@ -200,6 +200,8 @@ pub(super) fn settle(task: &Task<'_>, draft: &mut Draft<'_>, receipt: Receipt) -
 pub(super) struct Settling<'s, 't, 'd> {
     pub task: &'s Task<'t>,
     pub draft: &'s mut Draft<'d>,
+    /// The file it is all about.
+    pub me: ReceiptId,
     pub at: Millis,
     /// Files that are to be written, each with whether it was a duplicate before; none of the file it is all about.
     files: BTreeMap<ReceiptId, (Receipt, Option<bool>)>,

@@ -63,7 +63,8 @@ fn a_late_file_takes_its_ids_from_those_behind_it() {
     assert_eq!(outcome, [Outcome::Completed, Outcome::CompletedWithRejects, Outcome::CompletedWithRejects]);
     // who has nothing to do with it is left alone, and what was known before is told
     assert_eq!([&first, &second, &third, &fourth].map(|id| world.receipt(id).generation()), [0, 1, 1, 0]);
-    assert_eq!(world.receipt(&second).past()[0].account.as_ref().unwrap().counts.good, 2);
+    let past = world.receipt(&second).past()[0].clone();
+    assert_eq!((past.account.unwrap().counts.good, past.because_of), (2, Some(first)));
 }
 
 #[test]

@@ -86,6 +86,44 @@ fn skipped_and_marked_it_lets_others_pass_and_heals_when_it_is_redriven() {
     assert!(!failure(&world) && world.receipt(&bad).outcome() == Outcome::Completed);
 }
 
+/// Transaction ids of a file that failed are taken by the next one that has them; redriven, it has them again.
+#[test]
+fn redriven_it_has_its_ids_again() {
+    let many: Vec<String> = (0..20_000).map(|number| format!("t{number}")).collect();
+    let many = super::transactions(&many.iter().map(String::as_str).collect::<Vec<_>>());
+    let files = [("first.csv", many), ("second.csv", super::transactions(&["t5", "u1"]))];
+    let come = |world: &mut World, poisoned: bool| {
+        let first = world.put("transactions", files[0].0, &files[0].1);
+        if poisoned {
+            flip(world);
+        }
+        let second = world.put("transactions", files[1].0, &files[1].1);
+        world.start();
+        [first, second]
+    };
+    let good = |world: &World, id| world.receipt(id).account().map(|account| account.counts.good);
+
+    let folder = tempdir().unwrap();
+    let mut undisturbed = World::open(folder.path());
+    let ids = come(&mut undisturbed, false);
+    ids.iter().for_each(|id| drop(undisturbed.end_of(id)));
+
+    let folder = tempdir().unwrap();
+    let mut world = World::open(folder.path());
+    let [first, second] = come(&mut world, true);
+    assert_eq!([&first, &second].map(|id| world.end_of(id)), [Outcome::Failed, Outcome::Completed]);
+    assert_eq!(good(&world, &second), Some(2));
+    flip(&world);
+    assert_eq!(world.engine.redrive_all().unwrap(), 1);
+    world.until("the first is completed", |world| world.receipt(&first).outcome() == Outcome::Completed);
+    world.until("the second is begun anew", |world| world.receipt(&second).generation() == 1);
+    assert_eq!(world.end_of(&second), Outcome::CompletedWithRejects);
+    assert_eq!([&first, &second].map(|id| good(&world, id)), [Some(20_000), Some(1)]);
+    assert_eq!(world.receipt(&second).past()[0].because_of, Some(first));
+    assert_eq!(world.lines("transactions"), undisturbed.lines("transactions"));
+    world.is_well();
+}
+
 #[test]
 fn parked_it_keeps_its_feed_waiting_and_nobody_else() {
     let folder = tempdir().unwrap();
