@@ -19,6 +19,7 @@ use std::time::Duration;
 use fjall::{Database, Keyspace, KeyspaceCreateOptions, PersistMode, Readable};
 
 use crate::limits::{JOURNAL_BYTES_MAX, TABLE_MEMORY_BYTES_MAX};
+use crate::objects::sync_folder;
 pub use changes::{Change, Changes, Table};
 pub use error::{Error, Result};
 pub use fault::Fault;
@@ -34,6 +35,9 @@ const FORMAT: u32 = 2;
 const FORMAT_KEY: &[u8] = b"store/format";
 const COMMIT_KEY: &[u8] = b"store/commit";
 const COMPACTED_KEY: &[u8] = b"store/compacted";
+
+/// Where the library keeps the folders of tables.
+const TABLES: &str = "keyspaces";
 
 /// So many memtables of a table may wait to be written, and so many files lie unsorted, before commits wait. Below the
 /// numbers at which the library itself blocks, because it does that without ever looking whether its threads live.
@@ -305,6 +309,8 @@ impl Disk {
             }
         }
         let tables = Table::ALL.into_iter().map(open).collect::<Result<Vec<Keyspace>>>()?;
+        // The library syncs what is in the folder of a table, and not that it is there.
+        sync_folder(&folder.join(TABLES)).map_err(io)?;
         let disk = Self { database, tables, mark: Mutex::new(mark) };
         let commit = number(folder, disk.table(Table::Meta), COMMIT_KEY)?.unwrap_or(0);
         disk.migrate(folder, format)?;

@@ -11,6 +11,7 @@ mod data;
 mod estimate;
 mod hostile;
 mod overload;
+mod power;
 mod s3;
 mod serve_http;
 mod server;

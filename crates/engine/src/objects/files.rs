@@ -216,7 +216,7 @@ impl Drop for Placed {
 }
 
 /// A file is only there for good when its folder was synced.
-fn sync_folder(folder: &Path) -> io::Result<()> {
+pub(crate) fn sync_folder(folder: &Path) -> io::Result<()> {
     // elsewhere a folder cannot be opened, and the system sees to it
     if cfg!(unix) { File::open(folder)?.sync_all() } else { Ok(()) }
 }

@@ -10,7 +10,7 @@ use std::ops::ControlFlow;
 use rows::ids::Ids;
 use serde::{Deserialize, Serialize};
 
-use super::versions::{is_replaced, is_replacing};
+use super::versions::is_replacing;
 use super::{Task, unreadable};
 use crate::arrive::first_message;
 use crate::draft::{Draft, each_record_after, parsed};
@@ -147,21 +147,16 @@ pub(super) fn settle(
     Ok(true)
 }
 
-/// As [`settle`], for a copy that is not read: what it holds stands for longer if its original was replaced.
-pub(super) fn settle_copy(task: &Task<'_>, draft: &mut Draft<'_>, copy: &Receipt, of: &ReceiptId) -> Result<(), Error> {
-    if copy.arrival().preset != Preset::Transactions {
+/// As [`settle`], for a copy that is not read: it takes nothing, and may replace what others were refused for.
+pub(super) fn settle_copy(task: &Task<'_>, draft: &mut Draft<'_>, copy: &Receipt) -> Result<(), Error> {
+    if copy.arrival().preset != Preset::Transactions || !is_replacing(draft, copy)? {
         return Ok(());
     }
-    let original = draft.peek_receipt(of)?;
-    let all = is_replaced(draft, &original)?;
-    let gave = is_replacing(draft, copy)?;
-    if (all || gave) && task.call.mends {
-        let anew = behind(task, draft, copy, all)?;
+    if task.call.mends {
+        let anew = behind(task, draft, copy, false)?;
         begin_anew(task, draft, anew, &copy.id())?;
     }
-    if all || gave {
-        Turn::of(draft, task)?.pass(draft, copy, true);
-    }
+    Turn::of(draft, task)?.pass(draft, copy, true);
     Ok(())
 }
 

@@ -85,7 +85,7 @@ fn copy(task: &Task<'_>, work: &Work, began_at: Millis, sha256: &str) -> Result<
             return draft.commit(task.message.id()).map(Some);
         }
         receipt.set_placed(true);
-        claim::settle_copy(task, &mut draft, &receipt, &original.receipt)?;
+        claim::settle_copy(task, &mut draft, &receipt)?;
         let settled = standing::settle(task, &mut draft, receipt)?;
         if settled.receipt.duplicate_of().is_none() {
             return Ok(None);

@@ -11,6 +11,7 @@ use pipeline::ports::{self, Commit, Committed, Ledger, Loaded};
 use pipeline::preset::Stage;
 use pipeline::receipt::Outcome;
 use pipeline::records;
+use pipeline::replay;
 use pipeline::step::{Kind, RecordKey};
 use testkit::MemoryLedger;
 
@@ -85,6 +86,82 @@ fn what_a_late_version_ends_is_free_for_those_behind_it() {
     world.pass(1000);
     world.takes(TRANSACTIONS, "a.csv", &file(["t7"]));
     assert_eq!((counts(&world, &again), world.receipt(&again).generation()), ((1, 1), 0));
+}
+
+/// Takes files in order, a second apart.
+fn in_order<const N: usize>(world: &mut World, files: [(&str, &[&str]); N]) -> [ReceiptId; N] {
+    files.map(|(key, ids)| {
+        world.pass(1000);
+        world.takes(TRANSACTIONS, key, &file(ids.iter().copied()))
+    })
+}
+
+#[test]
+fn what_is_taken_from_one_may_be_free_for_the_next() {
+    // with 2,000 more its ids are an object at first, and records when it lost one
+    for others in [1, 2000] {
+        let mut world = World::new();
+        let ids = [vec!["x".to_owned()], many('b', others)].concat();
+        let ids: Vec<&str> = ids.iter().map(String::as_str).collect();
+        let files: [(&str, &[&str]); 3] = [("b.csv", &ids), ("a.csv", &["a"]), ("c.csv", &["x", "c"])];
+        let [b, _, c] = in_order(&mut world, files);
+        assert_eq!([&b, &c].map(|id| counts(&world, id)), [(others as u64 + 1, 0), (1, 1)]);
+        // it stands where b.csv is, and is replaced before c.csv
+        let a = late(&mut world, "a.csv", &file(["x"]), START);
+        assert_eq!(world.outcome(&a), Outcome::Superseded);
+        assert_eq!([&b, &c].map(|id| counts(&world, id)), [(others as u64, 1), (2, 0)]);
+        assert_eq!(world.transaction_ids().len(), others + 3);
+    }
+}
+
+#[test]
+fn the_same_bytes_take_their_ids_again_when_nothing_of_them_stood() {
+    let mut world = World::new();
+    let files: [(&str, &[&str]); 7] = [
+        ("e.csv", &["x", "y"]),
+        ("e.csv", &["e"]),
+        ("d.csv", &["y"]),
+        ("f.csv", &["x", "y"]),
+        ("d.csv", &["d"]),
+        ("g.csv", &["x", "g"]),
+        ("h.csv", &["y"]),
+    ];
+    let [_, _, _, f, _, g, h] = in_order(&mut world, files);
+    // y was of d.csv then
+    assert_eq!(counts(&world, &f), (1, 1));
+    assert_eq!(counts(&world, &g), (1, 1), "x is of f.csv, which was parsed anew");
+    assert_eq!(counts(&world, &h), (1, 0), "y is of nobody: not of d.csv any more, and f.csv did not get it");
+    assert_eq!(world.transaction_ids(), ["e", "x", "d", "g", "y"]);
+}
+
+#[test]
+fn what_a_late_copy_replaces_is_free_for_those_behind_it() {
+    let mut world = World::new();
+    let [_, original] = in_order(&mut world, [("c.csv", &["x"]), ("e.csv", &["z"])]);
+    world.pass(5000);
+    let [behind] = in_order(&mut world, [("b.csv", &["x", "b"])]);
+    assert_eq!(counts(&world, &behind), (1, 1));
+    let copy = late(&mut world, "c.csv", &file(["z"]), START + 3000);
+    assert_eq!(world.receipt(&copy).duplicate_of().map(|other| &other.receipt), Some(&original));
+    assert_eq!(counts(&world, &behind), (2, 0));
+    assert_eq!(world.transaction_ids(), ["z", "x", "b"]);
+}
+
+#[test]
+fn what_a_replay_refuses_gives_way_to_what_it_replaced() {
+    let mut world = World::new();
+    let files: [(&str, &[&str]); 4] =
+        [("z.csv", &["z"]), ("a.csv", &["x"]), ("a.csv", &["z", "z"]), ("b.csv", &["x", "b"])];
+    let [_, old, new, behind] = in_order(&mut world, files);
+    assert_eq!(counts(&world, &behind), (2, 0));
+    // it is gone when it is looked at again
+    assert!(world.objects.remove(&world.receipt(&new).arrival().object));
+    world.with_call(|call| replay::replay(&world.pipeline, call, &new)).unwrap();
+    world.collect();
+    world.run();
+    assert_eq!([&old, &new].map(|id| world.outcome(id)), [Outcome::Completed, Outcome::Rejected]);
+    assert_eq!(counts(&world, &behind), (1, 1));
+    assert_eq!(world.transaction_ids(), ["z", "x", "b"]);
 }
 
 #[test]
@@ -184,6 +261,20 @@ fn of_two_that_are_parsed_at_once_the_first_has_the_id() {
             assert_eq!(world.transaction_ids().len(), few.max(others));
         }
     }
+}
+
+#[test]
+fn what_a_version_frees_while_another_is_parsed_is_found() {
+    let mut world = World::new();
+    let [_] = in_order(&mut world, [("a.csv", &["x"])]);
+    let ids = [("a.csv", file(["a"]), 2000), ("b.csv", file(["x"]), 3000)]
+        .map(|(key, text, after)| world.arrives_late(TRANSACTIONS, key, text.as_bytes(), START + after));
+    let waiting = world.waiting.drain(..).collect();
+    meanwhile(&world, true, waiting).unwrap();
+    world.collect();
+    world.run();
+    assert_eq!(ids.each_ref().map(|id| counts(&world, id)), [(1, 0), (1, 0)]);
+    assert_eq!(world.transaction_ids(), ["a", "x"]);
 }
 
 #[test]
