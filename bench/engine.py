@@ -12,9 +12,10 @@ millrace: 5x means that millrace did five times as many.
 `floor` is what the disk can do at all: one page written and synced again and again, by one thread or by 16. millrace
 runs in this process's child, on FIFO queues with a group per caller; the peers are servers behind loopback TCP, each
 with the settings that make it durable, read back before it is measured, and are spared FIFO groups. Their callers live
-in two processes and share connections as far as that makes the peer faster (requests of different callers that arrive
-together share a sync in Redis; `--connections 256` gives each caller its own); `clients` is the share of one core that
-the busiest of these processes took, so that one can see that it was the server that was measured.
+in two processes. They are measured twice: with a connection for each caller, as workers of their own have, and sharing
+connections as far as that makes the peer faster (requests of different callers that arrive together share a sync in
+Redis; `--connections N` measures that number alone). `clients` is the share of one core that the busiest of these
+processes took, so that one can see that it was the server that was measured.
 
 All take turns, run after run. Every message must be received exactly once, and none may be left. `files` are small ones
 that `millrace run` takes from end to end, see small.py. `fill` puts a million messages into a queue, opens it anew,
@@ -134,11 +135,17 @@ def ask(python, peer, ports, command):
     return answer_of(client(python, peer, ports, command), 60)
 
 
-def peer_run(python, peer, ports, callers, options):
+def connections_of(peer, callers, options):
+    """How many connections the callers have in one run after the other."""
+    told = options.connections
+    return sorted({min(number, callers) for number in ([told] if told else [CONNECTIONS_MAX[peer], callers])})
+
+
+def peer_run(python, peer, ports, callers, connections, options):
     """Callers of several processes, all told to start at once."""
     settings = ask(python, peer, ports, 'prepare')
     count, seconds = min(CLIENTS, callers), options.seconds
-    connections = max(1, min(options.connections or CONNECTIONS_MAX[peer], callers) // count)
+    connections = max(1, connections // count)
     outs = [WORK / f'{peer}-{number}' for number in range(count)]
     ends = [callers * (number + 1) // count for number in range(count)]
     clients = [client(python, peer, ports, 'run', first, end, connections, seconds, out)
@@ -220,11 +227,12 @@ class Rounds:
         try:
             with servers.PEERS[system].running(WORK) as ports:
                 for callers in (callers for callers in options.callers if callers <= PEER_CALLERS_MAX):
-                    try:
-                        self.settings[system], run = peer_run(python, system, ports, callers, options)
-                        self.add(system, callers, run)
-                    except ValueError as error:
-                        self.problems.append(f'{NAMES[system]} at {callers} callers: {error}')
+                    for connections in connections_of(system, callers, options):
+                        try:
+                            self.settings[system], run = peer_run(python, system, ports, callers, connections, options)
+                            self.add((system, connections), callers, run)
+                        except ValueError as error:
+                            self.problems.append(f'{NAMES[system]} at {callers} callers: {error}')
         except Absent as reason:
             self.absent[system] = str(reason)
 
@@ -239,8 +247,9 @@ class Rounds:
             say('\nfloor: one page of 4 KB synced again and again')
             harness.table(HEADER, floors)
         for callers in options.callers:
-            rows = [self.row(system, callers) for system in options.only if (system, callers) in self.runs
-                    and system != 'floor']
+            rows = [self.row('millrace', callers)] if ('millrace', callers) in self.runs else []
+            rows += [self.row((peer, connections), callers) for peer in options.only if peer in servers.PEERS
+                     for connections in connections_of(peer, callers, options) if ((peer, connections), callers) in self.runs]
             if rows:
                 say(f'\n{callers:,} caller' + 's' * (callers > 1))
                 harness.table(HEADER, rows)
@@ -251,8 +260,12 @@ class Rounds:
     def row(self, system, callers):
         base = self.runs.get(('millrace', callers))
         ratio = f'{self.rate("millrace", callers) / self.rate(system, callers):.2f}x' if base else '-'
-        wanted = WANTED.get(callers, {}).get(system)
-        return [NAMES[system], ratio, f'{wanted}x' if wanted else '-', *self.figures(system, callers)]
+        peer, connections = system if isinstance(system, tuple) else (system, None)
+        wanted = WANTED.get(callers, {}).get(peer)
+        name = NAMES[peer]
+        if connections and callers > 1:
+            name += ', one connection each' if connections == callers else f', {connections} connections'
+        return [name, ratio, f'{wanted}x' if wanted else '-', *self.figures(system, callers)]
 
     def rate(self, system, callers):
         return max(1, harness.median([run.rate for run in self.runs[system, callers]]))
@@ -277,7 +290,7 @@ def parsed():
     parser.add_argument('--waiting', type=int, default=100_000, help='messages at least when it is killed')
     parser.add_argument('--files', type=int, default=5000, help='small files')
     parser.add_argument('--connections', type=int, default=0,
-                        help='that the callers of a peer share at most; those with which it is fastest unless told')
+                        help='of a peer; one each, and as many as it is fastest with, unless told')
     parser.add_argument('--only', default=','.join(NAMES), help='of: ' + ', '.join(NAMES))
     parser.add_argument('--no-build', action='store_true', help='use the binary that is there')
     options = parser.parse_args()

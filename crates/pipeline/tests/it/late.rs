@@ -135,6 +135,23 @@ fn the_same_bytes_take_their_ids_again_when_nothing_of_them_stood() {
 }
 
 #[test]
+fn who_is_on_the_way_is_begun_anew_too() {
+    let mut world = World::new();
+    in_order(&mut world, [("a.csv", &["x"])]);
+    world.pass(9000);
+    let behind = world.arrives(TRANSACTIONS, "b.csv", &file(["x", "b"]));
+    let first = world.waiting.pop_front().unwrap();
+    world.handle(&first).unwrap();
+    assert_eq!(counts(&world, &behind), (1, 1));
+    assert_eq!(world.outcome(&behind), Outcome::InProgress, "it was validated, and what follows waits");
+    late(&mut world, "a.csv", &file(["a"]), START + 5000);
+    world.collect();
+    world.run();
+    assert_eq!((counts(&world, &behind), world.receipt(&behind).generation()), ((2, 0), 1));
+    assert_eq!(world.transaction_ids(), ["a", "x", "b"]);
+}
+
+#[test]
 fn what_a_late_copy_replaces_is_free_for_those_behind_it() {
     let mut world = World::new();
     let [_, original] = in_order(&mut world, [("c.csv", &["x"]), ("e.csv", &["z"])]);
