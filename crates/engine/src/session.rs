@@ -1,7 +1,9 @@
 //! Both ports of the domain over queues and objects.
 //!
 //! A session of a batch stages what the steps of its messages decide; later steps see it, and [`Session::flush`] commits
-//! all of it in one transaction, together with the acknowledgements. An immediate session commits each step by itself.
+//! all of it in one transaction, together with the acknowledgements. A message with very many steps has the first of them
+//! committed before its last: each is known by its source, so a message that comes again goes on behind them. An
+//! immediate session commits each step by itself.
 
 mod error;
 mod key;
@@ -55,8 +57,7 @@ impl Session {
         Self { objects: objects.clone(), route, now, staged: None }
     }
 
-    /// Whether it has staged so much that it should be flushed before the next message is handled. A batch is never
-    /// split by itself: the worker flushes with the acknowledgements of what was handled, and begins another session.
+    /// Whether it has staged so much that it should be flushed before the next message is handled.
     pub fn wants_flush(&self) -> bool {
         self.staged.as_ref().is_some_and(|staged| lock(staged).wants_flush())
     }
@@ -67,6 +68,13 @@ impl Session {
         let transaction = staged.into_transaction(acknowledges);
         self.queues().transact(transaction, now).wait().map_err(FlushError::from_queues)?;
         Ok(())
+    }
+
+    /// Commits what is staged, without an acknowledgement. If that fails, the session is of no use any more: its message
+    /// and those before it come again.
+    fn make_room(&self, staged: Staged) -> Result<(), Error> {
+        let done = self.queues().transact(staged.into_transaction(Vec::new()), self.now).wait();
+        done.map(drop).map_err(|error| unavailable("commit the first steps of a message", error))
     }
 
     fn queues(&self) -> &Queues {
@@ -106,7 +114,11 @@ impl Ledger for Session {
 
     fn commit(&self, commit: Commit) -> Result<Committed, Error> {
         if let Some(staged) = &self.staged {
-            return lock(staged).commit(self.queues(), &self.route, &commit, self.now);
+            let mut staged = lock(staged);
+            if staged.wants_flush() {
+                self.make_room(std::mem::take(&mut staged))?;
+            }
+            return staged.commit(self.queues(), &self.route, &commit, self.now);
         }
         let mut staged = Staged::default();
         if staged.commit(self.queues(), &self.route, &commit, self.now)? == Committed::Before {

@@ -33,6 +33,9 @@ pub const PARSINGS_MAX: u32 = 5;
 /// Bytes from which on a file's stages say that they have begun, in a commit of its own.
 pub const BEGUN_TOLD_BYTES_MIN: u64 = 4 * 1024 * 1024;
 
+/// Files and requests that a window of `market` names as those its rows came with; of more, those that are first by name.
+pub const WINDOW_SOURCES_MAX: usize = 1000;
+
 /// Rows of a `market` file; one with more is refused, for `files` takes it.
 pub const MARKET_FILE_ROWS_MAX: u64 = 1_000_000;
 

@@ -29,6 +29,12 @@ impl ReceiptId {
         Self(format!("r-{}", digest(&[&object.bucket, &object.key, &object.version])))
     }
 
+    /// Whether a name has the form of such an id; those of requests do not.
+    pub(crate) fn is_one(name: &str) -> bool {
+        name.strip_prefix("r-")
+            .is_some_and(|hash| hash.len() == 32 && hash.bytes().all(|byte| byte.is_ascii_hexdigit()))
+    }
+
     /// The id that somebody names, which need not exist.
     pub fn named(id: impl Into<String>) -> Self {
         Self(id.into())

@@ -95,7 +95,7 @@ pub struct Window {
     pub revision: u32,
     /// When it was last aggregated, in nanoseconds.
     pub aggregated_at: i64,
-    /// The files and requests that its rows came with.
+    /// The files and requests that its rows came with, 1000 at most.
     pub sources: Vec<String>,
 }
 

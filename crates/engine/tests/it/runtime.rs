@@ -153,6 +153,32 @@ fn a_replay_replaces_what_a_file_added() {
     world.is_well();
 }
 
+/// A tick aggregates more windows than fit one transaction, of many instruments and of many times.
+#[test]
+fn a_tick_aggregates_any_number_of_windows() {
+    let folder = tempdir().unwrap();
+    let mut world = World::open(folder.path());
+    world.start();
+    let head = "symbol,price,volume,timestamp\n";
+    let symbols: String = (0..6000).map(|symbol| format!("S{symbol},5,1,2026-01-01T09:00:01Z\n")).collect();
+    let times: String = (0..6000u64)
+        .map(|window| {
+            let at = pipeline::rows::time::rfc3339(1_767_225_600_000_000_000 + window as i64 * 300_000_000_000);
+            format!("T,{},1,{at}\n", 1 + window % 9)
+        })
+        .collect();
+    let ids = [("symbols.csv", symbols), ("times.csv", times)]
+        .map(|(key, rows)| world.put("market", key, &format!("{head}{rows}")));
+    for id in &ids {
+        world.until("the rows of market are kept", |world| world.receipt(id).status() >= Status::Processed);
+    }
+    world.engine.tick().unwrap();
+    assert_eq!(ids.each_ref().map(|id| world.end_of(id)), [Outcome::Completed, Outcome::Completed]);
+    assert_eq!(world.lines("market").len(), 12_000);
+    assert!(world.engine.dead_letters().unwrap().is_empty());
+    world.is_well();
+}
+
 #[test]
 fn a_tick_that_was_missed_comes_once_after_the_start() {
     let folder = tempdir().unwrap();

@@ -11,6 +11,7 @@ use rows::time::{Buckets, Interval, Zone};
 use super::{Task, standing, unreadable, validate};
 use crate::draft::{Draft, each_record, parsed};
 use crate::handle::{Error, decide};
+use crate::limits::WINDOW_SOURCES_MAX;
 use crate::message::{MessageId, Tick};
 use crate::object::{ReceiptId, digest};
 use crate::point::{Kept, Point, Window};
@@ -169,15 +170,13 @@ fn write_window(
 ) -> Result<(), Error> {
     let feed = &task.feed.name;
     let end = Buckets::new(WINDOW, Zone::utc()).end_of(start);
-    let mut rows: Vec<Kept> = Vec::new();
     let within = records::within(&[feed.as_str(), symbol]);
     let (from, to) = (format!("{within}{}", records::sortable(start)), format!("{within}{}", records::sortable(end)));
-    records_between(task, &within, &from, &to, &mut rows)?;
     let (mut group, mut sources, mut traded) = (BarGroup::default(), BTreeSet::new(), true);
-    for kept in rows {
-        let Some(numbers) = kept.point.numbers() else { continue };
+    each_between(task, &within, &from, &to, |kept| {
+        let Some(numbers) = kept.point.numbers() else { return Ok(()) };
         if !counts(task, &kept.origin, counting)? {
-            continue;
+            return Ok(());
         }
         traded &= kept.point.bar.is_none();
         if !group.add_wide((numbers.time, numbers.sequence), numbers.prices, numbers.volume) {
@@ -185,7 +184,12 @@ fn write_window(
             return Err(Error::Bytes { what, cause: std::io::Error::other("it is beyond 1e40") });
         }
         sources.insert(kept.origin);
-    }
+        if sources.len() > WINDOW_SOURCES_MAX {
+            // those that are last by name, so that the same are told whatever came when
+            sources.pop_last();
+        }
+        Ok(())
+    })?;
     let key = records::window(feed, symbol, start);
     let before: Option<Window> = draft.load(&key)?;
     if sources.is_empty() {
@@ -212,7 +216,14 @@ fn write_window(
     Ok(())
 }
 
-fn records_between(task: &Task<'_>, within: &str, from: &str, to: &str, rows: &mut Vec<Kept>) -> Result<(), Error> {
+/// Rows are looked at page by page: a window has any number of them.
+fn each_between(
+    task: &Task<'_>,
+    within: &str,
+    from: &str,
+    to: &str,
+    mut each: impl FnMut(Kept) -> Result<(), Error>,
+) -> Result<(), Error> {
     let mut after = from.to_owned();
     loop {
         let page = task.call.ledger.page(Kind::Row, within, Some(&after), 500)?;
@@ -222,13 +233,17 @@ fn records_between(task: &Task<'_>, within: &str, from: &str, to: &str, rows: &m
             if id.as_str() >= to {
                 return Ok(());
             }
-            rows.push(parsed(Kind::Row, id, value)?);
+            each(parsed(Kind::Row, id, value)?)?;
         }
     }
 }
 
-/// Whether rows of this origin count: not those of a file that was replaced or begun anew, or of the same bytes.
+/// Whether rows of this origin count: those of a request do, not those of a file that was replaced or begun anew, or of the
+/// same bytes.
 fn counts(task: &Task<'_>, origin: &str, known: &mut BTreeMap<String, bool>) -> Result<bool, Error> {
+    if !ReceiptId::is_one(origin) {
+        return Ok(true);
+    }
     if let Some(counts) = known.get(origin) {
         return Ok(*counts);
     }

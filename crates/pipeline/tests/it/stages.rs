@@ -1,12 +1,16 @@
 //! What becomes of files: good, bad, repeated, corrected, late.
 
+use std::ops::ControlFlow;
+
 use pipeline::handle::Call;
 use pipeline::message::{Feed, Message, Records};
 use pipeline::object::ReceiptId;
 use pipeline::ports::{Commit, Committed, Ledger};
+use pipeline::query;
 use pipeline::receipt::{Outcome, Status};
 use pipeline::records::Notice;
 use pipeline::replay;
+use pipeline::rows::contribution::Filter;
 use pipeline::rows::time::Interval;
 use pipeline::step::{Kind, RecordKey, Step, Write};
 use pipeline::window::State;
@@ -275,6 +279,30 @@ fn ingested(origin: &str, part: u64, records: &[&str]) -> Message {
     let records = records.iter().map(|record| (*record).to_owned()).collect();
     let feed = Feed::try_from("market".to_owned()).unwrap();
     Message::MarketProcess(Records { feed, origin: origin.to_owned(), of: None, part, records })
+}
+
+/// Of very many requests a window names the first by name, whatever came when; the rows of all count.
+#[test]
+fn a_window_of_very_many_requests_names_some_of_them() {
+    let mut world = World::new();
+    let mut names: Vec<String> = (0..1200).map(|number| format!("q-{:05}", number * 7919 % 10_000)).collect();
+    for name in &names {
+        let record = r#"{"symbol":"A","timestamp":"2026-01-01T09:00:01Z","price":"5","volume":"1"}"#;
+        world.waiting.push_back(ingested(name, 0, &[record]));
+        world.run();
+    }
+    world.pass(1000);
+    world.tick();
+    assert_eq!(world.lines("market"), ["A,2026-01-01T09:00:00Z,5,5,5,5,1200,1200,6000,5"]);
+    let declared = world.pipeline.feeds.named("market").unwrap();
+    let mut told: Vec<String> = Vec::new();
+    let each = |aggregate: query::Aggregate<'_>| {
+        told.extend(aggregate.sources.iter().map(ToString::to_string));
+        ControlFlow::Continue(())
+    };
+    query::aggregates(world.at(), declared, None, &Filter::default(), each).unwrap();
+    names.sort();
+    assert_eq!(told, names[..1000]);
 }
 
 #[test]
