@@ -3,7 +3,7 @@
 //!
 //! A file with few ids has them as records, one with many as one object. An id belongs to the first file of the feed, in
 //! the order of the feed, that has it in a good row, for as long as what is in that file stands; a row is judged by what
-//! stands at the place of its file (docs/decisions/0016-ids-by-place.md).
+//! stands at the place of its file (docs/decisions/0018-ids-by-place.md).
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;

@@ -1,4 +1,4 @@
-//! Transaction ids when files of a feed come late, or are parsed at the same time (docs/decisions/0016-ids-by-place.md),
+//! Transaction ids when files of a feed come late, or are parsed at the same time (docs/decisions/0018-ids-by-place.md),
 //! case by case; that it is the same for any order of events is the simulation's to show.
 
 use std::fmt;
