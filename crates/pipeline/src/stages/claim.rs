@@ -223,10 +223,12 @@ impl Claimed {
             (Self::Few(mine), Some(theirs)) => contains(theirs.open(task)?, mine, &theirs.object),
             (mine, None) => {
                 let theirs: Own = draft.peek(&records::taken(feed, &took.receipt))?.unwrap_or_default();
-                let theirs: Vec<u128> = theirs.ids().collect();
                 match mine {
-                    Self::Few(mine) => Ok(theirs.iter().any(|id| mine.contains(id))),
-                    Self::Many(object) => contains(ids_of(task, object)?, &theirs, object),
+                    Self::Few(mine) => {
+                        let theirs: BTreeSet<u128> = theirs.ids().collect();
+                        Ok(mine.iter().any(|id| theirs.contains(id)))
+                    }
+                    Self::Many(object) => contains(ids_of(task, object)?, &theirs.ids().collect::<Vec<_>>(), object),
                 }
             }
         }

@@ -284,14 +284,14 @@ fn of_two_that_are_parsed_at_once_the_first_has_the_id() {
 fn what_a_version_frees_while_another_is_parsed_is_found() {
     let mut world = World::new();
     let [_] = in_order(&mut world, [("a.csv", &["x"])]);
-    let ids = [("a.csv", file(["a"]), 2000), ("b.csv", file(["x"]), 3000)]
+    let ids = [("a.csv", file(["a"]), 2000), ("b.csv", file(["x", "b"]), 3000)]
         .map(|(key, text, after)| world.arrives_late(TRANSACTIONS, key, text.as_bytes(), START + after));
     let waiting = world.waiting.drain(..).collect();
     meanwhile(&world, true, waiting).unwrap();
     world.collect();
     world.run();
-    assert_eq!(ids.each_ref().map(|id| counts(&world, id)), [(1, 0), (1, 0)]);
-    assert_eq!(world.transaction_ids(), ["a", "x"]);
+    assert_eq!(ids.each_ref().map(|id| counts(&world, id)), [(1, 0), (2, 0)]);
+    assert_eq!(world.transaction_ids(), ["a", "x", "b"]);
 }
 
 #[test]
