@@ -33,7 +33,7 @@ impl Call {
     }
 
     /// Whether there is time to begin something.
-    fn has_time(&self) -> bool {
+    pub(crate) fn has_time(&self) -> bool {
         Instant::now() + RESERVE < self.deadline
     }
 }
@@ -43,21 +43,36 @@ impl Function {
     pub fn call(&self, event: Value, call: &Call, told: &mut Told) -> Result<Value, Error> {
         let event = Event::read(event)?;
         self.expect(&event)?;
-        match event {
-            Event::Files(files) => self.files(files, told).map(|()| Value::Null),
-            Event::Batch(received) => Ok(self.batch(received, call, told)),
-            Event::Started(arrived) => {
-                let first = self.arrived(arrived, told)?;
-                self.answer(first.as_ref())
+        let answered = match event {
+            Event::Batch(received) => {
+                let answer = self.batch(&received, call, told);
+                return Ok(match self.tell(call) {
+                    Ok(()) => answer,
+                    Err(error) => {
+                        // all of it comes again, and changes nothing more
+                        told.failed(&error);
+                        failed(received.into_iter().map(|received| received.message_id))
+                    }
+                });
             }
+            Event::Request(request) => return Ok(self.request(&request, told)),
+            Event::Nothing => return Ok(Value::Null),
+            Event::Files(files) => self.files(files, told).map(|()| Value::Null),
+            Event::Started(arrived) => self.arrived(arrived, told).and_then(|first| self.answer(first.as_ref())),
             Event::Task(message) => {
                 told.message(&message);
-                self.handle(&message, 1)?;
-                self.answer(Some(&message))
+                self.handle(&message, 1).and_then(|_| self.answer(Some(&message)))
             }
             Event::Tick(second) => self.tick(second, told).map(|()| Value::Null),
-            Event::Request(request) => Ok(self.request(&request, told)),
-            Event::Nothing => Ok(Value::Null),
+        };
+        // what was committed is told, whatever became of the rest
+        match (answered, self.tell(call)) {
+            (Err(error), Err(of_telling)) => {
+                told.failed(&of_telling);
+                Err(error)
+            }
+            (answered, Ok(())) => answered,
+            (Ok(_), Err(error)) => Err(error),
         }
     }
 
@@ -91,6 +106,8 @@ impl Function {
     /// Aggregates what is due in each feed. A tick is known by the time for which it is, so that one that comes again
     /// is the same.
     fn tick(&self, second: u64, told: &mut Told) -> Result<(), Error> {
+        // what no message comes again for is found by the clock
+        self.ledger()?.look_for_untold();
         let every = self.topology.schedules.first().map_or(1, |schedule| u64::from(schedule.every_seconds)).max(1);
         let of_us = self.pipeline.feeds.iter().filter(|feed| feed.preset == self.preset);
         let feeds: Vec<Feed> = of_us.map(|feed| feed.name.clone()).collect();
@@ -101,4 +118,10 @@ impl Function {
         }
         Ok(())
     }
+}
+
+/// Those messages of a batch that are to come again.
+fn failed(ids: impl IntoIterator<Item = String>) -> Value {
+    let ids = ids.into_iter().map(|id| json!({ "itemIdentifier": id }));
+    json!({ "batchItemFailures": ids.collect::<Vec<_>>() })
 }

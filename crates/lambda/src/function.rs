@@ -14,6 +14,7 @@ use pipeline::preset::Preset;
 use pipeline::rows::records::Checker;
 use pipeline::topology::{self, Holds, Topology, Trigger, Use, Via};
 
+use crate::announce::Announcer;
 use crate::bucket::Buckets;
 use crate::ledger::{self, Ledger};
 use crate::objects::Objects;
@@ -27,6 +28,8 @@ pub struct Parts {
     pub table: Option<Box<dyn Table>>,
     /// The queue of the next stage.
     pub queue: Option<Arc<dyn Queue>>,
+    /// The topic or the event bus, of a function that tells people.
+    pub announcer: Option<Arc<dyn Announcer>>,
     /// Its buckets.
     pub buckets: Option<Arc<dyn Buckets>>,
     /// The bucket that files come into.
@@ -53,6 +56,7 @@ pub struct Function {
     pub(crate) pipeline: Pipeline,
     pub(crate) ledger: Option<Ledger>,
     pub(crate) queue: Option<Arc<dyn Queue>>,
+    pub(crate) announcer: Option<Arc<dyn Announcer>>,
     pub(crate) buckets: Option<Arc<dyn Buckets>>,
     pub(crate) files: Option<String>,
     pub(crate) origin: Option<String>,
@@ -121,15 +125,18 @@ impl Function {
     /// The function of this name; none if there is no such function.
     pub fn new(name: &str, parts: Parts) -> Option<Self> {
         let (topology, function) = find(name)?;
-        let Parts { table, queue, buckets, files, results, origin, feeds, now, process, threads } = parts;
+        let Parts { table, queue, announcer, buckets, files, results, origin, feeds, now, process, threads } = parts;
         let memory_bytes = usize::try_from(function.memory_mb).unwrap_or(512) * 1024 * 1024 / MEMORY_SHARE;
         let pipeline = Pipeline { feeds, budget: Budget { threads, memory_bytes } };
         let sends = function.sends.iter().filter(|(_, via)| matches!(via, Via::Queue(_))).map(|(stage, _)| *stage);
         let keeps_states = function.uses.contains(&Use::Write(Holds::Status));
         let status = topology.table(Holds::Status).filter(|_| keeps_states).map(|table| table.partition.0);
         let (of_ledger, sends) = (queue.clone(), sends.collect());
-        let ledger =
-            table.map(|table| Ledger::new(ledger::Parts { table, queue: of_ledger, sends, status, now, process }));
+        let announcer =
+            announcer.filter(|_| function.uses.iter().any(|need| matches!(need, Use::Announce | Use::Notify)));
+        let tells = announcer.is_some();
+        let ledger = table
+            .map(|table| Ledger::new(ledger::Parts { table, queue: of_ledger, sends, status, now, process, tells }));
         let objects =
             buckets.clone().map(|buckets| Objects::new(buckets, files.clone(), results.clone().unwrap_or_default()));
         let ingests = function.triggers.contains(&Trigger::Route("/ingest"));
@@ -145,6 +152,7 @@ impl Function {
             pipeline,
             ledger,
             queue,
+            announcer,
             buckets,
             files,
             origin,
@@ -180,9 +188,9 @@ impl Function {
             None => return Err(none()),
         };
         let (now, scratch) = (self.now, scratch::make);
-        // nothing takes what would be told of rows to the bus yet
-        let announces = false;
-        // and nothing sends a file to its first stage again
+        // where files are announced rows are too
+        let announces = self.announcer.is_some() && self.function.uses.contains(&Use::Announce);
+        // nothing sends a file to its first stage again
         let mends = false;
         let progress = &|_: &_, _, _| {};
         let call = Call { attempt, now: &now, objects, ledger, scratch: &scratch, progress, announces, mends };

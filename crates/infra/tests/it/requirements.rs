@@ -54,8 +54,8 @@ const SECTIONS: &[(&str, usize, &str)] = &[
     ("004/security", 5, "Security"),
     ("004/cost", 4, "Cost Optimization"),
     ("millrace/files", 3, ""),
-    ("millrace/market", 4, ""),
-    ("millrace/transactions", 5, ""),
+    ("millrace/market", 5, ""),
+    ("millrace/transactions", 6, ""),
 ];
 
 #[test]

@@ -6,7 +6,7 @@ use pipeline::message::Message;
 use pipeline::object::ReceiptId;
 use pipeline::receipt::{Event, What};
 use pipeline::topology::{Role, Trigger};
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::Call;
 use crate::events::Received;
@@ -15,7 +15,7 @@ use crate::tell::Told;
 
 impl Function {
     /// Answers with those that are to come again.
-    pub(super) fn batch(&self, received: Vec<Received>, call: &Call, told: &mut Told) -> Value {
+    pub(super) fn batch(&self, received: &[Received], call: &Call, told: &mut Told) -> Value {
         let mut groups: BTreeSet<String> = BTreeSet::new();
         let mut failed = Vec::new();
         for (index, received) in received.iter().enumerate() {
@@ -23,11 +23,11 @@ impl Function {
             // what is not begun comes again whole; the first is begun whatever the clock says, or nothing ever is
             let done = !waits && (index == 0 || call.has_time()) && self.received(received, told);
             if !done {
-                failed.push(json!({ "itemIdentifier": received.message_id }));
+                failed.push(received.message_id.clone());
                 groups.extend(received.group().map(str::to_owned));
             }
         }
-        json!({ "batchItemFailures": failed })
+        super::failed(failed)
     }
 
     /// Does the stage on one message; whether it is done.
@@ -40,6 +40,12 @@ impl Function {
             }
         };
         told.message(&message);
+        if received.receives() > 1
+            && let Ok(ledger) = self.ledger()
+        {
+            // whoever had it before may have died before it told
+            ledger.look_for_untold();
+        }
         let Err(error) = self.handle(&message, received.receives()) else { return true };
         told.failed(&error);
         if received.receives() >= self.receives_max() {

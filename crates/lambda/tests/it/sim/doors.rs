@@ -180,6 +180,7 @@ impl Runtime<'_> {
             let parts = Parts {
                 table: Some(Box::new(self.cloud.clone())),
                 queue: Some(Arc::new(self.cloud.clone())),
+                announcer: Some(Arc::new(self.cloud.clone())),
                 buckets: Some(Arc::new(self.cloud.clone())),
                 files: preset.map(|preset| bucket(preset).to_owned()),
                 results: Some(RESULTS.to_owned()),
