@@ -1,6 +1,7 @@
 //! The doors: what a call is about, and what is answered.
 
 mod batch;
+mod failed;
 mod files;
 mod http;
 mod ingest;
@@ -64,6 +65,7 @@ impl Function {
                 self.handle(&message, 1).and_then(|_| self.answer(Some(&message)))
             }
             Event::Tick(second) => self.tick(second, told).map(|()| Value::Null),
+            Event::Failed(failure) => self.failed(failure, told).map(|()| Value::Null),
         };
         // what was committed is told, whatever became of the rest
         match (answered, self.tell(call)) {
@@ -84,6 +86,8 @@ impl Function {
             Event::Started(_) | Event::Task(_) => matches!(trigger, Trigger::Workflow),
             Event::Tick(_) => matches!(trigger, Trigger::Schedule(_)),
             Event::Request(_) => matches!(trigger, Trigger::Route(_)),
+            // a call that nobody waited for comes back to the function itself, a step to the one that the workflow names
+            Event::Failed(_) => matches!(trigger, Trigger::ObjectCreated { .. } | Trigger::Workflow),
             Event::Nothing => true,
         };
         if self.function.triggers.iter().any(is_due) {

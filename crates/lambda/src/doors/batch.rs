@@ -3,8 +3,6 @@
 use std::collections::BTreeSet;
 
 use pipeline::message::Message;
-use pipeline::object::ReceiptId;
-use pipeline::receipt::{Event, What};
 use pipeline::topology::{Role, Trigger};
 use serde_json::Value;
 
@@ -21,7 +19,7 @@ impl Function {
         for (index, received) in received.iter().enumerate() {
             let waits = received.group().is_some_and(|group| groups.contains(group));
             // what is not begun comes again whole; the first is begun whatever the clock says, or nothing ever is
-            let done = !waits && (index == 0 || call.has_time()) && self.received(received, told);
+            let done = !waits && (index == 0 || call.has_time()) && self.received(received, call, told);
             if !done {
                 failed.push(received.message_id.clone());
                 groups.extend(received.group().map(str::to_owned));
@@ -31,7 +29,7 @@ impl Function {
     }
 
     /// Does the stage on one message; whether it is done.
-    fn received(&self, received: &Received, told: &mut Told) -> bool {
+    fn received(&self, received: &Received, call: &Call, told: &mut Told) -> bool {
         let message = match Message::from_json(&received.body) {
             Ok(message) => message,
             Err(error) => {
@@ -46,12 +44,16 @@ impl Function {
             // whoever had it before may have died before it told
             ledger.look_for_untold();
         }
-        let Err(error) = self.handle(&message, received.receives()) else { return true };
-        told.failed(&error);
-        if received.receives() >= self.receives_max() {
-            self.tell_dead(&message, received.receives(), &error, told);
+        let receives = received.receives();
+        let done = if receives >= self.receives_max() {
+            self.last_attempt(&message, receives, call, told)
+        } else {
+            self.handle(&message, receives).map(drop)
+        };
+        if let Err(error) = &done {
+            told.failed(error);
         }
-        false
+        done.is_ok()
     }
 
     /// How often a message is received before it is a dead letter.
@@ -68,24 +70,5 @@ impl Function {
             _ => None,
         });
         read.unwrap_or(u32::MAX)
-    }
-
-    /// Tells the receipt of a file that a stage gave it up.
-    fn tell_dead(&self, message: &Message, attempt: u32, error: &Error, told: &mut Told) {
-        let Some(id) = file_of(message) else { return };
-        let what = What::Failed { stage: message.stage().1, attempt, error: error.to_string() };
-        let event = Event { at: (self.now)(), what };
-        let done = self.ledger().and_then(|ledger| Ok(pipeline::tell::tell(ledger, &id, event)?));
-        if let Err(error) = done {
-            // the dead letter says so too
-            told.failed(&error);
-        }
-    }
-}
-
-fn file_of(message: &Message) -> Option<ReceiptId> {
-    match message {
-        Message::MarketProcess(records) => records.of.as_ref().map(|share| share.work.receipt()),
-        message => message.work().map(pipeline::message::Work::receipt),
     }
 }

@@ -4,6 +4,7 @@ mod announce;
 mod bootstrap;
 mod cloud;
 mod contended;
+mod failed;
 mod flow;
 mod ledger;
 mod ministack;

@@ -266,11 +266,19 @@ impl Topology {
             if !self.triggers().any(|trigger| *trigger == Trigger::Workflow) {
                 faults.push(Fault::Uncalled(workflow.name));
             }
-            if workflow.attempts_max == 0 || workflow.stage_seconds.contains(&0) {
+            if workflow.attempts_max == 0 || workflow.stage_seconds.contains(&0) || workflow.failure_seconds == 0 {
                 faults.push(Fault::Zero(workflow.name));
             }
-            if workflow.stage_seconds.iter().sum::<u32>() >= WORKFLOW_SECONDS_MAX {
+            if workflow.stage_seconds.iter().sum::<u32>() + workflow.failure_seconds >= WORKFLOW_SECONDS_MAX {
                 faults.push(Fault::Long(workflow.name));
+            }
+            let tells = |function: &&Function| {
+                function.name == workflow.failures_told_by
+                    && function.triggers.contains(&Trigger::Workflow)
+                    && function.uses.contains(&Use::Write(Holds::Ledger))
+            };
+            if !self.functions.iter().any(|function| tells(&function)) {
+                faults.push(Fault::Undeclared(workflow.name, workflow.failures_told_by));
             }
             match self.queue(workflow.dead_letters) {
                 None => faults.push(Fault::NoDeadLetters(workflow.name)),

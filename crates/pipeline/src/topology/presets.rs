@@ -257,6 +257,8 @@ fn transactions() -> Topology {
             attempts_max: ATTEMPTS_MAX,
             stage_seconds: [150, 110, 20],
             dead_letters: "transactions-dlq",
+            failures_told_by: names[2],
+            failure_seconds: 10,
         }),
         bus: None,
         topic: Some("transaction-notifications"),

@@ -99,7 +99,10 @@ fn a_workflow_has_time_and_dead_letters() {
     let with = |by: fn(&mut Workflow)| broken(Preset::Transactions, |t| t.workflow.iter_mut().for_each(by));
     let name = "transaction-processing";
     assert_eq!(with(|workflow| workflow.stage_seconds[0] = 200), [Fault::Long(name)]);
+    assert_eq!(with(|workflow| workflow.failure_seconds = 20), [Fault::Long(name)]);
     assert_eq!(with(|workflow| workflow.attempts_max = 0), [Fault::Zero(name)]);
+    assert_eq!(with(|workflow| workflow.failure_seconds = 0), [Fault::Zero(name)]);
+    assert_eq!(with(|workflow| workflow.failures_told_by = "upload"), [Fault::Undeclared(name, "upload")]);
     assert_eq!(with(|workflow| workflow.dead_letters = "none"), [Fault::NoDeadLetters(name)]);
     let gone = broken(Preset::Transactions, |t| t.workflow = None);
     assert!(gone.contains(&Fault::Undeclared("csv-validator", "a workflow")), "{gone:?}");
