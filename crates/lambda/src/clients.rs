@@ -17,6 +17,7 @@ use crate::function::{self, Error, Function, Parts};
 use crate::limits::{CALL_SECONDS_MAX, CONNECT_SECONDS_MAX, PART_SECONDS_MAX};
 use crate::queue::{Queue, Sqs};
 use crate::table::{Table, dynamo::Dynamo};
+use crate::trace::{DAEMON_VARIABLE, Tracer};
 
 /// Where variables are looked up.
 pub type Environment<'a> = &'a dyn Fn(&str) -> Option<String>;
@@ -50,6 +51,7 @@ pub fn function(variables: Environment<'_>, runtime: &Handle) -> Result<Function
         .map(|arn| -> Arc<dyn Announcer> { Arc::new(Topic::new(cloud.sns(), runtime.clone(), arn)) });
     let table = ledger
         .map(|ledger| -> Box<dyn Table> { Box::new(Dynamo::new(cloud.dynamo(), runtime.clone(), ledger, status)) });
+    let process = process();
     let parts = Parts {
         table,
         queue,
@@ -60,7 +62,8 @@ pub fn function(variables: Environment<'_>, runtime: &Handle) -> Result<Function
         origin: value(Variable::Origin)?,
         feeds: Feeds::default(),
         now,
-        process: process(),
+        process,
+        tracer: Tracer::new(variables(DAEMON_VARIABLE).as_deref(), process),
         threads: std::thread::available_parallelism().map_or(1, usize::from),
     };
     Function::new(&name, parts).ok_or_else(unknown)

@@ -22,6 +22,8 @@ use crate::tell::Told;
 pub struct Call {
     /// When it must be over.
     pub deadline: Instant,
+    /// The trace that it is part of, as X-Ray names it.
+    pub trace: Option<String>,
 }
 
 /// The time that is left for what is under way: with less, nothing new is begun.
@@ -30,7 +32,7 @@ const RESERVE: Duration = Duration::from_secs(20);
 impl Call {
     /// A call that may take so long.
     pub fn within(time: Duration) -> Self {
-        Self { deadline: Instant::now() + time }
+        Self { deadline: Instant::now() + time, trace: None }
     }
 
     /// Whether there is time to begin something.
@@ -42,6 +44,13 @@ impl Call {
 impl Function {
     /// Answers a call, and writes down in `told` what was done.
     pub fn call(&self, event: Value, call: &Call, told: &mut Told) -> Result<Value, Error> {
+        self.tracer.begin(call.trace.as_deref());
+        let answer = self.answered(event, call, told);
+        self.tracer.end();
+        answer
+    }
+
+    fn answered(&self, event: Value, call: &Call, told: &mut Told) -> Result<Value, Error> {
         let event = Event::read(event)?;
         self.expect(&event)?;
         let answered = match event {

@@ -21,6 +21,7 @@ use crate::objects::Objects;
 use crate::queue::Queue;
 use crate::scratch;
 use crate::table::Table;
+use crate::trace::Tracer;
 
 /// What a function is made of: what it does not use is not there, and costs nothing when it starts.
 pub struct Parts {
@@ -46,6 +47,8 @@ pub struct Parts {
     pub process: u64,
     /// Threads that parse.
     pub threads: usize,
+    /// Where it is told what takes how long.
+    pub tracer: Tracer,
 }
 
 /// A function, ready to be called.
@@ -62,6 +65,7 @@ pub struct Function {
     pub(crate) origin: Option<String>,
     pub(crate) checker: Option<Checker>,
     pub(crate) now: fn() -> Millis,
+    pub(crate) tracer: Tracer,
     objects: Option<Objects>,
 }
 
@@ -125,7 +129,12 @@ impl Function {
     /// The function of this name; none if there is no such function.
     pub fn new(name: &str, parts: Parts) -> Option<Self> {
         let (topology, function) = find(name)?;
-        let Parts { table, queue, announcer, buckets, files, results, origin, feeds, now, process, threads } = parts;
+        let Parts { table, queue, announcer, buckets, files, results, origin, feeds, now, process, threads, tracer } =
+            parts;
+        let table = table.map(|table| tracer.table(table));
+        let queue = queue.map(|queue| tracer.queue(queue));
+        let announcer = announcer.map(|announcer| tracer.announcer(announcer));
+        let buckets = buckets.map(|buckets| tracer.buckets(buckets));
         let memory_bytes = usize::try_from(function.memory_mb).unwrap_or(512) * 1024 * 1024 / MEMORY_SHARE;
         let pipeline = Pipeline { feeds, budget: Budget { threads, memory_bytes } };
         let sends = function.sends.iter().filter(|(_, via)| matches!(via, Via::Queue(_))).map(|(stage, _)| *stage);
@@ -158,6 +167,7 @@ impl Function {
             origin,
             checker,
             now,
+            tracer,
             objects,
         })
     }
@@ -194,11 +204,13 @@ impl Function {
         let mends = false;
         let progress = &|_: &_, _, _| {};
         let call = Call { attempt, now: &now, objects, ledger, scratch: &scratch, progress, announces, mends };
-        let handled = catch_unwind(AssertUnwindSafe(|| self.pipeline.handle(message, &call)));
-        match handled {
-            Ok(handled) => Ok(handled?),
-            Err(panic) => Err(panicked(panic.as_ref())),
-        }
+        self.tracer.stage(message, attempt, || {
+            let handled = catch_unwind(AssertUnwindSafe(|| self.pipeline.handle(message, &call)));
+            match handled {
+                Ok(handled) => Ok(handled?),
+                Err(panic) => Err(panicked(panic.as_ref())),
+            }
+        })
     }
 }
 

@@ -19,3 +19,4 @@ pub mod queue;
 mod scratch;
 pub mod table;
 pub mod tell;
+pub mod trace;

@@ -48,6 +48,9 @@ pub const ANNOUNCE_TRIES_MAX: u32 = 3;
 /// Records that say what is to be told, and that are told and taken away at once.
 pub const NOTICES_AT_ONCE_MAX: usize = 100;
 
+/// Calls to services that are told to X-Ray of one call of a function.
+pub const SUBSEGMENTS_MAX: usize = 100;
+
 /// Seconds before the end of a call at which a stage that has its last attempt and is not done is given up.
 pub const LAST_WORD_SECONDS: u64 = 10;
 

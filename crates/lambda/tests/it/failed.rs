@@ -9,6 +9,7 @@ use lambda::bucket::{Buckets, Piece};
 use lambda::doors::Call;
 use lambda::function::{Function, Parts};
 use lambda::tell::Told;
+use lambda::trace::Tracer;
 use pipeline::feed::Feeds;
 use pipeline::message::Message;
 use pipeline::ports::Cause;
@@ -206,6 +207,7 @@ fn last_attempt(cloud: &Cloud, message: &Message, time: Duration, reads: Duratio
         now: || 1_704_200_000_000,
         process: 7,
         threads: 1,
+        tracer: Tracer::default(),
     };
     let function = Function::new(FUNCTIONS[1], parts).expect("there is such a function");
     let event = delivered(&[(message.clone(), 3)]);

@@ -10,6 +10,7 @@ use lambda::doors::Call;
 use lambda::function::{Function, Parts};
 use lambda::table;
 use lambda::tell::Told;
+use lambda::trace::Tracer;
 use pipeline::feed::Feeds;
 use pipeline::message::Message;
 use pipeline::step::Kind;
@@ -37,6 +38,7 @@ pub fn function(cloud: &Cloud, name: &str, bucket: &str) -> Function {
         now: || 1_704_200_000_000,
         process: 7,
         threads: 1,
+        tracer: Tracer::default(),
     };
     Function::new(name, parts).expect("there is such a function")
 }

@@ -10,4 +10,5 @@ mod ledger;
 mod ministack;
 mod objects;
 mod sim;
+mod trace;
 mod wire;

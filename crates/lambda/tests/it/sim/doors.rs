@@ -9,6 +9,7 @@ use std::time::Duration;
 use lambda::doors::Call;
 use lambda::function::{Function, Parts};
 use lambda::tell::Told;
+use lambda::trace::Tracer;
 use pipeline::message::Message;
 use pipeline::object::{ObjectVersion, ReceiptId};
 use pipeline::preset::Preset;
@@ -189,6 +190,7 @@ impl Runtime<'_> {
                 now,
                 process: self.begun,
                 threads: 1,
+                tracer: Tracer::default(),
             };
             self.processes.insert(name, Function::new(name, parts).expect("there is such a function"));
         }
