@@ -184,10 +184,9 @@ impl Event {
 
 impl Failure {
     /// As the cloud tells of a call that nobody waited for. What fails here comes back in the same form, so it must come to
-    /// an end: of a call like this, and of one that nobody can read, nothing is told.
+    /// an end: of a call that nobody can read nothing is told, and of one like this neither.
     fn of_call(told: &Value, payload: &Value) -> Self {
-        let is_own = payload.get("requestPayload").is_some();
-        let of = if is_own { Event::Nothing } else { Event::read(payload.clone()).unwrap_or(Event::Nothing) };
+        let of = Event::read(payload.clone()).unwrap_or(Event::Nothing);
         let text = |path: &str| told.pointer(path).and_then(Value::as_str);
         let why = text("/requestContext/condition").unwrap_or("Failed");
         let said = text("/responsePayload/errorMessage").unwrap_or("it gave no answer");

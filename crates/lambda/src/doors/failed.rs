@@ -33,7 +33,7 @@ impl Function {
                 told.message(&message);
                 self.give_up(&message, attempts, &error)
             }
-            // of other calls there is no receipt
+            // of other calls there is no receipt; and if telling failed, that is not told, or it would never end
             _ => Ok(()),
         }
     }

@@ -140,9 +140,16 @@ fn what_a_process_that_died_has_left_is_told_by_the_next_one() {
     };
     call(second);
     assert_eq!((names(&cloud), cloud.untold()), (vec!["file.rejected".to_owned(); 2], 0));
+    // and one that was told of nothing sees that it comes again, and that somebody has had it
+    let again = event("d.csv");
+    cloud.plan(cloud.calls().len() + at, Fault::Before);
+    crate::flow::call(&cloud, OF_MARKET[0], MARKET, again.clone()).unwrap_err();
+    assert_eq!((cloud.untold(), cloud.left()), (1, 0));
+    call(again);
+    assert_eq!((cloud.told().len(), cloud.untold()), (3, 0));
     let before = cloud.calls().len();
     call(third);
-    assert_eq!((cloud.told().len(), cloud.untold()), (3, 0));
+    assert_eq!((cloud.told().len(), cloud.untold()), (4, 0));
     assert!(queries(&cloud, before) < 16, "a warm process does not look for what others have left");
 }
 
