@@ -1,7 +1,7 @@
 //! What is to be told to people: the seam to the topic and the event bus, and how what a ledger has is brought there.
 //!
 //! What is to be told is a record, written by the commit that it tells of, and taken away when it was told
-//! ([0017](../../../docs/decisions/0017-telling-on-aws.md)). A process that dies between leaves the record, and whoever
+//! ([0019](../../../docs/decisions/0019-telling-on-aws.md)). A process that dies between leaves the record, and whoever
 //! looks next tells it, under the same id.
 
 mod bus;
