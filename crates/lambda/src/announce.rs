@@ -67,7 +67,7 @@ impl Function {
             let events: Vec<Event> = untold.iter().filter_map(Event::of).collect();
             if !events.is_empty() {
                 let told = announcer.announce(&events);
-                told.map_err(|cause| Error::new("not_told", chain(cause.as_ref())))?;
+                told.map_err(|cause| Error::new("untold", chain(cause.as_ref())))?;
             }
             Ok(ledger.told(untold)?)
         };

@@ -133,7 +133,9 @@ impl Function {
             parts;
         let table = table.map(|table| tracer.table(table));
         let queue = queue.map(|queue| tracer.queue(queue));
-        let announcer = announcer.map(|announcer| tracer.announcer(announcer));
+        let to_topic = function.uses.contains(&Use::Notify);
+        let asked = if to_topic { ("SNS", "Publish") } else { ("EventBridge", "PutEvents") };
+        let announcer = announcer.map(|announcer| tracer.announcer(announcer, asked));
         let buckets = buckets.map(|buckets| tracer.buckets(buckets));
         let memory_bytes = usize::try_from(function.memory_mb).unwrap_or(512) * 1024 * 1024 / MEMORY_SHARE;
         let pipeline = Pipeline { feeds, budget: Budget { threads, memory_bytes } };

@@ -12,6 +12,17 @@ use crate::bucket::{Buckets, Piece};
 use crate::queue::Queue;
 use crate::table::{Action, Error, Item, Key, Table};
 
+/// The name of a service, and of what is asked of it.
+pub(crate) type Asked = (&'static str, &'static str);
+
+/// The topic or the event bus, whichever it is.
+#[derive(Debug)]
+struct Announcing {
+    inner: Arc<dyn Announcer>,
+    asked: Asked,
+    tracer: Tracer,
+}
+
 /// A service whose calls are timed.
 #[derive(Debug)]
 struct Timed<T> {
@@ -36,8 +47,8 @@ impl Tracer {
     }
 
     /// The same with the topic or the event bus.
-    pub(crate) fn announcer(&self, inner: Arc<dyn Announcer>) -> Arc<dyn Announcer> {
-        if self.is_on() { Arc::new(Timed { inner, tracer: self.clone() }) } else { inner }
+    pub(crate) fn announcer(&self, inner: Arc<dyn Announcer>, asked: Asked) -> Arc<dyn Announcer> {
+        if self.is_on() { Arc::new(Announcing { inner, asked, tracer: self.clone() }) } else { inner }
     }
 }
 
@@ -82,9 +93,10 @@ impl Queue for Timed<Arc<dyn Queue>> {
     }
 }
 
-impl Announcer for Timed<Arc<dyn Announcer>> {
+impl Announcer for Announcing {
     fn announce(&self, events: &[Event]) -> Result<(), Cause> {
-        self.ask("Events", "Announce", |announcer| announcer.announce(events))
+        let (service, operation) = self.asked;
+        self.tracer.service(service, operation, || self.inner.announce(events), cause)
     }
 }
 

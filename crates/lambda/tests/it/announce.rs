@@ -131,7 +131,7 @@ fn what_a_process_that_died_has_left_is_told_by_the_next_one() {
     let at = calls.iter().position(|call| *call == "announce").expect("it tells") - 1;
     cloud.plan(cloud.calls().len() + at, Fault::Before);
     let refused = call(&cloud, OF_MARKET[0], MARKET, first).unwrap_err();
-    assert!(refused.contains("not_told"), "{refused}");
+    assert!(refused.contains("untold"), "{refused}");
     assert_eq!((cloud.told().len(), cloud.untold(), cloud.left()), (0, 1, 0));
     let warm = function(&cloud, OF_MARKET[0], MARKET);
     let call = |event: Value| {

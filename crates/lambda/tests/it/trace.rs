@@ -13,7 +13,7 @@ use serde_json::Value;
 use std::sync::Arc;
 
 use crate::cloud::{Cloud, Fault};
-use crate::flow::{FILES, FUNCTIONS, TRADES, created, put};
+use crate::flow::{FILES, FUNCTIONS, MARKET, TRADES, created, put};
 
 const ROOT: &str = "1-5bef4de7-ad49b0e87f6ef6c87fc2e700";
 const PARENT: &str = "9a9197af755a6419";
@@ -24,6 +24,10 @@ fn header(sampled: u8) -> String {
 
 /// A daemon, and a first function that tells it.
 fn traced(cloud: &Cloud) -> (UdpSocket, Function) {
+    traced_of(cloud, FUNCTIONS[0], FILES)
+}
+
+fn traced_of(cloud: &Cloud, name: &str, bucket: &str) -> (UdpSocket, Function) {
     let daemon = UdpSocket::bind("127.0.0.1:0").expect("it works on the loopback");
     daemon.set_read_timeout(Some(Duration::from_millis(300))).expect("it works on the loopback");
     let address = daemon.local_addr().expect("it has an address").to_string();
@@ -31,9 +35,9 @@ fn traced(cloud: &Cloud) -> (UdpSocket, Function) {
     let parts = Parts {
         table: Some(Box::new(cloud.clone())),
         queue: Some(Arc::new(cloud.clone())),
-        announcer: None,
+        announcer: Some(Arc::new(cloud.clone())),
         buckets: Some(buckets),
-        files: Some(FILES.to_owned()),
+        files: Some(bucket.to_owned()),
         results: Some("results".to_owned()),
         origin: None,
         feeds: Feeds::default(),
@@ -42,7 +46,7 @@ fn traced(cloud: &Cloud) -> (UdpSocket, Function) {
         threads: 1,
         tracer: Tracer::new(Some(&address), 7),
     };
-    (daemon, Function::new(FUNCTIONS[0], parts).expect("there is such a function"))
+    (daemon, Function::new(name, parts).expect("there is such a function"))
 }
 
 /// What has come to the daemon.
@@ -97,6 +101,20 @@ fn a_stage_and_what_it_asks_of_services_are_told() {
     let within = told.iter().filter(|one| one["parent_id"] == stage["id"]).count();
     // that the file arrived is committed before the stage
     assert_eq!(within, told.len() - 2, "{told:#?}");
+}
+
+#[test]
+fn where_people_are_told_is_told_by_its_name() {
+    let cloud = Cloud::default();
+    let (daemon, function) = traced_of(&cloud, "DataIngestion", MARKET);
+    let version = put(&cloud, MARKET, "bad.csv", "no rows");
+    let call = Call { trace: Some(header(1)), ..Call::within(Duration::from_secs(300)) };
+    function.call(created(MARKET, "bad.csv", &version), &call, &mut Told::default()).unwrap();
+    let told = received(&daemon);
+    let bus: Vec<&Value> = told.iter().filter(|one| one["name"] == "EventBridge").collect();
+    assert_eq!(bus.len(), 1, "{told:#?}");
+    // after the stages, at the end of the call
+    assert_eq!((&bus[0]["aws"]["operation"], &bus[0]["parent_id"]), (&"PutEvents".into(), &PARENT.into()));
 }
 
 #[test]
