@@ -25,6 +25,7 @@ from botocore.credentials import Credentials
 from botocore.exceptions import ClientError
 
 from account import Caller, Users
+from listener import Listener
 
 # A file is through in a second or two; a machine that is busy takes longer.
 WAIT_SECONDS = 60
@@ -193,6 +194,16 @@ def market(account):
         return sum(item['recordGroup']['S'].startswith('row/') for page in pages for item in page['Items'])
 
     check(points(), 0, 'the number of points before')
+    with Listener(account, 'desk', bus=names['marketEventBusName']) as desk:
+        announced(account, feeder, watcher, api, desk, points)
+    check(len(keys_below(watcher.client('s3'), results, 'rejects/')), 1, 'the number of files with refused rows')
+    until(lambda: queues_are_empty(account, ('marketProcessingQueueUrl', 'marketProcessingDLQQueueUrl'), watcher) is None,
+          'empty queues')
+
+
+def announced(account, feeder, watcher, api, desk, points):
+    """What comes into market, which a desk hears of on the event bus."""
+    bucket = account.outputs['marketBucketName']
     feeder.client('s3').put_object(Bucket=bucket, Key='day.csv', Body=trades(1200, bad=(5,)))
     until(lambda: points() >= 1199, '1199 points of a file')
     body = json.dumps([{'symbol': 'TSLA', 'price': 200.5, 'timestamp': f'2024-03-01T10:00:{second:02}Z'}
@@ -210,9 +221,15 @@ def market(account):
     check(api.ask('POST', body=body, headers=headers)[0], 403, 'the answer to a request without a signature')
     check(api.ask('POST', body=body, headers=headers, signed_by=watcher)[0], 403,
           'the answer to a request by somebody without the right')
-    check(len(keys_below(watcher.client('s3'), results, 'rejects/')), 1, 'the number of files with refused rows')
-    until(lambda: queues_are_empty(account, ('marketProcessingQueueUrl', 'marketProcessingDLQQueueUrl'), watcher) is None,
-          'empty queues')
+    feeder.client('s3').put_object(Bucket=bucket, Key='bad.csv', Body=b'no rows at all')
+    refused = until(lambda: desk.of('file.rejected'), 'the event that a file is refused')
+    check((refused['data']['fileId'], refused['data']['bucketName']), ('bad.csv', bucket), 'the file that is refused')
+
+    def kept():
+        return sum(event['data']['rows'][1] for event in desk.events().values() if event['type'] == 'rows.kept')
+
+    until(lambda: kept() >= 1199 + 10, 'events of all rows')
+    check(kept(), 1199 + 10, 'the number of rows in events, those of a request that came twice counted once')
 
 
 TRANSACTIONS = b'''transaction_id,amount,currency,timestamp,merchant,status
@@ -240,11 +257,23 @@ def transactions(account):
         return state if state != 'in_progress' else None
 
     csv = {'Content-Type': 'text/csv', 'x-api-key': key}
+    with Listener(account, 'till', topic=names['topicArn']) as till:
+        code, answer = api.json('POST', 'upload?key=told.csv', body=TRANSACTIONS.replace(b'txn_', b'told_'), headers=csv)
+        check(code, 202, 'the answer to /upload')
+        done = until(lambda: till.of('file.completed_with_rejects'), 'the message that told.csv is done')
+        check((done['data']['fileId'], done['data']['bucketName'], done['data']['rows']),
+              ('told.csv', bucket, [4, 2, 1, 1]), 'what is told of told.csv')
+        check(outcome('told.csv'), 'completed_with_rejects', 'the outcome of a file that is told to be done')
+        code, answer = api.json('POST', 'upload?key=bad.csv', body=b'no rows at all', headers=csv)
+        check(code, 202, 'the answer to /upload')
+        refused = until(lambda: till.of('file.rejected'), 'the message that bad.csv is refused')
+        check(refused['data']['receiptId'], answer['receiptId'], 'the receipt of what is refused')
+        check(len(till.events()), 2, 'the number of messages')
     code, answer = api.json('POST', 'upload?key=cards.csv', body=TRANSACTIONS, headers=csv)
     check((code, answer.get('fileId'), answer.get('bucketName')), (202, 'cards.csv', bucket), 'the answer to /upload')
     check(until(lambda: outcome('cards.csv'), 'cards.csv'), 'completed_with_rejects', 'the outcome')
     rejects = keys_below(clerk.client('s3'), results, 'rejects/')
-    check(len(rejects), 1, 'the number of files with refused rows')
+    check(len(rejects), 2, 'the number of files with refused rows')
 
     asked = json.dumps({'fileName': 'large.csv'}).encode()
     code, place = api.json('POST', body=asked, headers={'Content-Type': 'application/json', 'x-api-key': key})

@@ -234,6 +234,7 @@ class Suite:
             'rules': [one['Name'] for one in of('events').list_rules()['Rules']],
             'buses': [one['Name'] for one in of('events').list_event_buses()['EventBuses']],
             'topics': [one['TopicArn'] for one in of('sns').list_topics()['Topics']],
+            'subscriptions': [one['Endpoint'] for one in of('sns').list_subscriptions()['Subscriptions']],
             'users of flows': [one['UserName'] for one in of('iam').list_users()['Users']
                                if one['UserName'].startswith('millrace-flows')],
             'workflows': [one['name'] for one in of('stepfunctions').list_state_machines()['stateMachines']],

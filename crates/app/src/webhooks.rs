@@ -101,6 +101,7 @@ fn chosen<'w>(webhooks: &'w [Webhook], names: &[String]) -> Result<Vec<&'w Webho
 fn test(webhook: &Webhook) -> Answer {
     let at = now();
     let time = rfc3339(i64::try_from(at).unwrap_or(i64::MAX).saturating_mul(1_000_000));
-    let payload = json!({ "type": "test", "timestamp": time, "data": { "webhook": webhook.name } }).to_string();
-    webhook.send(&agent(), &format!("evt_test_{at}"), at / 1000, &payload)
+    let id = format!("evt_test_{at}");
+    let body = json!({ "id": id, "type": "test", "timestamp": time, "data": { "webhook": webhook.name } });
+    webhook.send(&agent(), &id, at / 1000, &body.to_string())
 }

@@ -11,11 +11,13 @@ use pipeline::feed::Feeds;
 use pipeline::topology::{FUNCTION_VARIABLE, Holds, Variable};
 use tokio::runtime::Handle;
 
+use crate::announce::{Announcer, Bus, Topic};
 use crate::bucket::{Buckets, s3::S3};
 use crate::function::{self, Error, Function, Parts};
 use crate::limits::{CALL_SECONDS_MAX, CONNECT_SECONDS_MAX, PART_SECONDS_MAX};
 use crate::queue::{Queue, Sqs};
 use crate::table::{Table, dynamo::Dynamo};
+use crate::trace::{DAEMON_VARIABLE, Tracer};
 
 /// Where variables are looked up.
 pub type Environment<'a> = &'a dyn Fn(&str) -> Option<String>;
@@ -43,18 +45,25 @@ pub fn function(variables: Environment<'_>, runtime: &Handle) -> Result<Function
         .then(|| -> Arc<dyn Buckets> { Arc::new(S3::new(cloud.s3(), runtime.clone())) });
     let queue = value(Variable::Queue(""))?
         .map(|url| -> Arc<dyn Queue> { Arc::new(Sqs::new(cloud.sqs(), runtime.clone(), url)) });
+    let bus = value(Variable::Bus)?
+        .map(|name| -> Arc<dyn Announcer> { Arc::new(Bus::new(cloud.eventbridge(), runtime.clone(), name)) });
+    let topic = value(Variable::Topic)?
+        .map(|arn| -> Arc<dyn Announcer> { Arc::new(Topic::new(cloud.sns(), runtime.clone(), arn)) });
     let table = ledger
         .map(|ledger| -> Box<dyn Table> { Box::new(Dynamo::new(cloud.dynamo(), runtime.clone(), ledger, status)) });
+    let process = process();
     let parts = Parts {
         table,
         queue,
+        announcer: bus.or(topic),
         buckets,
         files,
         results,
         origin: value(Variable::Origin)?,
         feeds: Feeds::default(),
         now,
-        process: process(),
+        process,
+        tracer: Tracer::new(variables(DAEMON_VARIABLE).as_deref(), process),
         threads: std::thread::available_parallelism().map_or(1, usize::from),
     };
     Function::new(&name, parts).ok_or_else(unknown)
@@ -131,6 +140,22 @@ impl Cloud {
         config.set_endpoint_url(self.endpoint.clone());
         aws_sdk_sqs::Client::from_conf(config.build())
     }
+
+    fn eventbridge(&self) -> aws_sdk_eventbridge::Client {
+        let config = aws_sdk_eventbridge::Config::builder().behavior_version(BehaviorVersion::v2026_01_12());
+        let config = config.region(self.region.clone()).credentials_provider(self.credentials.clone());
+        let mut config = config.http_client(self.http.clone()).timeout_config(patience(CALL_SECONDS_MAX));
+        config.set_endpoint_url(self.endpoint.clone());
+        aws_sdk_eventbridge::Client::from_conf(config.build())
+    }
+
+    fn sns(&self) -> aws_sdk_sns::Client {
+        let config = aws_sdk_sns::Config::builder().behavior_version(BehaviorVersion::v2026_01_12());
+        let config = config.region(self.region.clone()).credentials_provider(self.credentials.clone());
+        let mut config = config.http_client(self.http.clone()).timeout_config(patience(CALL_SECONDS_MAX));
+        config.set_endpoint_url(self.endpoint.clone());
+        aws_sdk_sns::Client::from_conf(config.build())
+    }
 }
 
 #[cfg(test)]
@@ -151,12 +176,15 @@ mod tests {
             ("AWS_ENDPOINT_URL", endpoint.as_str()),
         ]);
         let cloud = Cloud::new(&|name| told.get(name).map(|value| (*value).to_owned())).unwrap();
-        let (s3, dynamo, sqs) = (cloud.s3(), cloud.dynamo(), cloud.sqs());
-        for (service, timeouts) in
-            [s3.config().timeout_config(), dynamo.config().timeout_config(), sqs.config().timeout_config()]
-                .into_iter()
-                .enumerate()
-        {
+        let (s3, dynamo, sqs, bus, topic) = (cloud.s3(), cloud.dynamo(), cloud.sqs(), cloud.eventbridge(), cloud.sns());
+        let all = [
+            s3.config().timeout_config(),
+            dynamo.config().timeout_config(),
+            sqs.config().timeout_config(),
+            bus.config().timeout_config(),
+            topic.config().timeout_config(),
+        ];
+        for (service, timeouts) in all.into_iter().enumerate() {
             let timeouts = timeouts.unwrap();
             assert!(
                 timeouts.operation_attempt_timeout().is_some() && timeouts.connect_timeout().is_some(),

@@ -1,6 +1,7 @@
 //! The doors: what a call is about, and what is answered.
 
 mod batch;
+mod failed;
 mod files;
 mod http;
 mod ingest;
@@ -21,6 +22,8 @@ use crate::tell::Told;
 pub struct Call {
     /// When it must be over.
     pub deadline: Instant,
+    /// The trace that it is part of, as X-Ray names it.
+    pub trace: Option<String>,
 }
 
 /// The time that is left for what is under way: with less, nothing new is begun.
@@ -29,11 +32,11 @@ const RESERVE: Duration = Duration::from_secs(20);
 impl Call {
     /// A call that may take so long.
     pub fn within(time: Duration) -> Self {
-        Self { deadline: Instant::now() + time }
+        Self { deadline: Instant::now() + time, trace: None }
     }
 
     /// Whether there is time to begin something.
-    fn has_time(&self) -> bool {
+    pub(crate) fn has_time(&self) -> bool {
         Instant::now() + RESERVE < self.deadline
     }
 }
@@ -41,23 +44,46 @@ impl Call {
 impl Function {
     /// Answers a call, and writes down in `told` what was done.
     pub fn call(&self, event: Value, call: &Call, told: &mut Told) -> Result<Value, Error> {
+        self.tracer.begin(call.trace.as_deref());
+        let answer = self.answered(event, call, told);
+        self.tracer.end();
+        answer
+    }
+
+    fn answered(&self, event: Value, call: &Call, told: &mut Told) -> Result<Value, Error> {
         let event = Event::read(event)?;
         self.expect(&event)?;
-        match event {
-            Event::Files(files) => self.files(files, told).map(|()| Value::Null),
-            Event::Batch(received) => Ok(self.batch(received, call, told)),
-            Event::Started(arrived) => {
-                let first = self.arrived(arrived, told)?;
-                self.answer(first.as_ref())
+        let answered = match event {
+            Event::Batch(received) => {
+                let answer = self.batch(&received, call, told);
+                return Ok(match self.tell(call) {
+                    Ok(()) => answer,
+                    Err(error) => {
+                        // all of it comes again, and changes nothing more
+                        told.failed(&error);
+                        failed(received.into_iter().map(|received| received.message_id))
+                    }
+                });
             }
+            Event::Request(request) => return Ok(self.request(&request, told)),
+            Event::Nothing => return Ok(Value::Null),
+            Event::Files(files) => self.files(files, told).map(|()| Value::Null),
+            Event::Started(arrived) => self.arrived(arrived, told).and_then(|first| self.answer(first.as_ref())),
             Event::Task(message) => {
                 told.message(&message);
-                self.handle(&message, 1)?;
-                self.answer(Some(&message))
+                self.handle(&message, 1).and_then(|_| self.answer(Some(&message)))
             }
             Event::Tick(second) => self.tick(second, told).map(|()| Value::Null),
-            Event::Request(request) => Ok(self.request(&request, told)),
-            Event::Nothing => Ok(Value::Null),
+            Event::Failed(failure) => self.failed(failure, told).map(|()| Value::Null),
+        };
+        // what was committed is told, whatever became of the rest
+        match (answered, self.tell(call)) {
+            (Err(error), Err(of_telling)) => {
+                told.failed(&of_telling);
+                Err(error)
+            }
+            (answered, Ok(())) => answered,
+            (Ok(_), Err(error)) => Err(error),
         }
     }
 
@@ -69,6 +95,8 @@ impl Function {
             Event::Started(_) | Event::Task(_) => matches!(trigger, Trigger::Workflow),
             Event::Tick(_) => matches!(trigger, Trigger::Schedule(_)),
             Event::Request(_) => matches!(trigger, Trigger::Route(_)),
+            // a call that nobody waited for comes back to the function itself, a step to the one that the workflow names
+            Event::Failed(_) => matches!(trigger, Trigger::ObjectCreated { .. } | Trigger::Workflow),
             Event::Nothing => true,
         };
         if self.function.triggers.iter().any(is_due) {
@@ -91,6 +119,8 @@ impl Function {
     /// Aggregates what is due in each feed. A tick is known by the time for which it is, so that one that comes again
     /// is the same.
     fn tick(&self, second: u64, told: &mut Told) -> Result<(), Error> {
+        // what no message comes again for is found by the clock
+        self.ledger()?.look_for_untold();
         let every = self.topology.schedules.first().map_or(1, |schedule| u64::from(schedule.every_seconds)).max(1);
         let of_us = self.pipeline.feeds.iter().filter(|feed| feed.preset == self.preset);
         let feeds: Vec<Feed> = of_us.map(|feed| feed.name.clone()).collect();
@@ -101,4 +131,10 @@ impl Function {
         }
         Ok(())
     }
+}
+
+/// Those messages of a batch that are to come again.
+fn failed(ids: impl IntoIterator<Item = String>) -> Value {
+    let ids = ids.into_iter().map(|id| json!({ "itemIdentifier": id }));
+    json!({ "batchItemFailures": ids.collect::<Vec<_>>() })
 }

@@ -24,10 +24,23 @@ pub enum Event {
     Task(Message),
     /// The schedule, with the second for which it is.
     Tick(u64),
+    /// A call, or a step of the workflow, was tried for the last time.
+    Failed(Failure),
     /// Somebody asks by HTTP.
     Request(Box<Request>),
     /// Something the cloud tries out when a function is connected.
     Nothing,
+}
+
+/// What was tried for the last time.
+#[derive(Debug)]
+pub struct Failure {
+    /// The call.
+    pub of: Box<Event>,
+    /// What it came to, as far as the cloud knows: a function that died says nothing.
+    pub error: String,
+    /// How often it was tried, if that is known.
+    pub attempts: Option<u32>,
 }
 
 /// A message as a queue gives it.
@@ -144,6 +157,12 @@ impl Event {
             Some("aws:sqs") => return parsed(value["Records"].clone()).map(Self::Batch),
             _ => {}
         }
+        if let Some(payload) = value.get("requestPayload") {
+            return Ok(Self::Failed(Failure::of_call(&value, payload)));
+        }
+        if let Some(input) = value.get("failed") {
+            return Failure::of_step(input).map(Self::Failed);
+        }
         if value.get("httpMethod").is_some() {
             return parsed(value).map(|request| Self::Request(Box::new(request)));
         }
@@ -160,6 +179,38 @@ impl Event {
             _ if kind("Event") == "s3:TestEvent" => Ok(Self::Nothing),
             _ => Err(Error::new("unknown_event", "this is no event that any function is called with")),
         }
+    }
+}
+
+impl Failure {
+    /// As the cloud tells of a call that nobody waited for. What fails here comes back in the same form, so it must come to
+    /// an end: of a call that nobody can read nothing is told, and of one like this neither.
+    fn of_call(told: &Value, payload: &Value) -> Self {
+        let of = Event::read(payload.clone()).unwrap_or(Event::Nothing);
+        let text = |path: &str| told.pointer(path).and_then(Value::as_str);
+        let why = text("/requestContext/condition").unwrap_or("Failed");
+        let said = text("/responsePayload/errorMessage").unwrap_or("it gave no answer");
+        let attempts = told.pointer("/requestContext/approximateInvokeCount").and_then(Value::as_u64);
+        Self {
+            of: Box::new(of),
+            error: format!("{why}: {said}"),
+            attempts: attempts.and_then(|attempts| u32::try_from(attempts).ok()),
+        }
+    }
+
+    /// As the workflow tells of a step: its input, and why it was caught beside it.
+    fn of_step(input: &Value) -> Result<Self, Error> {
+        let text = |name: &str| input["error"][name].as_str().unwrap_or_default();
+        let (name, cause) = (text("Error"), text("Cause"));
+        // what a function said of its failure is JSON within the text
+        let said: Value = serde_json::from_str(cause).unwrap_or_default();
+        let said = said["errorMessage"].as_str().unwrap_or(cause);
+        Ok(Self {
+            of: Box::new(Event::read(input.clone())?),
+            error: format!("{name}: {said}"),
+            // what took all its time is not tried again
+            attempts: (name == "States.Timeout").then_some(1),
+        })
     }
 }
 

@@ -14,12 +14,14 @@ use pipeline::preset::Preset;
 use pipeline::rows::records::Checker;
 use pipeline::topology::{self, Holds, Topology, Trigger, Use, Via};
 
+use crate::announce::Announcer;
 use crate::bucket::Buckets;
 use crate::ledger::{self, Ledger};
 use crate::objects::Objects;
 use crate::queue::Queue;
 use crate::scratch;
 use crate::table::Table;
+use crate::trace::Tracer;
 
 /// What a function is made of: what it does not use is not there, and costs nothing when it starts.
 pub struct Parts {
@@ -27,6 +29,8 @@ pub struct Parts {
     pub table: Option<Box<dyn Table>>,
     /// The queue of the next stage.
     pub queue: Option<Arc<dyn Queue>>,
+    /// The topic or the event bus, of a function that tells people.
+    pub announcer: Option<Arc<dyn Announcer>>,
     /// Its buckets.
     pub buckets: Option<Arc<dyn Buckets>>,
     /// The bucket that files come into.
@@ -43,6 +47,8 @@ pub struct Parts {
     pub process: u64,
     /// Threads that parse.
     pub threads: usize,
+    /// Where it is told what takes how long.
+    pub tracer: Tracer,
 }
 
 /// A function, ready to be called.
@@ -53,11 +59,13 @@ pub struct Function {
     pub(crate) pipeline: Pipeline,
     pub(crate) ledger: Option<Ledger>,
     pub(crate) queue: Option<Arc<dyn Queue>>,
+    pub(crate) announcer: Option<Arc<dyn Announcer>>,
     pub(crate) buckets: Option<Arc<dyn Buckets>>,
     pub(crate) files: Option<String>,
     pub(crate) origin: Option<String>,
     pub(crate) checker: Option<Checker>,
     pub(crate) now: fn() -> Millis,
+    pub(crate) tracer: Tracer,
     objects: Option<Objects>,
 }
 
@@ -121,15 +129,25 @@ impl Function {
     /// The function of this name; none if there is no such function.
     pub fn new(name: &str, parts: Parts) -> Option<Self> {
         let (topology, function) = find(name)?;
-        let Parts { table, queue, buckets, files, results, origin, feeds, now, process, threads } = parts;
+        let Parts { table, queue, announcer, buckets, files, results, origin, feeds, now, process, threads, tracer } =
+            parts;
+        let table = table.map(|table| tracer.table(table));
+        let queue = queue.map(|queue| tracer.queue(queue));
+        let to_topic = function.uses.contains(&Use::Notify);
+        let asked = if to_topic { ("SNS", "Publish") } else { ("EventBridge", "PutEvents") };
+        let announcer = announcer.map(|announcer| tracer.announcer(announcer, asked));
+        let buckets = buckets.map(|buckets| tracer.buckets(buckets));
         let memory_bytes = usize::try_from(function.memory_mb).unwrap_or(512) * 1024 * 1024 / MEMORY_SHARE;
         let pipeline = Pipeline { feeds, budget: Budget { threads, memory_bytes } };
         let sends = function.sends.iter().filter(|(_, via)| matches!(via, Via::Queue(_))).map(|(stage, _)| *stage);
         let keeps_states = function.uses.contains(&Use::Write(Holds::Status));
         let status = topology.table(Holds::Status).filter(|_| keeps_states).map(|table| table.partition.0);
         let (of_ledger, sends) = (queue.clone(), sends.collect());
-        let ledger =
-            table.map(|table| Ledger::new(ledger::Parts { table, queue: of_ledger, sends, status, now, process }));
+        let announcer =
+            announcer.filter(|_| function.uses.iter().any(|need| matches!(need, Use::Announce | Use::Notify)));
+        let tells = announcer.is_some();
+        let ledger = table
+            .map(|table| Ledger::new(ledger::Parts { table, queue: of_ledger, sends, status, now, process, tells }));
         let objects =
             buckets.clone().map(|buckets| Objects::new(buckets, files.clone(), results.clone().unwrap_or_default()));
         let ingests = function.triggers.contains(&Trigger::Route("/ingest"));
@@ -145,11 +163,13 @@ impl Function {
             pipeline,
             ledger,
             queue,
+            announcer,
             buckets,
             files,
             origin,
             checker,
             now,
+            tracer,
             objects,
         })
     }
@@ -180,17 +200,19 @@ impl Function {
             None => return Err(none()),
         };
         let (now, scratch) = (self.now, scratch::make);
-        // nothing takes what would be told of rows to the bus yet
-        let announces = false;
-        // and nothing sends a file to its first stage again
+        // where files are announced rows are too
+        let announces = self.announcer.is_some() && self.function.uses.contains(&Use::Announce);
+        // nothing sends a file to its first stage again
         let mends = false;
         let progress = &|_: &_, _, _| {};
         let call = Call { attempt, now: &now, objects, ledger, scratch: &scratch, progress, announces, mends };
-        let handled = catch_unwind(AssertUnwindSafe(|| self.pipeline.handle(message, &call)));
-        match handled {
-            Ok(handled) => Ok(handled?),
-            Err(panic) => Err(panicked(panic.as_ref())),
-        }
+        self.tracer.stage(message, attempt, || {
+            let handled = catch_unwind(AssertUnwindSafe(|| self.pipeline.handle(message, &call)));
+            match handled {
+                Ok(handled) => Ok(handled?),
+                Err(panic) => Err(panicked(panic.as_ref())),
+            }
+        })
     }
 }
 

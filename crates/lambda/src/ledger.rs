@@ -14,6 +14,7 @@ mod plan;
 mod prepare;
 mod send;
 mod settle;
+mod untold;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -31,6 +32,7 @@ use crate::queue::Queue;
 use crate::table::{Item, Table};
 use attempt::Attempt;
 use mark::Mark;
+pub use untold::Untold;
 
 /// The ledger of one function.
 pub struct Ledger {
@@ -46,6 +48,9 @@ pub struct Ledger {
     attempt: Mutex<Option<Attempt>>,
     process: u64,
     attempts: AtomicU64,
+    /// Whether what is to be told is kept until somebody has told it.
+    tells: bool,
+    untold: Mutex<untold::Known>,
 }
 
 /// What a ledger is made of.
@@ -62,6 +67,9 @@ pub struct Parts {
     pub now: fn() -> Millis,
     /// A number that no other process has.
     pub process: u64,
+    /// Whether records that say what is to be told are kept, for who has it told and takes them away. Otherwise they are
+    /// not written: nobody would take them.
+    pub tells: bool,
 }
 
 impl fmt::Debug for Ledger {
@@ -89,9 +97,10 @@ impl From<Cause> for Failed {
 impl Ledger {
     /// A ledger of these.
     pub fn new(parts: Parts) -> Self {
-        let Parts { table, queue, sends, status, now, process } = parts;
+        let Parts { table, queue, sends, status, now, process, tells } = parts;
         let (fates, attempt, attempts) = Default::default();
-        Self { table, queue, sends, status, now, fates, attempt, process, attempts }
+        let untold = Mutex::new(untold::Known::of_new_process());
+        Self { table, queue, sends, status, now, fates, attempt, process, attempts, tells, untold }
     }
 
     /// The messages that a commit from this source took over for whoever called; none if it did not happen.
@@ -171,8 +180,11 @@ impl ports::Ledger for Ledger {
         self.page_of(kind, within, after, records_max).map_err(|cause| unavailable("list", within, cause))
     }
 
-    fn commit(&self, commit: Commit) -> Result<Committed, ports::Error> {
-        match self.try_commit(&commit) {
+    fn commit(&self, mut commit: Commit) -> Result<Committed, ports::Error> {
+        let untold = self.to_tell(&mut commit);
+        let committed = self.try_commit(&commit);
+        self.remember_untold(untold, &committed);
+        match committed {
             Ok(committed) => Ok(committed),
             Err(Failed::Changed(key)) => Err(ports::Error::Changed(key)),
             Err(Failed::Unavailable(cause)) => Err(unavailable("commit", commit.source.as_str(), cause)),

@@ -2,9 +2,11 @@
 //! program `bootstrap` that every function runs.
 //!
 //! Ports are synchronous and the clients of the cloud are not: calls come from threads of our own, and a runtime beside
-//! them waits for the network. What the cloud does stands behind three small seams ([`table`], [`bucket`], [`queue`]),
+//! them waits for the network. What the cloud does stands behind four small seams ([`table`], [`bucket`], [`queue`],
+//! [`announce`]),
 //! so everything above them is tested against memory with faults.
 
+pub mod announce;
 pub mod bucket;
 pub mod clients;
 pub mod doors;
@@ -17,3 +19,4 @@ pub mod queue;
 mod scratch;
 pub mod table;
 pub mod tell;
+pub mod trace;

@@ -33,6 +33,27 @@ pub const SEND_MESSAGES_MAX: usize = 10;
 /// See [`SEND_MESSAGES_MAX`].
 pub const SEND_BYTES_MAX: usize = 256 * 1024;
 
+/// Events of one call to EventBridge.
+pub const EVENTS_MAX: usize = 10;
+
+/// Bytes of the events of one call to EventBridge, their names, sources and times included; and of one message to SNS.
+pub const EVENTS_BYTES_MAX: usize = 256 * 1024;
+
+/// Bytes of the body of one event; past it, the event is told without its details.
+pub const EVENT_BYTES_MAX: usize = 255 * 1024;
+
+/// Times an event is sent that EventBridge did not take; past it, the call comes again.
+pub const ANNOUNCE_TRIES_MAX: u32 = 3;
+
+/// Records that say what is to be told, and that are told and taken away at once.
+pub const NOTICES_AT_ONCE_MAX: usize = 100;
+
+/// Calls to services that are told to X-Ray of one call of a function.
+pub const SUBSEGMENTS_MAX: usize = 100;
+
+/// Seconds before the end of a call at which a stage that has its last attempt and is not done is given up.
+pub const LAST_WORD_SECONDS: u64 = 10;
+
 /// Seconds for which the source of a commit is remembered: 4 days in a queue and 14 among dead letters.
 pub const SOURCE_SECONDS: u64 = 18 * 24 * 60 * 60;
 
@@ -52,7 +73,7 @@ pub const MARKS_REMEMBERED_MAX: usize = 10_000;
 /// Seconds of one attempt to connect to a service.
 pub const CONNECT_SECONDS_MAX: u64 = 3;
 
-/// Seconds of one attempt at a call to DynamoDB or SQS; a connection that died is not waited for until the function's
+/// Seconds of one attempt at a call to DynamoDB, SQS, SNS or EventBridge; a connection that died is not waited for until the function's
 /// time is over.
 pub const CALL_SECONDS_MAX: u64 = 10;
 

@@ -35,10 +35,15 @@ fn answer(function: &Function, event: LambdaEvent<Value>, is_first: bool) -> Res
     let began = Instant::now();
     let (payload, context) = event.into_parts();
     let left = context.deadline().duration_since(SystemTime::now()).unwrap_or(Duration::ZERO);
-    let teller =
-        Teller { function: function.name(), request: context.request_id, trace: context.xray_trace_id, at: now() };
+    let teller = Teller {
+        function: function.name(),
+        request: context.request_id,
+        trace: context.xray_trace_id.clone(),
+        at: now(),
+    };
     let mut told = Told::default();
-    let answer = function.call(payload, &Call::within(left), &mut told);
+    let call = Call { trace: context.xray_trace_id, ..Call::within(left) };
+    let answer = function.call(payload, &call, &mut told);
     tell::write(&teller.lines(&told, answer.as_ref().map(drop), began.elapsed(), is_first));
     answer
 }

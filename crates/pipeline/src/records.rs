@@ -2,13 +2,15 @@
 //! part is written `%2F`, so a part is never taken for two.
 
 use serde::{Deserialize, Serialize};
+use serde_json::json;
 
 use crate::Millis;
 use crate::message::Feed;
-use crate::object::{ObjectVersion, Order, ReceiptId};
+use crate::object::{ObjectVersion, Order, ReceiptId, digest};
 use crate::receipt::{Other, Outcome, Receipt};
 use crate::step::{Kind, RecordKey};
 use rows::contribution::Summary;
+use rows::time::rfc3339;
 
 /// As an alias: all files, the newest first.
 const EVERYTHING: &str = "*";
@@ -129,6 +131,19 @@ impl Notice {
         self.detail = format!("{} batches of rows are kept", self.origins.len());
         self.receipt_id = self.receipt_id.take().filter(|receipt| other.receipt_id.as_ref() == Some(receipt));
         true
+    }
+
+    /// By what receivers know an event that they have seen: the same however often it is told. `record` is the id of the
+    /// record that says what is to be told.
+    pub fn event_id(&self, record: &str) -> String {
+        format!("evt_{}", digest(&[record, &self.event, &self.at.to_string()]))
+    }
+
+    /// The body of an event: the same for every way by which it is told.
+    pub fn payload(&self, event_id: &str) -> String {
+        let at = i64::try_from(self.at).unwrap_or(i64::MAX).saturating_mul(1_000_000);
+        let body = json!({ "id": event_id, "type": self.event, "timestamp": rfc3339(at), "data": self });
+        body.to_string()
     }
 
     /// What is to be told of something else than a file.
@@ -301,6 +316,22 @@ mod tests {
         assert!(!both.takes_in(&Notice::rows_kept(3, &feed("b"), "q-3", [1; 4], window("00", "10"))));
         assert!(!both.takes_in(&Notice::about("alarm.raised", 1, "")));
         assert_eq!(both, told, "what is of another kind changes nothing");
+    }
+
+    #[test]
+    fn an_event_is_known_by_its_record_its_name_and_its_time() {
+        let notice = Notice::about("alarm.raised", 1_704_200_000_000, "disk: full");
+        let id = notice.event_id("about/alarm/1");
+        assert_eq!(notice.clone().event_id("about/alarm/1"), id);
+        let others = [Notice { at: 1, ..notice.clone() }, Notice { event: "alarm.cleared".into(), ..notice.clone() }];
+        assert!(others.iter().all(|other| other.event_id("about/alarm/1") != id));
+        assert_ne!(notice.event_id("about/alarm/2"), id);
+        let body: serde_json::Value = serde_json::from_str(&notice.payload(&id)).expect("it is JSON");
+        assert_eq!(
+            body,
+            json!({ "id": id, "type": "alarm.raised", "timestamp": "2024-01-02T12:53:20Z", "data": {
+                "event": "alarm.raised", "at": 1_704_200_000_000_u64, "rows": [0, 0, 0, 0], "detail": "disk: full" } })
+        );
     }
 
     #[test]

@@ -159,11 +159,15 @@ pub struct Workflow {
     pub name: &'static str,
     /// Attempts at one stage, the first included.
     pub attempts_max: u32,
-    /// Seconds that an attempt at each stage may take, in order. All stages together have [`WORKFLOW_SECONDS_MAX`]: past
-    /// that the workflow ends without a dead letter, past one of these with one.
+    /// Seconds that an attempt at each stage may take, in order. All stages together, and what is to be done when one fails,
+    /// have [`WORKFLOW_SECONDS_MAX`]: past that the workflow ends without a dead letter, past one of these with one.
     pub stage_seconds: [u32; 3],
     /// Where what failed for good goes.
     pub dead_letters: &'static str,
+    /// The function that tells the receipt of a file that a stage has given it up.
+    pub failures_told_by: &'static str,
+    /// Seconds that it may take for that.
+    pub failure_seconds: u32,
 }
 
 /// Something that happens again and again.

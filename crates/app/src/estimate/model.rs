@@ -148,7 +148,8 @@ fn messages(draft: &mut Draft<'_>, topology: &Topology, volumes: &Volumes, work:
     draft.line("SQS", "requests to FIFO queues", "sqs_fifo_request", of(fifo.len()))?;
     draft.line("SQS", "requests to standard queues", "sqs_request", of(standard.len()))?;
     if topology.bus.is_some() {
-        draft.line("EventBridge", "events", "events_event", work.records)?;
+        // one for each message of rows, one for the end of each file
+        draft.line("EventBridge", "events", "events_event", work.messages + volumes.files)?;
     }
     if topology.topic.is_some() {
         draft.line("SNS", "messages", "sns_publish", volumes.files)?;

@@ -19,9 +19,7 @@ use engine::pipeline::step::{Kind, RecordKey};
 use engine::queues::{self, Message, Transaction};
 use engine::runtime::{Engine, now};
 use engine::session::record_key;
-use rows::time::rfc3339;
 use serde::{Deserialize, Serialize};
-use serde_json::json;
 
 use super::alarms::State;
 use super::state::Service;
@@ -144,8 +142,8 @@ fn take(service: &Service, webhooks: &[Webhook], notes: &[(String, Vec<u8>)]) ->
         }
     }
     for (id, notice) in &told {
-        let event_id = format!("evt_{}", digest(&[id, &notice.event, &notice.at.to_string()]));
-        let payload = payload(notice);
+        let event_id = notice.event_id(id);
+        let payload = notice.payload(&event_id);
         for webhook in webhooks.iter().filter(|webhook| webhook.wants(&notice.event)) {
             let delivery = Delivery { webhook: webhook.name.clone(), id: event_id.clone(), payload: payload.clone() };
             let dedup = digest(&[&webhook.name, &event_id]);
@@ -154,16 +152,11 @@ fn take(service: &Service, webhooks: &[Webhook], notes: &[(String, Vec<u8>)]) ->
         }
     }
     match engine.queues().transact(transaction, now()).wait() {
-        Ok(_) => told.iter().for_each(|(_, notice)| service.events.tell(&notice.event, || payload(notice))),
+        Ok(_) => told.iter().for_each(|(id, notice)| {
+            service.events.tell(&notice.event, || notice.payload(&notice.event_id(id)));
+        }),
         Err(queues::Error::Changed { .. }) => return Ok(false),
         Err(error) => return Err(error.into()),
     }
     Ok(true)
-}
-
-/// The body of an event: the same for every way by which it is told.
-pub(crate) fn payload(notice: &Notice) -> String {
-    let at = i64::try_from(notice.at).unwrap_or(i64::MAX).saturating_mul(1_000_000);
-    let body = json!({ "type": notice.event, "timestamp": rfc3339(at), "data": notice });
-    body.to_string()
 }

@@ -29,6 +29,8 @@ pub struct Function {
     pub variables: Vec<(&'static str, Text)>,
     /// Where its logs go.
     pub logs: Ref<LogGroup>,
+    /// Where calls go that nobody waited for, and that failed for good.
+    pub dead_letters: Option<Arn<Queue>>,
     /// Tags.
     pub tags: Tags,
 }
@@ -75,6 +77,7 @@ impl Resource for Function {
             .with("Environment", Json::object([("Variables", Json::Object(variables))]))
             .with("TracingConfig", Json::object([("Mode", "Active".into())]))
             .with("LoggingConfig", logging)
+            .maybe("DeadLetterConfig", self.dead_letters.map(|queue| Json::object([("TargetArn", queue.into())])))
             .with("Tags", self.tags)
             .into()
     }
@@ -145,8 +148,8 @@ pub struct EventInvokeConfig {
     pub function: Ref<Function>,
     /// Attempts after the first.
     pub retries_max: u32,
-    /// Where it goes then.
-    pub failures: Arn<Queue>,
+    /// Who is told then: the ARN of a queue, or of a function.
+    pub failures: Text,
 }
 
 impl Resource for EventInvokeConfig {

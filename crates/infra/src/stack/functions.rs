@@ -34,6 +34,10 @@ pub(super) fn add(stack: &mut Stack<'_>) {
             timeout_seconds: function.timeout_seconds,
             variables: variables(stack, function),
             logs: logs.reference(),
+            dead_letters: function
+                .dead_letters
+                .filter(|_| tells_own_failures(function))
+                .map(|name| stack.queue(name).arn()),
             tags: stack.tags(),
         };
         let handle = stack.function(function.name);
@@ -107,11 +111,22 @@ pub(super) fn add_triggers(stack: &mut Stack<'_>) {
             let config = EventInvokeConfig {
                 function: handle.reference(),
                 retries_max: attempts_max.saturating_sub(1),
-                failures: stack.queue(dead).arn(),
+                failures: if tells_own_failures(function) {
+                    // its dead letters have a place of their own
+                    handle.arn().into()
+                } else {
+                    stack.queue(dead).arn().into()
+                },
             };
             stack.template.add(&Handle::new(logical_id(function.name, "InvokeConfig")), config);
         }
     }
+}
+
+/// Whether a function is called again when a call of it has failed for good, to tell the receipt of the file: it may have
+/// died of the call, and the cloud does not.
+pub(super) fn tells_own_failures(function: &topology::Function) -> bool {
+    function.triggers.iter().any(|trigger| matches!(trigger, Trigger::ObjectCreated { .. }))
 }
 
 /// Attempts at a call that nobody waits for; none if all calls of this function are waited for.

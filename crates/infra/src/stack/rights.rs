@@ -42,6 +42,14 @@ pub(super) fn of_function(stack: &Stack<'_>, function: &topology::Function) -> V
     if functions::attempts(function).is_some() {
         statements.extend(function.dead_letters.map(|name| send(stack, name)));
     }
+    if functions::tells_own_failures(function) {
+        // the function names its role, so the role has the name of the function
+        let own = format!(
+            "arn:${{AWS::Partition}}:lambda:${{AWS::Region}}:${{AWS::AccountId}}:function:{}",
+            stack.named(function.name)
+        );
+        statements.push(Statement::allow("TellOwnFailures", &["lambda:InvokeFunction"], vec![Text::substituted(own)]));
+    }
     statements.extend(on_objects(stack, function));
     statements.extend(on_tables(stack, function));
     for need in &function.uses {

@@ -1,7 +1,8 @@
 //! The workflow in which stages call each other, and the rule that starts it when a file was written.
 //!
 //! A function is given what the one before it answered, the first the event of the bucket. It answers `{"message": …}` with
-//! the message of the next stage, or with null when nothing is to follow: a file that was refused, or is a duplicate.
+//! the message of the next stage, or with null when nothing is to follow: a file that was refused, or is a duplicate. What a
+//! stage gave up is put to the dead letters first, and then told to the receipt of its file.
 
 use pipeline::topology::{self, Trigger, Workflow};
 
@@ -94,6 +95,8 @@ fn definition(stack: &Stack<'_>, workflow: &Workflow, stages: &[&topology::Funct
     }
     states.push(("Done".to_owned(), Json::object([("Type", "Succeed".into())])));
     states.push(("PutToDeadLetters".to_owned(), put_to_dead_letters(stack.queue(workflow.dead_letters).id())));
+    let teller = stack.function(workflow.failures_told_by);
+    states.push(("TellReceipt".to_owned(), tell_receipt(teller.id(), workflow)));
     let failed = Fields::new()
         .with("Type", "Fail")
         .with("Error", "DeadLetter")
@@ -149,6 +152,29 @@ fn put_to_dead_letters(queue: &str) -> Json {
         .with("Resource", "arn:aws:states:::sqs:sendMessage")
         .with("Parameters", parameters)
         .with("Retry", vec![again])
+        // beside what it was given, which is told after it; none would be better, but templates take no null
+        .with("ResultPath", "$.deadLetter")
+        .with("Next", "TellReceipt")
+        .into()
+}
+
+/// The receipt of the file says that a stage gave up. The dead letter is in its queue already, whatever becomes of this.
+fn tell_receipt(function: &str, workflow: &Workflow) -> Json {
+    let payload = Json::object([("failed.$", "$".into())]);
+    let parameters = Fields::new().with("FunctionName", format!("${{{function}}}")).with("Payload", payload);
+    let again = Fields::new()
+        .with("ErrorEquals", vec!["States.ALL"])
+        .with("IntervalSeconds", 1)
+        .with("MaxAttempts", workflow.attempts_max.saturating_sub(1))
+        .with("BackoffRate", 2);
+    let caught = Fields::new().with("ErrorEquals", vec!["States.ALL"]).with("Next", "Failed");
+    Fields::new()
+        .with("Type", "Task")
+        .with("Resource", "arn:aws:states:::lambda:invoke")
+        .with("Parameters", parameters)
+        .with("TimeoutSeconds", workflow.failure_seconds)
+        .with("Retry", vec![again])
+        .with("Catch", vec![caught])
         .with("Next", "Failed")
         .into()
 }

@@ -153,6 +153,9 @@ fn composed_arn(resource: &Resource<'_>) -> Option<String> {
         "AWS::S3::Bucket" => (resource.text("BucketName")?, "s3:::"),
         "AWS::SQS::Queue" => (resource.text("QueueName")?, "sqs:${AWS::Region}:${AWS::AccountId}:"),
         "AWS::DynamoDB::Table" => (resource.text("TableName")?, "dynamodb:${AWS::Region}:${AWS::AccountId}:table/"),
+        "AWS::Lambda::Function" => {
+            (resource.text("FunctionName")?, "lambda:${AWS::Region}:${AWS::AccountId}:function:")
+        }
         "AWS::Logs::LogGroup" => (resource.text("LogGroupName")?, "logs:${AWS::Region}:${AWS::AccountId}:log-group:"),
         _ => return None,
     };

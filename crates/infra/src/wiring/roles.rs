@@ -16,7 +16,9 @@ pub(super) fn check(model: &Model<'_>) -> Vec<Fault> {
     }
     for config in model.of_kind("AWS::Lambda::EventInvokeConfig") {
         let to = config.at("DestinationConfig.OnFailure.Destination");
-        faults.extend(needs(model, called(model, &config), "sqs:SendMessage", to));
+        let is_function = to.and_then(|to| model.resource(to)).is_some_and(|to| to.kind == FUNCTION);
+        let action = if is_function { "lambda:InvokeFunction" } else { "sqs:SendMessage" };
+        faults.extend(needs(model, called(model, &config), action, to));
     }
     for function in model.of_kind(FUNCTION) {
         let logs = function.at("LoggingConfig.LogGroup").and_then(|group| model.resource(group));
@@ -24,6 +26,9 @@ pub(super) fn check(model: &Model<'_>) -> Vec<Fault> {
         faults.extend(needs(model, Some(function), "logs:PutLogEvents", arn.as_ref()));
         if function.text("TracingConfig.Mode") == Some("Active") {
             faults.extend(needs(model, Some(function), "xray:PutTraceSegments", Some(&"*".into())));
+        }
+        if let Some(queue) = function.at("DeadLetterConfig.TargetArn") {
+            faults.extend(needs(model, Some(function), "sqs:SendMessage", Some(queue)));
         }
         faults.extend(told_and_allowed(model, &function));
     }
@@ -168,7 +173,8 @@ fn told_and_allowed(model: &Model<'_>, function: &Resource<'_>) -> Vec<Fault> {
         .of_kind("AWS::Lambda::EventInvokeConfig")
         .filter(|config| called(model, config).is_some_and(|other| other.id == function.id))
         .filter_map(|config| config.at("DestinationConfig.OnFailure.Destination").and_then(|to| model.resource(to)))
-        .map(|queue| queue.id)
+        .chain(function.at("DeadLetterConfig.TargetArn").and_then(|to| model.resource(to)))
+        .map(|to| to.id)
         .collect();
     for resource in rights.iter().filter(|right| is_own(right)).flat_map(|right| &right.resources) {
         let Some(thing) = model.resource(&Json::Text(resource.clone())) else { continue };

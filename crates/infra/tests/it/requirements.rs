@@ -53,9 +53,9 @@ const SECTIONS: &[(&str, usize, &str)] = &[
     ("004/monitoring", 4, "Monitoring"),
     ("004/security", 5, "Security"),
     ("004/cost", 4, "Cost Optimization"),
-    ("millrace/files", 3, ""),
-    ("millrace/market", 4, ""),
-    ("millrace/transactions", 5, ""),
+    ("millrace/files", 4, ""),
+    ("millrace/market", 6, ""),
+    ("millrace/transactions", 7, ""),
 ];
 
 #[test]

@@ -3,10 +3,8 @@
 use std::collections::BTreeSet;
 
 use pipeline::message::Message;
-use pipeline::object::ReceiptId;
-use pipeline::receipt::{Event, What};
 use pipeline::topology::{Role, Trigger};
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::Call;
 use crate::events::Received;
@@ -15,23 +13,23 @@ use crate::tell::Told;
 
 impl Function {
     /// Answers with those that are to come again.
-    pub(super) fn batch(&self, received: Vec<Received>, call: &Call, told: &mut Told) -> Value {
+    pub(super) fn batch(&self, received: &[Received], call: &Call, told: &mut Told) -> Value {
         let mut groups: BTreeSet<String> = BTreeSet::new();
         let mut failed = Vec::new();
         for (index, received) in received.iter().enumerate() {
             let waits = received.group().is_some_and(|group| groups.contains(group));
             // what is not begun comes again whole; the first is begun whatever the clock says, or nothing ever is
-            let done = !waits && (index == 0 || call.has_time()) && self.received(received, told);
+            let done = !waits && (index == 0 || call.has_time()) && self.received(received, call, told);
             if !done {
-                failed.push(json!({ "itemIdentifier": received.message_id }));
+                failed.push(received.message_id.clone());
                 groups.extend(received.group().map(str::to_owned));
             }
         }
-        json!({ "batchItemFailures": failed })
+        super::failed(failed)
     }
 
     /// Does the stage on one message; whether it is done.
-    fn received(&self, received: &Received, told: &mut Told) -> bool {
+    fn received(&self, received: &Received, call: &Call, told: &mut Told) -> bool {
         let message = match Message::from_json(&received.body) {
             Ok(message) => message,
             Err(error) => {
@@ -40,12 +38,22 @@ impl Function {
             }
         };
         told.message(&message);
-        let Err(error) = self.handle(&message, received.receives()) else { return true };
-        told.failed(&error);
-        if received.receives() >= self.receives_max() {
-            self.tell_dead(&message, received.receives(), &error, told);
+        if received.receives() > 1
+            && let Ok(ledger) = self.ledger()
+        {
+            // whoever had it before may have died before it told
+            ledger.look_for_untold();
         }
-        false
+        let receives = received.receives();
+        let done = if receives >= self.receives_max() {
+            self.last_attempt(&message, receives, call, told)
+        } else {
+            self.handle(&message, receives).map(drop)
+        };
+        if let Err(error) = &done {
+            told.failed(error);
+        }
+        done.is_ok()
     }
 
     /// How often a message is received before it is a dead letter.
@@ -62,24 +70,5 @@ impl Function {
             _ => None,
         });
         read.unwrap_or(u32::MAX)
-    }
-
-    /// Tells the receipt of a file that a stage gave it up.
-    fn tell_dead(&self, message: &Message, attempt: u32, error: &Error, told: &mut Told) {
-        let Some(id) = file_of(message) else { return };
-        let what = What::Failed { stage: message.stage().1, attempt, error: error.to_string() };
-        let event = Event { at: (self.now)(), what };
-        let done = self.ledger().and_then(|ledger| Ok(pipeline::tell::tell(ledger, &id, event)?));
-        if let Err(error) = done {
-            // the dead letter says so too
-            told.failed(&error);
-        }
-    }
-}
-
-fn file_of(message: &Message) -> Option<ReceiptId> {
-    match message {
-        Message::MarketProcess(records) => records.of.as_ref().map(|share| share.work.receipt()),
-        message => message.work().map(pipeline::message::Work::receipt),
     }
 }

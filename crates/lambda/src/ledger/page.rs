@@ -16,8 +16,9 @@ impl Ledger {
         if records_max == 0 || after.is_some_and(|after| after > within && !after.starts_with(within)) {
             return Ok(Vec::new());
         }
-        if let Some((first, _)) = within.split_once('/') {
-            return self.page_in(kind, &place::group(kind, first), within, after, records_max);
+        let one = within.split_once('/').and_then(|(first, _)| place::group(kind, first));
+        if let Some(group) = one {
+            return self.page_in(kind, &group, within, after, records_max);
         }
         let mut found = Vec::new();
         for group in place::groups(kind) {
@@ -45,7 +46,7 @@ impl Ledger {
                 let id = place::id(&item);
                 // what is only prepared, and what will be removed, is no record
                 let Some(value) = self.value(item)? else { continue };
-                debug_assert!(place::group(kind, id.split('/').next().unwrap_or_default()) == group);
+                debug_assert!(place::group_of(kind, &id) == group);
                 found.push((id, value));
             }
             match next {

@@ -1,7 +1,7 @@
 //! Where records are in the table, and what stands in an item.
 //!
 //! A group is a kind and a hash of the first part of the id, so what is within a first part is one query, and what is
-//! not is one query for each of a few groups.
+//! not is one query for each of a few groups. What is to be told has groups by the whole id.
 
 use std::fmt::Write as _;
 
@@ -48,9 +48,20 @@ fn kind_name(kind: Kind) -> &'static str {
     }
 }
 
-/// The group of ids with this first part.
-pub(super) fn group(kind: Kind, first: &str) -> String {
-    format!("{}/{:x}", kind_name(kind), xxh3_64(first.as_bytes()) % GROUPS)
+/// The group of ids with this first part; none where ids are spread however they begin: what is to be told is never asked
+/// for by its first part, which is the same for each batch of rows.
+pub(super) fn group(kind: Kind, first: &str) -> Option<String> {
+    (kind != Kind::Notice).then(|| hashed(kind, first))
+}
+
+/// The group of this id.
+pub(super) fn group_of(kind: Kind, id: &str) -> String {
+    let first = id.split_once('/').map_or(id, |(first, _)| first);
+    group(kind, first).unwrap_or_else(|| hashed(kind, id))
+}
+
+fn hashed(kind: Kind, text: &str) -> String {
+    format!("{}/{:x}", kind_name(kind), xxh3_64(text.as_bytes()) % GROUPS)
 }
 
 /// All groups of a kind.
@@ -69,8 +80,7 @@ pub(super) fn sorted(id: &str) -> String {
 
 /// Where a record is.
 pub(super) fn of(key: &RecordKey) -> Key {
-    let first = key.id.split_once('/').map_or(key.id.as_str(), |(first, _)| first);
-    Key::new(group(key.kind, first), sorted(&key.id))
+    Key::new(group_of(key.kind, &key.id), sorted(&key.id))
 }
 
 /// The id of a record.

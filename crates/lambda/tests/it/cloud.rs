@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use lambda::announce::{Announcer, Event};
 use lambda::bucket::{Buckets, Piece};
 use lambda::queue::Queue;
 use lambda::table::{self, Action, Error, Field, Item, Key, Name, Table, Test};
@@ -25,7 +26,7 @@ pub enum Fault {
     Condition,
     /// It is on its way, and happens or is refused when it lands; of a transaction only.
     Late,
-    /// Some of a batch were taken and others not; of messages only.
+    /// Some of a batch were taken and others not; of messages and events only.
     Part,
 }
 
@@ -33,7 +34,7 @@ pub enum Fault {
 pub fn faults(call: &str) -> &'static [Fault] {
     match call {
         "transact" => &[Fault::Before, Fault::After, Fault::Conflict, Fault::Condition],
-        "send" => &[Fault::Before, Fault::After, Fault::Part],
+        "send" | "announce" => &[Fault::Before, Fault::After, Fault::Part],
         "get" | "query" | "object" => &[Fault::Before],
         _ => &[Fault::Before, Fault::After],
     }
@@ -51,6 +52,7 @@ struct State {
     sent: Vec<Message>,
     /// What a queue that keeps the order has seen.
     seen: BTreeSet<String>,
+    told: Vec<Event>,
     calls: Vec<&'static str>,
     planned: BTreeMap<usize, Fault>,
     /// A transaction on its way, and before which call it lands.
@@ -91,6 +93,11 @@ impl Cloud {
     /// Takes what was sent.
     pub fn receive(&self) -> Vec<Message> {
         std::mem::take(&mut self.lock().sent)
+    }
+
+    /// What people were told.
+    pub fn told(&self) -> Vec<Event> {
+        self.lock().told.clone()
     }
 
     /// Lets no call fail any more.
@@ -148,6 +155,11 @@ impl Cloud {
         let state = self.lock();
         let marks = state.ledger.iter().filter(|(key, _)| key.id == "mark");
         marks.filter(|(_, item)| item.contains_key("unsent") || item.contains_key("chunks")).count()
+    }
+
+    /// Records that say what is to be told.
+    pub fn untold(&self) -> usize {
+        self.lock().ledger.keys().filter(|key| key.group.starts_with("notice/")).count()
     }
 
     /// The most actions that a transaction had.
@@ -305,6 +317,28 @@ impl Queue for Cloud {
                 take(&mut self.lock(), &messages[from..from + messages.len() / 2]);
             }
             format!("planned: {fault:?} at send").into()
+        })
+    }
+}
+
+impl Announcer for Cloud {
+    fn announce(&self, events: &[Event]) -> Result<(), Cause> {
+        assert!(!events.is_empty(), "nothing is told");
+        let take = |state: &mut State, events: &[Event]| {
+            for event in events {
+                let body: serde_json::Value = serde_json::from_str(&event.payload).expect("an event is JSON");
+                assert_eq!((&body["type"], &body["id"]), (&event.name.clone().into(), &event.id.clone().into()));
+                assert!(event.payload.len() + event.name.len() + 21 <= 256 * 1024, "the bus takes it");
+                state.told.push(event.clone());
+            }
+        };
+        let done = self.call("announce", |state| take(state, events));
+        done.map_err(|(fault, _)| {
+            if fault == Fault::Part {
+                // the bus takes those that it likes
+                take(&mut self.lock(), &events[events.len() / 2..]);
+            }
+            format!("planned: {fault:?} at announce").into()
         })
     }
 }

@@ -1,7 +1,7 @@
 //! Every door of every preset, from the event to the answer; and the whole way of a file with every call that fails in
 //! turn.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,6 +10,7 @@ use lambda::doors::Call;
 use lambda::function::{Function, Parts};
 use lambda::table;
 use lambda::tell::Told;
+use lambda::trace::Tracer;
 use pipeline::feed::Feeds;
 use pipeline::message::Message;
 use pipeline::step::Kind;
@@ -17,17 +18,18 @@ use serde_json::{Value, json};
 
 use crate::cloud::{Cloud, Fault};
 
-const FILES: &str = "file-processing-bucket-dev";
-const MARKET: &str = "market-data-dev";
-const TRANSACTIONS: &str = "transactions-dev";
-const TRADES: &str = "timestamp,symbol,price,volume\n2024-01-02T10:00:00Z,ACME,10.5,100\n\
+pub const FILES: &str = "file-processing-bucket-dev";
+pub const MARKET: &str = "market-data-dev";
+pub const TRANSACTIONS: &str = "transactions-dev";
+pub const TRADES: &str = "timestamp,symbol,price,volume\n2024-01-02T10:00:00Z,ACME,10.5,100\n\
 2024-01-02T10:00:30Z,ACME,11.5,50\n2024-01-02T10:01:00Z,ACME,-1,50\n";
 
-fn function(cloud: &Cloud, name: &str, bucket: &str) -> Function {
+pub fn function(cloud: &Cloud, name: &str, bucket: &str) -> Function {
     let buckets: Arc<dyn Buckets> = Arc::new(cloud.clone());
     let parts = Parts {
         table: Some(Box::new(cloud.clone())),
         queue: Some(Arc::new(cloud.clone())),
+        announcer: Some(Arc::new(cloud.clone())),
         buckets: Some(buckets),
         files: Some(bucket.to_owned()),
         results: Some(format!("results-of-{bucket}")),
@@ -36,21 +38,22 @@ fn function(cloud: &Cloud, name: &str, bucket: &str) -> Function {
         now: || 1_704_200_000_000,
         process: 7,
         threads: 1,
+        tracer: Tracer::default(),
     };
     Function::new(name, parts).expect("there is such a function")
 }
 
 /// Calls a function, which is a new process each time.
-fn call(cloud: &Cloud, name: &str, bucket: &str, event: Value) -> Result<Value, String> {
+pub fn call(cloud: &Cloud, name: &str, bucket: &str, event: Value) -> Result<Value, String> {
     let call = Call::within(Duration::from_secs(300));
     function(cloud, name, bucket).call(event, &call, &mut Told::default()).map_err(|error| error.to_string())
 }
 
-fn put(cloud: &Cloud, bucket: &str, key: &str, text: &str) -> String {
+pub fn put(cloud: &Cloud, bucket: &str, key: &str, text: &str) -> String {
     (0..9).find_map(|_| cloud.put(bucket, key, text.as_bytes().to_vec(), None).ok()).expect("it is put")
 }
 
-fn created(bucket: &str, key: &str, version: &str) -> Value {
+pub fn created(bucket: &str, key: &str, version: &str) -> Value {
     json!({ "Records": [{ "eventSource": "aws:s3", "eventName": "ObjectCreated:Put",
         "eventTime": "2024-01-02T12:00:00.000Z",
         "s3": { "bucket": { "name": bucket }, "object": { "key": key, "versionId": version } } }] })
@@ -66,7 +69,7 @@ pub fn delivered(messages: &[(Message, u32)]) -> Value {
 }
 
 /// Delivers messages to the functions that they are for, each until it is done or a dead letter; how many of these.
-fn work(cloud: &Cloud, bucket: &str, functions: &[&str]) -> usize {
+pub fn work(cloud: &Cloud, bucket: &str, functions: &[&str]) -> usize {
     let (mut queue, mut dead): (VecDeque<(Message, u32)>, usize) = Default::default();
     loop {
         queue.extend(cloud.receive().into_iter().map(|message| (message, 1)));
@@ -82,7 +85,7 @@ fn work(cloud: &Cloud, bucket: &str, functions: &[&str]) -> usize {
     }
 }
 
-const FUNCTIONS: [&str; 3] = ["file-validator", "data-processor", "result-aggregator"];
+pub const FUNCTIONS: [&str; 3] = ["file-validator", "data-processor", "result-aggregator"];
 
 fn status(cloud: &Cloud, name: &str) -> Value {
     let request = json!({ "httpMethod": "GET", "resource": "/status", "path": "/status",
@@ -147,22 +150,29 @@ fn whichever_call_fails_a_file_ends_the_same() {
 fn every_fault(run: impl Fn(&Cloud)) {
     let cloud = Cloud::default();
     run(&cloud);
-    let (records, calls) = (cloud.records(), cloud.calls().len());
-    assert!(!records.is_empty());
+    let (records, calls, told) = (cloud.records(), cloud.calls().len(), ids(&cloud));
+    assert!(!records.is_empty() && !told.is_empty());
     for number in 1..calls {
-        for fault in [Fault::Before, Fault::After, Fault::Conflict] {
+        for fault in [Fault::Before, Fault::After, Fault::Conflict, Fault::Part] {
             let cloud = Cloud::default();
             cloud.plan(number, fault);
             run(&cloud);
             let what = format!("{fault:?} at call {number} of {calls}, {}", cloud.calls()[number]);
             assert!(records.keys().eq(cloud.records().keys()), "the same records: {what}");
             assert_eq!(cloud.unsent(), 0, "everything is sent: {what}");
+            assert_eq!(cloud.untold(), 0, "everything is told: {what}");
+            assert_eq!(ids(&cloud), told, "the same is told: {what}");
         }
     }
 }
 
+/// Ids of what was told, which may be told twice.
+pub fn ids(cloud: &Cloud) -> BTreeSet<String> {
+    cloud.told().into_iter().map(|event| event.id).collect()
+}
+
 /// Calls a function as often as the cloud does.
-fn call_thrice(cloud: &Cloud, name: &str, bucket: &str, event: &Value) -> Value {
+pub fn call_thrice(cloud: &Cloud, name: &str, bucket: &str, event: &Value) -> Value {
     let answer = (0..3).find_map(|_| call(cloud, name, bucket, event.clone()).ok());
     answer.unwrap_or_else(|| panic!("{name} never does it"))
 }

@@ -1,11 +1,14 @@
 //! The functions on the cloud as it is in memory, with faults: both ports, and every door.
 
+mod announce;
 mod bootstrap;
 mod cloud;
 mod contended;
+mod failed;
 mod flow;
 mod ledger;
 mod ministack;
 mod objects;
 mod sim;
+mod trace;
 mod wire;

@@ -144,6 +144,7 @@ impl Server {
             status: None,
             now: clients::now,
             process,
+            tells: true,
         })
     }
 

@@ -3,9 +3,12 @@
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpListener;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use aws_sdk_dynamodb::config::retry::RetryConfig;
 use aws_sdk_dynamodb::config::{BehaviorVersion, Credentials, Region};
+use lambda::announce::{Announcer, Bus, Event, Topic};
 use lambda::queue::{Queue, Sqs};
 use lambda::table::dynamo::Dynamo;
 use lambda::table::{Action, Error, Field, Key, Name, Table, Test};
@@ -15,9 +18,20 @@ use tokio::runtime::Runtime;
 
 /// A service that gives the same answer to everything, and the runtime to ask it from.
 fn service(status: u16, answer: &Value) -> (String, Runtime) {
+    let (endpoint, runtime, _) = counted(status, answer);
+    (endpoint, runtime)
+}
+
+/// The same, and how often it was asked.
+fn counted(status: u16, answer: &Value) -> (String, Runtime, Arc<AtomicUsize>) {
+    counted_text(status, answer.to_string())
+}
+
+fn counted_text(status: u16, body: String) -> (String, Runtime, Arc<AtomicUsize>) {
     let listener = TcpListener::bind("127.0.0.1:0").expect("it works on the loopback");
     let endpoint = format!("http://{}", listener.local_addr().expect("it works on the loopback"));
-    let body = answer.to_string();
+    let asked = Arc::new(AtomicUsize::new(0));
+    let count = asked.clone();
     std::thread::spawn(move || {
         for stream in listener.incoming() {
             let mut reader = BufReader::new(stream.expect("it works on the loopback"));
@@ -30,18 +44,13 @@ fn service(status: u16, answer: &Value) -> (String, Runtime) {
                 line.clear();
             }
             reader.read_exact(&mut vec![0; length]).expect("it works on the loopback");
+            count.fetch_add(1, Ordering::Relaxed);
             let head = format!("HTTP/1.1 {status} -\r\nConnection: close\r\nContent-Length: {}\r\n\r\n", body.len());
             reader.into_inner().write_all(format!("{head}{body}").as_bytes()).expect("it works on the loopback");
         }
     });
-    (
-        endpoint,
-        tokio::runtime::Builder::new_multi_thread()
-            .worker_threads(1)
-            .enable_all()
-            .build()
-            .expect("it works on the loopback"),
-    )
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build();
+    (endpoint, runtime.expect("it works on the loopback"), asked)
 }
 
 macro_rules! config {
@@ -116,4 +125,50 @@ fn a_batch_of_which_one_message_is_not_taken_is_not_sent() {
     let client = aws_sdk_sqs::Client::from_conf(config!(aws_sdk_sqs, &endpoint));
     let queue = Sqs::new(client, runtime.handle().clone(), format!("{endpoint}/0/queue.fifo"));
     assert!(queue.send(&[message(0)]).is_err());
+}
+
+/// What the bus says to these events, answered so each time; and how often it was asked.
+fn announced(status: u16, answer: &Value, events: usize) -> (Result<(), String>, usize) {
+    let (endpoint, runtime, asked) = counted(status, answer);
+    let client = aws_sdk_eventbridge::Client::from_conf(config!(aws_sdk_eventbridge, endpoint));
+    let bus = Bus::new(client, runtime.handle().clone(), "market-events-dev".into());
+    let told = bus.announce(&(0..events).map(event).collect::<Vec<_>>());
+    (told.map_err(|error| error.to_string()), asked.load(Ordering::Relaxed))
+}
+
+fn event(number: usize) -> Event {
+    let (record, id) = (format!("r-{number}/0"), format!("evt_{number}"));
+    Event { record, id, name: "file.completed".into(), at: 1_704_200_000_000, payload: "{}".into() }
+}
+
+#[test]
+fn events_that_the_bus_did_not_take_are_sent_again_and_then_told() {
+    let taken = json!({ "EventId": "1" });
+    let refused = json!({ "ErrorCode": "ThrottlingException", "ErrorMessage": "slowly" });
+    let all = json!({ "FailedEntryCount": 0, "Entries": [taken, taken] });
+    assert_eq!(announced(200, &all, 2), (Ok(()), 1));
+    // asked again it is about the one that was refused, which the first answer is for then
+    let one = json!({ "FailedEntryCount": 1, "Entries": [taken, refused] });
+    assert_eq!(announced(200, &one, 2), (Ok(()), 2));
+    let (told, asked) = announced(200, &json!({ "FailedEntryCount": 2, "Entries": [refused, refused] }), 2);
+    let told = told.unwrap_err();
+    assert!(asked == 3 && told.contains("ThrottlingException: slowly") && told.contains("2 of 2"), "{asked}: {told}");
+    assert!(told.contains("market-events-dev") && told.contains("evt_0"), "{told}");
+    let (told, _) = announced(200, &json!({ "FailedEntryCount": 0, "Entries": [] }), 1);
+    assert!(told.unwrap_err().contains("NoAnswer"), "what it does not speak of it did not take");
+    assert!(announced(500, &json!({}), 1).0.is_err());
+    assert_eq!(announced(200, &json!({ "Entries": vec![taken; 10] }), 23).1, 3, "ten a call");
+}
+
+#[test]
+fn a_topic_that_does_not_answer_was_not_told() {
+    let answer = "<PublishResponse xmlns=\"http://sns.amazonaws.com/doc/2010-03-31/\"><PublishResult>\
+                  <MessageId>1</MessageId></PublishResult></PublishResponse>";
+    for (status, is_told) in [(200, true), (500, false), (403, false)] {
+        let (endpoint, runtime, asked) = counted_text(status, answer.to_owned());
+        let client = aws_sdk_sns::Client::from_conf(config!(aws_sdk_sns, endpoint));
+        let topic = Topic::new(client, runtime.handle().clone(), "arn:aws:sns:us-east-1:1:topic".into());
+        assert_eq!(topic.announce(&[event(1), event(2)]).is_ok(), is_told, "{status}");
+        assert_eq!(asked.load(Ordering::Relaxed), if is_told { 2 } else { 1 }, "one by one, and no further");
+    }
 }

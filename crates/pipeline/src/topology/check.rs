@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::fmt;
 
-use super::{Alarm, Function, Queue, Role, Topology, Trigger, Use, Via, WORKFLOW_SECONDS_MAX};
+use super::{Alarm, Function, Holds, Queue, Role, Topology, Trigger, Use, Via, WORKFLOW_SECONDS_MAX};
 use crate::preset::Stage;
 
 /// What is wrong with a topology.
@@ -33,6 +33,8 @@ pub enum Fault {
     Astray(&'static str, Stage),
     /// Nothing calls this schedule's, route's or function's name.
     Uncalled(&'static str),
+    /// This function may end files, and has no right to tell those who wait for them.
+    Silent(&'static str),
 }
 
 impl fmt::Display for Fault {
@@ -61,6 +63,12 @@ impl fmt::Display for Fault {
             }
             Self::Uncalled(name) => {
                 write!(f, "`{name}` leads to nothing or is called by nothing; connect or remove it")
+            }
+            Self::Silent(name) => {
+                write!(
+                    f,
+                    "`{name}` may end files and tells nobody; let it use the event bus, or the topic, that there is"
+                )
             }
         }
     }
@@ -247,6 +255,9 @@ impl Topology {
                 faults.push(Fault::Undeclared(function.name, "a workflow"));
             }
         }
+        faults.extend(
+            self.functions.iter().filter(|function| self.is_silent(function)).map(|one| Fault::Silent(one.name)),
+        );
         let unused = self.tables.iter().filter(|table| !uses(Use::Write(table.holds))).map(|table| table.name);
         faults.extend(unused.map(Fault::Unfilled));
         faults.extend(self.bus.filter(|_| !uses(Use::Announce)).map(Fault::Unfilled));
@@ -255,11 +266,19 @@ impl Topology {
             if !self.triggers().any(|trigger| *trigger == Trigger::Workflow) {
                 faults.push(Fault::Uncalled(workflow.name));
             }
-            if workflow.attempts_max == 0 || workflow.stage_seconds.contains(&0) {
+            if workflow.attempts_max == 0 || workflow.stage_seconds.contains(&0) || workflow.failure_seconds == 0 {
                 faults.push(Fault::Zero(workflow.name));
             }
-            if workflow.stage_seconds.iter().sum::<u32>() >= WORKFLOW_SECONDS_MAX {
+            if workflow.stage_seconds.iter().sum::<u32>() + workflow.failure_seconds >= WORKFLOW_SECONDS_MAX {
                 faults.push(Fault::Long(workflow.name));
+            }
+            let tells = |function: &&Function| {
+                function.name == workflow.failures_told_by
+                    && function.triggers.contains(&Trigger::Workflow)
+                    && function.uses.contains(&Use::Write(Holds::Ledger))
+            };
+            if !self.functions.iter().any(|function| tells(&function)) {
+                faults.push(Fault::Undeclared(workflow.name, workflow.failures_told_by));
             }
             match self.queue(workflow.dead_letters) {
                 None => faults.push(Fault::NoDeadLetters(workflow.name)),
@@ -270,5 +289,12 @@ impl Topology {
             }
         }
         faults
+    }
+
+    /// Whether a function commits, and with that may end a file, where somebody is to be told and it tells nobody.
+    fn is_silent(&self, function: &Function) -> bool {
+        let lacks = |need: Use| !function.uses.contains(&need);
+        let tells_too_few = self.bus.is_some() && lacks(Use::Announce) || self.topic.is_some() && lacks(Use::Notify);
+        tells_too_few && !lacks(Use::Write(Holds::Ledger))
     }
 }

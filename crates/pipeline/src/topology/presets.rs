@@ -157,7 +157,7 @@ fn market() -> Topology {
             Function {
                 sends: vec![(Stage::Process, Via::Queue("ProcessingQueue"))],
                 // the rows it has written are what it sends
-                uses: parsing(&[Use::ReadResults("validated")]),
+                uses: parsing(&[Use::ReadResults("validated"), Use::Announce]),
                 dead_letters: Some("ProcessingDLQ"),
                 ..large(
                     names[0],
@@ -174,7 +174,12 @@ fn market() -> Topology {
                 )
             },
             Function {
-                uses: vec![Use::ReadResults("validated"), Use::Write(Holds::Ledger), Use::Read(Holds::Rows)],
+                uses: vec![
+                    Use::ReadResults("validated"),
+                    Use::Write(Holds::Ledger),
+                    Use::Read(Holds::Rows),
+                    Use::Announce,
+                ],
                 dead_letters: Some("ProcessingDLQ"),
                 ..large(names[2], Stage::Aggregate, vec![Trigger::Schedule("aggregate")])
             },
@@ -226,12 +231,12 @@ fn transactions() -> Topology {
             Function {
                 sends: vec![(Stage::Transform, Via::Workflow)],
                 // the ids that other files of the feed have taken are results of theirs
-                uses: parsing(&[Use::ReadResults("validated"), Use::Write(Holds::Status)]),
+                uses: parsing(&[Use::ReadResults("validated"), Use::Write(Holds::Status), Use::Notify]),
                 ..in_workflow(names[0], Stage::Validate)
             },
             Function {
                 sends: vec![(Stage::Notify, Via::Workflow)],
-                uses: contributing(&[Use::Write(Holds::Status), Use::Write(Holds::Rows)]),
+                uses: contributing(&[Use::Write(Holds::Status), Use::Write(Holds::Rows), Use::Notify]),
                 ..in_workflow(names[1], Stage::Transform)
             },
             Function {
@@ -252,6 +257,8 @@ fn transactions() -> Topology {
             attempts_max: ATTEMPTS_MAX,
             stage_seconds: [150, 110, 20],
             dead_letters: "transactions-dlq",
+            failures_told_by: names[2],
+            failure_seconds: 10,
         }),
         bus: None,
         topic: Some("transaction-notifications"),

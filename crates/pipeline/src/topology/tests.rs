@@ -69,13 +69,29 @@ fn what_is_used_and_what_is_there_are_the_same() {
     assert_eq!(faults[0], Fault::Undeclared("file-validator", "a table"));
     let unwritten = broken(Preset::Market, |t| t.functions[1].uses.retain(|need| *need != Use::Write(Holds::Rows)));
     assert_eq!(unwritten, [Fault::Unfilled("MarketDataState")]);
-    assert_eq!(broken(Preset::Market, |t| t.bus = None), [Fault::Undeclared("DataProcessor", "an event bus")]);
-    let silent = broken(Preset::Market, |t| t.functions[1].uses.retain(|need| *need != Use::Announce));
-    assert_eq!(silent, [Fault::Unfilled("market-events")]);
-    let topic = Fault::Undeclared("notification-sender", "a topic");
-    assert_eq!(broken(Preset::Transactions, |t| t.topic = None), [topic]);
+    let names = ["DataIngestion", "DataProcessor", "DataAggregator"];
+    let no_bus = names.map(|name| Fault::Undeclared(name, "an event bus"));
+    assert_eq!(broken(Preset::Market, |t| t.bus = None), no_bus);
+    let names = ["csv-validator", "data-transformer", "notification-sender"];
+    let no_topic = names.map(|name| Fault::Undeclared(name, "a topic"));
+    assert_eq!(broken(Preset::Transactions, |t| t.topic = None), no_topic);
     let folder = broken(Preset::Files, |t| t.functions[0].uses.retain(|need| *need != Use::WriteResults("validated")));
     assert_eq!(folder, [Fault::Undeclared("data-processor", "validated")]);
+}
+
+#[test]
+fn whoever_may_end_a_file_tells_those_who_wait_for_it() {
+    for (preset, need, to) in [
+        (Preset::Market, Use::Announce, "market-events"),
+        (Preset::Transactions, Use::Notify, "transaction-notifications"),
+    ] {
+        for at in 0..3 {
+            let silent = broken(preset, |t| t.functions[at].uses.retain(|used| *used != need));
+            assert_eq!(silent, [Fault::Silent(Topology::of(preset).functions[at].name)]);
+        }
+        let all = broken(preset, |t| t.functions.iter_mut().for_each(|one| one.uses.retain(|used| *used != need)));
+        assert!(all.len() == 4 && all.contains(&Fault::Unfilled(to)), "{all:?}");
+    }
 }
 
 #[test]
@@ -83,7 +99,10 @@ fn a_workflow_has_time_and_dead_letters() {
     let with = |by: fn(&mut Workflow)| broken(Preset::Transactions, |t| t.workflow.iter_mut().for_each(by));
     let name = "transaction-processing";
     assert_eq!(with(|workflow| workflow.stage_seconds[0] = 200), [Fault::Long(name)]);
+    assert_eq!(with(|workflow| workflow.failure_seconds = 20), [Fault::Long(name)]);
     assert_eq!(with(|workflow| workflow.attempts_max = 0), [Fault::Zero(name)]);
+    assert_eq!(with(|workflow| workflow.failure_seconds = 0), [Fault::Zero(name)]);
+    assert_eq!(with(|workflow| workflow.failures_told_by = "upload"), [Fault::Undeclared(name, "upload")]);
     assert_eq!(with(|workflow| workflow.dead_letters = "none"), [Fault::NoDeadLetters(name)]);
     let gone = broken(Preset::Transactions, |t| t.workflow = None);
     assert!(gone.contains(&Fault::Undeclared("csv-validator", "a workflow")), "{gone:?}");

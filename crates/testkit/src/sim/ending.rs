@@ -6,7 +6,7 @@ use std::io::Read;
 use std::ops::ControlFlow;
 
 use pipeline::Millis;
-use pipeline::object::ObjectVersion;
+use pipeline::object::{ObjectVersion, ReceiptId};
 use pipeline::ports::{Ledger, Objects};
 use pipeline::preset::Preset;
 use pipeline::query::{At, Of, Transactions, aggregates, transactions};
@@ -101,6 +101,16 @@ impl Ending {
             }
         }
         Self(lines)
+    }
+
+    /// Without what is told of these files: where nobody waits for them, nothing is.
+    pub fn without_what_is_told(mut self, of: &BTreeSet<ReceiptId>) -> Self {
+        let is_of = |line: &str| {
+            let id = line.strip_prefix("Notice ").and_then(|rest| rest.split(' ').next());
+            id.is_some_and(|id| of.iter().any(|receipt| receipt.as_str() == id))
+        };
+        self.0.retain(|line, _| !is_of(line));
+        self
     }
 }
 

@@ -9,6 +9,7 @@ use std::time::Duration;
 use lambda::doors::Call;
 use lambda::function::{Function, Parts};
 use lambda::tell::Told;
+use lambda::trace::Tracer;
 use pipeline::message::Message;
 use pipeline::object::{ObjectVersion, ReceiptId};
 use pipeline::preset::Preset;
@@ -180,6 +181,7 @@ impl Runtime<'_> {
             let parts = Parts {
                 table: Some(Box::new(self.cloud.clone())),
                 queue: Some(Arc::new(self.cloud.clone())),
+                announcer: Some(Arc::new(self.cloud.clone())),
                 buckets: Some(Arc::new(self.cloud.clone())),
                 files: preset.map(|preset| bucket(preset).to_owned()),
                 results: Some(RESULTS.to_owned()),
@@ -188,6 +190,7 @@ impl Runtime<'_> {
                 now,
                 process: self.begun,
                 threads: 1,
+                tracer: Tracer::default(),
             };
             self.processes.insert(name, Function::new(name, parts).expect("there is such a function"));
         }
