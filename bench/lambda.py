@@ -209,9 +209,8 @@ def point(number):
 
 
 def row_items(cloud):
-    """Rows of market, wherever they are kept."""
-    tables = cloud.tables.items
-    return sum(key[0].startswith('row/') for key in tables.get('ledger', {})) + len(tables.get('rows', {}))
+    """Rows of market in their table."""
+    return len(cloud.tables.items.get('rows', {}))
 
 
 # ---------------------------------------------------------------- memory

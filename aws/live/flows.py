@@ -179,22 +179,33 @@ def files(account):
 def market(account):
     """A file and single records through one queue into the table."""
     names = account.outputs
-    bucket, results, table = names['marketBucketName'], names['marketResultsBucketName'], names['marketMarketLedgerTableName']
+    bucket, results, table = names['marketBucketName'], names['marketResultsBucketName'], names['marketMarketDataStateTableName']
     feeder = account.make_user('feeder', [allow(['s3:PutObject'], f'arn:aws:s3:::{bucket}/*'),
                                              allow(['execute-api:Invoke'], '*')])
     watcher = account.make_user('watcher', [
-        allow(['dynamodb:Scan', 'sqs:GetQueueAttributes', 's3:ListBucket', 's3:GetObject'], '*')])
+        allow(['dynamodb:Query', 'sqs:GetQueueAttributes', 's3:ListBucket', 's3:GetObject'], '*')])
     api = Api(account, names['marketApiEndpoint'])
     dynamo = watcher.client('dynamodb')
 
+    def rows(symbol, start=0, end=2 ** 33):
+        """Rows of an instrument between two seconds, as anybody asks for them."""
+        pages = dynamo.get_paginator('query').paginate(
+            TableName=table, KeyConditionExpression='symbol = :s AND #t BETWEEN :from AND :to',
+            ExpressionAttributeNames={'#t': 'timestamp'},
+            ExpressionAttributeValues={':s': {'S': symbol}, ':from': {'N': str(start)}, ':to': {'N': str(end)}})
+        return [item for page in pages for item in page['Items']]
+
     def points():
-        """How many rows the ledger has; that they stand there makes them count."""
-        pages = dynamo.get_paginator('scan').paginate(TableName=table)
-        return sum(item['recordGroup']['S'].startswith('row/') for page in pages for item in page['Items'])
+        return len(rows('ACME')) + len(rows('TSLA'))
 
     check(points(), 0, 'the number of points before')
     feeder.client('s3').put_object(Bucket=bucket, Key='day.csv', Body=trades(1200, bad=(5,)))
     until(lambda: points() >= 1199, '1199 points of a file')
+    nine = 1704189600 + 9
+    (one,) = rows('ACME', nine, f'{nine}.999999999')
+    check([one[name] for name in ('time', 'price', 'volume')],
+          [{'S': '2024-01-02T10:00:09Z'}, {'N': '102.25'}, {'N': '10'}], 'what is told of a row')
+    check(one['origin']['S'].startswith('r-'), True, 'that a row names its file')
     body = json.dumps([{'symbol': 'TSLA', 'price': 200.5, 'timestamp': f'2024-03-01T10:00:{second:02}Z'}
                        for second in range(10)]).encode()
     headers = {'Content-Type': 'application/json', 'Idempotency-Key': 'once'}

@@ -128,8 +128,10 @@ impl Function {
         let keeps_states = function.uses.contains(&Use::Write(Holds::Status));
         let status = topology.table(Holds::Status).filter(|_| keeps_states).map(|table| table.partition.0);
         let (of_ledger, sends) = (queue.clone(), sends.collect());
-        let ledger =
-            table.map(|table| Ledger::new(ledger::Parts { table, queue: of_ledger, sends, status, now, process }));
+        let is_rows = |need: &Use| matches!(need, Use::Read(Holds::Rows) | Use::Write(Holds::Rows));
+        let keeps_rows = function.uses.iter().any(is_rows);
+        let parts = |table| ledger::Parts { table, queue: of_ledger, sends, status, keeps_rows, now, process };
+        let ledger = table.map(|table| Ledger::new(parts(table)));
         let objects =
             buckets.clone().map(|buckets| Objects::new(buckets, files.clone(), results.clone().unwrap_or_default()));
         let ingests = function.triggers.contains(&Trigger::Route("/ingest"));

@@ -1,6 +1,6 @@
 //! A commit cut into what happens in its transaction and what is prepared before it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use pipeline::ports::{Cause, Commit, Revision};
 use pipeline::receipt::Receipt;
@@ -8,7 +8,7 @@ use pipeline::step::{Kind, RecordKey};
 
 use super::attempt::Attempt;
 use super::mark::Mark;
-use super::place::{self, NEXT_TOKEN};
+use super::place::{self, NEXT_TOKEN, Spot};
 use super::{Ledger, mark};
 use crate::limits::{ITEM_BYTES_MAX, OUTBOX_BYTES_MAX, TRANSACT_BYTES_MAX, TRANSACT_ITEMS_MAX};
 use crate::table::{Action, Field, ID, Item, Name, Test, size};
@@ -65,13 +65,11 @@ pub(super) struct Entry<'a> {
 }
 
 impl Entry<'_> {
-    fn action(&self) -> Action {
-        let place = place::of(self.key);
+    fn action(&self, spot: &Spot<'_>) -> Action {
         let tests = self.expected.map_or_else(|| vec![Test::Missing(NEXT_TOKEN)], place::is_at);
         match self.change {
-            None => Action::Check(place, tests),
-            Some(None) => Action::Delete(place, tests),
-            Some(Some(value)) => Action::Put(Name::Ledger, place::settled(&place, &self.key.id, value), tests),
+            None => spot.check(tests),
+            Some(value) => spot.write(value.as_deref(), tests),
         }
     }
 
@@ -124,6 +122,7 @@ impl Ledger {
     /// How to carry a commit out, without the states of these keys.
     pub(super) fn plan<'a>(&self, commit: &'a Commit, without: &[String]) -> Result<Plan<'a>, Cause> {
         let entries = entries(commit);
+        self.part(&entries);
         if let Some(large) = entries.iter().find(|entry| entry.bytes() > ITEM_BYTES_MAX) {
             return Err(format!("record {} has more than {ITEM_BYTES_MAX} bytes", large.key.id).into());
         }
@@ -143,9 +142,21 @@ impl Ledger {
         if let Some(Attempt { token, .. }) = &attempt {
             main.push(Action::Delete(place::intent(token), vec![Test::Is(NEXT_TOKEN, Field::Text(token.clone()))]));
         }
-        main.extend(records.iter().map(Entry::action));
+        main.extend(records.iter().map(|entry| entry.action(&self.spot(entry.key))));
         let states = states.into_iter().map(|(_, item)| self.state_key(&item)).collect();
         Ok(Plan { mark, before, prepared, main, states, records, attempt })
+    }
+
+    /// Of rows of one place, the first has it.
+    fn part(&self, entries: &[Entry<'_>]) {
+        let mut places = BTreeSet::new();
+        for entry in entries {
+            if let Spot::Row(row) = self.spot(entry.key)
+                && !places.insert(row.key)
+            {
+                self.move_out(entry.key);
+            }
+        }
     }
 
     /// What goes out with a commit: in its mark, or in items of their own.

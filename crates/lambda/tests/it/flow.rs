@@ -1,14 +1,14 @@
 //! Every door of every preset, from the event to the answer; and the whole way of a file with every call that fails in
 //! turn.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
 use lambda::bucket::Buckets;
 use lambda::doors::Call;
 use lambda::function::{Function, Parts};
-use lambda::table;
+use lambda::table::{self, Field, number};
 use lambda::tell::Told;
 use pipeline::feed::Feeds;
 use pipeline::message::Message;
@@ -147,7 +147,7 @@ fn whichever_call_fails_a_file_ends_the_same() {
 fn every_fault(run: impl Fn(&Cloud)) {
     let cloud = Cloud::default();
     run(&cloud);
-    let (records, calls) = (cloud.records(), cloud.calls().len());
+    let (records, rows, calls) = (cloud.records(), cloud.rows(), cloud.calls().len());
     assert!(!records.is_empty());
     for number in 1..calls {
         for fault in [Fault::Before, Fault::After, Fault::Conflict] {
@@ -156,6 +156,7 @@ fn every_fault(run: impl Fn(&Cloud)) {
             run(&cloud);
             let what = format!("{fault:?} at call {number} of {calls}, {}", cloud.calls()[number]);
             assert!(records.keys().eq(cloud.records().keys()), "the same records: {what}");
+            assert!(rows.keys().eq(cloud.rows().keys()), "the same rows: {what}");
             assert_eq!(cloud.unsent(), 0, "everything is sent: {what}");
         }
     }
@@ -279,8 +280,19 @@ fn records_are_ingested_and_aggregated() {
     let version = put(&cloud, MARKET, "a.csv", TRADES);
     call(&cloud, names[0], MARKET, created(MARKET, "a.csv", &version)).unwrap();
     assert_eq!(work(&cloud, MARKET, &names), 0);
-    let rows = cloud.records().into_keys().filter(|key| key.group.starts_with("row/")).count();
-    assert_eq!(rows, 3, "a row of the request and two of the file");
+    let rows = cloud.rows();
+    assert_eq!(rows.len(), 3, "a row of the request and two of the file");
+    // as people see it
+    let (key, first) = rows.first_key_value().expect("a row");
+    assert_eq!(key.symbol, "ACME");
+    let whole = number::text(&first["timestamp"]).expect("a number");
+    assert!(whole.starts_with("1704189600.000000000"), "seconds, with a fraction: {whole}");
+    let told = ["time", "price", "volume"].map(|name| number::text(&first[name]).expect("it is told"));
+    assert_eq!(told, ["2024-01-02T10:00:00Z", "10.5", "3"]);
+    assert!(matches!(first["price"], Field::Decimal(_)) && matches!(first["volume"], Field::Number(3)));
+    let origins: BTreeSet<&str> = rows.values().filter_map(|row| table::text(row, "origin")).collect();
+    assert!(origins.iter().any(|of| of.starts_with("r-")) && origins.iter().any(|of| of.starts_with("i-")));
+    assert!(!cloud.records().keys().any(|key| key.group.starts_with("row/")), "none is in the ledger");
 }
 
 #[test]

@@ -14,8 +14,9 @@ pub enum Holds {
     Ledger,
     /// One record for each file, for those who ask where it is: written in the transaction that changes the receipt.
     Status,
-    /// Rows that can be queried. They are written before the commit that makes them count, under keys that follow from
-    /// where they came from.
+    /// Rows that can be queried. Those of `market` are records of the ledger, written with the commit that they are part of;
+    /// those of `transactions` are written before the commit that makes them count, under keys that follow from where they
+    /// came from.
     Rows,
 }
 
