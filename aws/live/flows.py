@@ -238,7 +238,7 @@ def transactions(account):
     """A file through the API, or through the place that the API names, and through the workflow."""
     names = account.outputs
     bucket, results = names['transactionsBucketName'], names['transactionsResultsBucketName']
-    clerk = account.make_user('clerk', [allow(['dynamodb:GetItem', 'sqs:GetQueueAttributes', 's3:ListBucket',
+    clerk = account.make_user('clerk', [allow(['dynamodb:GetItem', 'dynamodb:Query', 'sqs:GetQueueAttributes', 's3:ListBucket',
                                                   's3:GetObject'], '*')])
     holder = account.make_user('holder', [allow(['apigateway:GET'], '*')])
     key = holder.client('apigateway').get_api_key(apiKey=names['apiKeyId'], includeValue=True)['value']
@@ -250,10 +250,38 @@ def transactions(account):
         state = found and found['outcome']['S']
         return state if state != 'in_progress' else None
 
+    table, dynamo = names['transactionsTransactionsTableName'], clerk.client('dynamodb')
+
+    def counting(**asked):
+        """Rows that count, of those that a query finds: what is asked of the table is whether their sets do."""
+        pages, sets = dynamo.get_paginator('query').paginate(TableName=table, **asked), {}
+        rows = [item for page in pages for item in page['Items']]
+        for name in {row['file']['S'] for row in rows}:
+            standing = {'transaction_id': {'S': name}, 'file': {'S': 'standing'}}
+            sets[name] = dynamo.get_item(TableName=table, Key=standing, ConsistentRead=True).get('Item', {})
+        return [row for row in rows if sets[row['file']['S']].get('counts') == {'S': 'yes'}]
+
+    def of_id(name):
+        return counting(KeyConditionExpression='transaction_id = :t', ExpressionAttributeValues={':t': {'S': name}})
+
+    def of_hours(first, last):
+        found = counting(IndexName='by-day', KeyConditionExpression='#d = :d AND #t BETWEEN :from AND :to',
+                         ExpressionAttributeNames={'#d': 'day', '#t': 'timestamp'},
+                         ExpressionAttributeValues={':d': {'S': '2024-01-02'}, ':from': {'S': f'2024-01-02T{first}'},
+                                                    ':to': {'S': f'2024-01-02T{last}'}})
+        return sorted(row['transaction_id']['S'] for row in found)
+
     csv = {'Content-Type': 'text/csv', 'x-api-key': key}
     code, answer = api.json('POST', 'upload?key=cards.csv', body=TRANSACTIONS, headers=csv)
     check((code, answer.get('fileId'), answer.get('bucketName')), (202, 'cards.csv', bucket), 'the answer to /upload')
     check(until(lambda: outcome('cards.csv'), 'cards.csv'), 'completed_with_rejects', 'the outcome')
+    (row,) = of_id('txn_1')
+    check([row[name] for name in ('amount', 'currency', 'timestamp', 'status', 'line')],
+          [{'N': '12.5'}, {'S': 'EUR'}, {'S': '2024-01-02T10:00:00.000000000Z'}, {'S': 'completed'}, {'N': '2'}],
+          'what is told of a transaction')
+    check(of_id('txn_3'), [], 'what is told of a row that was refused')
+    check(of_hours('10', '10:59'), ['txn_1'], 'the transactions of an hour')
+    check(of_hours('10', '12'), ['txn_1', 'txn_2'], 'the transactions of two')
     rejects = keys_below(clerk.client('s3'), results, 'rejects/')
     check(len(rejects), 1, 'the number of files with refused rows')
 
@@ -264,6 +292,11 @@ def transactions(account):
     with urllib.request.urlopen(request, context=api.tls, timeout=60) as answer:
         check(answer.status, 200, 'the answer to an upload to that place')
     check(until(lambda: outcome('large.csv'), 'large.csv'), 'completed_with_rejects', 'the outcome')
+    newer = TRANSACTIONS.replace(b'txn_1,12.50', b'txn_4,1.50')
+    code, answer = api.json('POST', 'upload?key=cards.csv', body=newer, headers=csv)
+    check(code, 202, 'the answer to an upload of a newer version')
+    until(lambda: of_id('txn_4'), 'the transaction of the newer version')
+    check((of_id('txn_1'), len(of_id('txn_2'))), ([], 1), 'what is told of transactions of the older one')
     check(api.ask('POST', 'upload?key=x.csv', body=TRANSACTIONS, headers={'Content-Type': 'text/csv'})[0], 403,
           'the answer to a request without a key')
     queues_are_empty(account, ('transactionsTransactionsDlqQueueUrl',), clerk)

@@ -128,9 +128,15 @@ impl Function {
         let keeps_states = function.uses.contains(&Use::Write(Holds::Status));
         let status = topology.table(Holds::Status).filter(|_| keeps_states).map(|table| table.partition.0);
         let (of_ledger, sends) = (queue.clone(), sends.collect());
-        let is_rows = |need: &Use| matches!(need, Use::Read(Holds::Rows) | Use::Write(Holds::Rows));
-        let keeps_rows = function.uses.iter().any(is_rows);
-        let parts = |table| ledger::Parts { table, queue: of_ledger, sends, status, keeps_rows, now, process };
+        let is_rows =
+            |need: &Use| matches!(need, Use::Read(Holds::Rows) | Use::Write(Holds::Rows) | Use::Fill(Holds::Rows));
+        let uses_rows = function.uses.iter().any(is_rows);
+        let keeps_rows = uses_rows && topology.preset == Preset::Market;
+        let keeps_standings = uses_rows && topology.preset == Preset::Transactions;
+        let parts = |table| {
+            let queue = of_ledger;
+            ledger::Parts { table, queue, sends, status, keeps_rows, keeps_standings, now, process }
+        };
         let ledger = table.map(|table| Ledger::new(parts(table)));
         let objects =
             buckets.clone().map(|buckets| Objects::new(buckets, files.clone(), results.clone().unwrap_or_default()));
@@ -163,6 +169,10 @@ impl Function {
 
     pub(crate) fn ledger(&self) -> Result<&Ledger, Error> {
         self.ledger.as_ref().ok_or_else(|| Error::new("no_ledger", format!("{} has no ledger", self.name())))
+    }
+
+    pub(crate) fn objects(&self) -> Result<&Objects, Error> {
+        self.objects.as_ref().ok_or_else(|| Error::new("no_objects", format!("{} has no buckets", self.name())))
     }
 
     /// Does the stage on a message. A panic is an error: the next call finds the function as it was.

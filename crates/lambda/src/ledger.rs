@@ -15,6 +15,7 @@ mod prepare;
 mod rows;
 mod send;
 mod settle;
+pub mod stored;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -44,6 +45,8 @@ pub struct Ledger {
     status: Option<&'static str>,
     /// Whether rows of `market` have a table of their own.
     keeps_rows: bool,
+    /// Whether it is said beside rows of `transactions` which of them count.
+    keeps_standings: bool,
     now: fn() -> Millis,
     /// Rows whose place in that table another has: they are records.
     moved: Mutex<BTreeSet<RecordKey>>,
@@ -69,6 +72,8 @@ pub struct Parts {
     pub status: Option<&'static str>,
     /// Whether rows of `market` have a table of their own.
     pub keeps_rows: bool,
+    /// Whether it is said beside rows of `transactions` which of them count.
+    pub keeps_standings: bool,
     /// Tells the time, by which marks expire.
     pub now: fn() -> Millis,
     /// A number that no other process has.
@@ -100,9 +105,23 @@ impl From<Cause> for Failed {
 impl Ledger {
     /// A ledger of these.
     pub fn new(parts: Parts) -> Self {
-        let Parts { table, queue, sends, status, keeps_rows, now, process } = parts;
+        let Parts { table, queue, sends, status, keeps_rows, keeps_standings, now, process } = parts;
         let (moved, listed, fates, attempt, attempts) = Default::default();
-        Self { table, queue, sends, status, keeps_rows, now, moved, listed, fates, attempt, process, attempts }
+        Self {
+            table,
+            queue,
+            sends,
+            status,
+            keeps_rows,
+            keeps_standings,
+            now,
+            moved,
+            listed,
+            fates,
+            attempt,
+            process,
+            attempts,
+        }
     }
 
     /// The messages that a commit from this source took over for whoever called; none if it did not happen.

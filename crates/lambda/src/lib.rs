@@ -15,5 +15,6 @@ pub mod limits;
 pub mod objects;
 pub mod queue;
 mod scratch;
+mod stored;
 pub mod table;
 pub mod tell;

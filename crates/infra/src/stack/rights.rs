@@ -126,7 +126,8 @@ fn on_tables(stack: &Stack<'_>, function: &topology::Function) -> Vec<Statement>
             Use::Write(Holds::Rows) if stack.topology.preset == Preset::Market => {
                 (Holds::Rows, "Write", &["dynamodb:GetItem", "dynamodb:PutItem"])
             }
-            Use::Write(Holds::Rows) => (Holds::Rows, "Write", &["dynamodb:BatchWriteItem"]),
+            Use::Write(Holds::Rows) => (Holds::Rows, "Write", &["dynamodb:PutItem"]),
+            Use::Fill(Holds::Rows) => (Holds::Rows, "Fill", &["dynamodb:PutItem", "dynamodb:BatchWriteItem"]),
             _ => continue,
         };
         if let Some(table) = stack.topology.table(holds) {

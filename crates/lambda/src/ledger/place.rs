@@ -205,6 +205,11 @@ pub(super) fn instrument(within: &str) -> Key {
     Key::new(instruments(within.split('/').next().unwrap_or_default()), within)
 }
 
+/// The place of the note how many rows of a set are in their table.
+pub(super) fn stored(set: &str) -> Key {
+    Key::new(format!("stored/{set}"), "rows")
+}
+
 /// The place of the mark that a source has committed.
 pub(super) fn mark(source: &str) -> Key {
     Key::new(format!("source/{source}"), "mark")

@@ -21,7 +21,7 @@ pub(super) struct Plan<'a> {
     pub before: Vec<Item>,
     /// Records to prepare before.
     pub prepared: Vec<Entry<'a>>,
-    /// The transaction: the mark, the states of these keys, the intent of an attempt, and these records.
+    /// The transaction: the mark, the states of these keys, the intent of an attempt, these records, and standings.
     pub main: Vec<Action>,
     pub states: Vec<String>,
     pub records: Vec<Entry<'a>>,
@@ -103,10 +103,10 @@ fn entries(commit: &Commit) -> Vec<Entry<'_>> {
     entries.into_values().collect()
 }
 
-/// What is prepared, and what the transaction has room for beside its mark, its intent and so many states.
-fn divided(mut entries: Vec<Entry<'_>>, fixed: usize, states: usize) -> (Vec<Entry<'_>>, Vec<Entry<'_>>) {
+/// What is prepared, and what the transaction has room for beside its mark, its intent and so many others.
+fn divided(mut entries: Vec<Entry<'_>>, fixed: usize, others: usize) -> (Vec<Entry<'_>>, Vec<Entry<'_>>) {
     entries.sort_by_key(Entry::order);
-    let (mut room, mut bytes) = (TRANSACT_ITEMS_MAX.saturating_sub(2 + states), fixed);
+    let (mut room, mut bytes) = (TRANSACT_ITEMS_MAX.saturating_sub(2 + others), fixed);
     let mut fits = |entry: &Entry<'_>| {
         let fits = room > 0 && bytes + entry.bytes() <= TRANSACT_BYTES_MAX;
         if fits {
@@ -128,11 +128,13 @@ impl Ledger {
         }
         let source = commit.source.as_str();
         let (mut mark, before) = self.outbox(commit)?;
-        let states = self.states(commit, without);
-        let fixed = states.iter().map(|(_, item)| size(item)).sum::<usize>() + size(&mark.item(source, 0));
+        let (states, standings) = (self.states(commit, without), self.standings(commit)?);
+        let others = states.iter().map(|(_, item)| item).chain(&standings);
+        let fixed = others.clone().map(size).sum::<usize>() + size(&mark.item(source, 0));
+        let others = others.count();
         let bytes = fixed + entries.iter().map(Entry::bytes).sum::<usize>();
-        let is_large = 1 + states.len() + entries.len() > TRANSACT_ITEMS_MAX || bytes > TRANSACT_BYTES_MAX;
-        let (prepared, records) = if is_large { divided(entries, fixed, states.len()) } else { (Vec::new(), entries) };
+        let is_large = 1 + others + entries.len() > TRANSACT_ITEMS_MAX || bytes > TRANSACT_BYTES_MAX;
+        let (prepared, records) = if is_large { divided(entries, fixed, others) } else { (Vec::new(), entries) };
         let attempt = is_large.then(|| self.attempt_at(source, &prepared));
         mark.token = attempt.as_ref().map(|attempt| attempt.token.clone());
         let mut main = vec![Action::Put(Name::Ledger, mark.item(source, self.expires()), vec![Test::Missing(ID)])];
@@ -143,6 +145,8 @@ impl Ledger {
             main.push(Action::Delete(place::intent(token), vec![Test::Is(NEXT_TOKEN, Field::Text(token.clone()))]));
         }
         main.extend(records.iter().map(|entry| entry.action(&self.spot(entry.key))));
+        // what has no conditions comes last
+        main.extend(standings.into_iter().map(|item| Action::Put(Name::Rows, item, Vec::new())));
         let states = states.into_iter().map(|(_, item)| self.state_key(&item)).collect();
         Ok(Plan { mark, before, prepared, main, states, records, attempt })
     }

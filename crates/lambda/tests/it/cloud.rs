@@ -47,6 +47,8 @@ type Version = (String, Vec<u8>, Option<String>);
 struct State {
     ledger: BTreeMap<Key, Item>,
     rows: BTreeMap<RowKey, Item>,
+    /// Rows of transactions, by transaction and set, and the items of sets.
+    transactions: BTreeMap<[String; 2], Item>,
     status: BTreeMap<String, Item>,
     objects: BTreeMap<(String, String), Vec<Version>>,
     uploads: BTreeMap<String, BTreeMap<usize, Vec<u8>>>,
@@ -150,6 +152,22 @@ impl Cloud {
         self.lock().rows.clone()
     }
 
+    /// Transactions in their table, and what is said of sets of them.
+    pub fn transactions(&self) -> BTreeMap<[String; 2], Item> {
+        self.lock().transactions.clone()
+    }
+
+    /// The transactions that count, as somebody finds them who looks into the table.
+    pub fn counting(&self) -> Vec<Item> {
+        let all = self.transactions();
+        let counts = |item: &&Item| {
+            let set = table::text(item, "file").expect("a set").to_owned();
+            let standing = all.get(&[set, "standing".to_owned()]);
+            standing.is_some_and(|standing| table::text(standing, "counts") == Some("yes"))
+        };
+        all.values().filter(counts).cloned().collect()
+    }
+
     /// Marks with messages that are still to be sent.
     pub fn unsent(&self) -> usize {
         let state = self.lock();
@@ -221,7 +239,10 @@ impl State {
             let there = match action {
                 Action::Put(Name::Status, item, _) => self.status.get(&state_key(item)),
                 Action::Put(Name::Ledger, item, _) => self.ledger.get(&Key::of(item)),
-                Action::Put(Name::Rows, item, _) => RowKey::of(item).and_then(|key| self.rows.get(&key)),
+                Action::Put(Name::Rows, item, _) => match RowKey::of(item) {
+                    Some(key) => self.rows.get(&key),
+                    None => self.transactions.get(&transaction_key(item)),
+                },
                 Action::Delete(key, _) | Action::Check(Place::Ledger(key), _) => self.ledger.get(key),
                 Action::Check(Place::Row(key), _) => self.rows.get(key),
             };
@@ -247,9 +268,16 @@ impl State {
         match name {
             Name::Ledger => drop(self.ledger.insert(Key::of(&item), item)),
             Name::Status => drop(self.status.insert(state_key(&item), item)),
-            Name::Rows => drop(self.rows.insert(RowKey::of(&item).expect("a row has its key"), item)),
+            Name::Rows => match RowKey::of(&item) {
+                Some(key) => drop(self.rows.insert(key, item)),
+                None => drop(self.transactions.insert(transaction_key(&item), item)),
+            },
         }
     }
+}
+
+fn transaction_key(item: &Item) -> [String; 2] {
+    ["transaction_id", "file"].map(|name| table::text(item, name).expect("a transaction has its key").to_owned())
 }
 
 fn state_key(item: &Item) -> String {
@@ -271,6 +299,17 @@ fn place_of(name: Name, item: &Item) -> String {
             let key = Key::of(item);
             assert!(!key.group.is_empty() && key.group.len() <= 2048, "a good group: {key:?}");
             assert!(!key.id.is_empty() && key.id.len() <= 1024, "a good id: {key:?}");
+            format!("{key:?}")
+        }
+        Name::Rows if !item.contains_key("symbol") => {
+            let key = transaction_key(item);
+            let fits = |name: &str, max| table::text(item, name).is_some_and(|text| (1..=max).contains(&text.len()));
+            assert!(fits("transaction_id", 2048) && fits("file", 1024), "a good key: {key:?}");
+            // what has a day is in the index
+            assert!(
+                !item.contains_key("day") || fits("day", 2048) && fits("timestamp", 1024),
+                "a good entry: {item:?}"
+            );
             format!("{key:?}")
         }
         Name::Rows => {

@@ -25,6 +25,7 @@ pub fn ledger_on(table: Box<dyn Table>, cloud: &Cloud, process: u64) -> Ledger {
         sends: vec![Stage::Process],
         status: Some("fileId"),
         keeps_rows: true,
+        keeps_standings: false,
         now: || 1_700_000_000_000,
         process,
     })

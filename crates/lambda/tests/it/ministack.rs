@@ -157,6 +157,7 @@ impl Server {
             sends: vec![Stage::Process],
             status: None,
             keeps_rows: true,
+            keeps_standings: false,
             now: clients::now,
             process,
         })

@@ -235,7 +235,9 @@ impl Topology {
         for function in &self.functions {
             for need in &function.uses {
                 let missing = match *need {
-                    Use::Read(holds) | Use::Write(holds) => self.table(holds).is_none().then_some("a table"),
+                    Use::Read(holds) | Use::Write(holds) | Use::Fill(holds) => {
+                        self.table(holds).is_none().then_some("a table")
+                    }
                     Use::Announce => self.bus.is_none().then_some("an event bus"),
                     Use::Notify => self.topic.is_none().then_some("a topic"),
                     Use::ReadResults(folder) => (!uses(Use::WriteResults(folder))).then_some(folder),
@@ -247,7 +249,8 @@ impl Topology {
                 faults.push(Fault::Undeclared(function.name, "a workflow"));
             }
         }
-        let unused = self.tables.iter().filter(|table| !uses(Use::Write(table.holds))).map(|table| table.name);
+        let is_filled = |holds| uses(Use::Write(holds)) || uses(Use::Fill(holds));
+        let unused = self.tables.iter().filter(|table| !is_filled(table.holds)).map(|table| table.name);
         faults.extend(unused.map(Fault::Unfilled));
         faults.extend(self.bus.filter(|_| !uses(Use::Announce)).map(Fault::Unfilled));
         faults.extend(self.topic.filter(|_| !uses(Use::Notify)).map(Fault::Unfilled));
