@@ -35,7 +35,7 @@ pub const BATCH_TRIES_MAX: u32 = 10;
 pub const STORED_ROWS_PER_CHECKPOINT: usize = 2_000;
 
 /// Bytes of a transaction id that is the key of its row; a longer one is there by its hash. DynamoDB takes 2048.
-pub const KEY_BYTES_MAX: usize = 2_000;
+pub const TRANSACTION_ID_BYTES_MAX: usize = 2_000;
 
 /// Instruments of which one process remembers that they are listed.
 pub const SYMBOLS_REMEMBERED_MAX: usize = 10_000;

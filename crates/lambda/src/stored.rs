@@ -17,7 +17,7 @@ use pipeline::topology::{Holds, Use};
 use crate::doors::Call;
 use crate::function::{Error, Function, chain};
 use crate::ledger::stored::{FILE, TRANSACTION, set_of};
-use crate::limits::{KEY_BYTES_MAX, STORED_ROWS_PER_CHECKPOINT};
+use crate::limits::{STORED_ROWS_PER_CHECKPOINT, TRANSACTION_ID_BYTES_MAX};
 use crate::table::{Field, Item, number};
 
 /// How far the rows of a file are.
@@ -92,7 +92,7 @@ fn item(set: &str, row: &Row<'_>) -> Option<Item> {
     // a range of times is one of texts, so all have nine digits of a fraction
     let second = rfc3339(time.div_euclid(SECOND_NS) * SECOND_NS);
     let timestamp = format!("{}.{:09}Z", second.trim_end_matches('Z'), time.rem_euclid(SECOND_NS));
-    let is_long = id.len() > KEY_BYTES_MAX;
+    let is_long = id.len() > TRANSACTION_ID_BYTES_MAX;
     let key = if is_long { format!("~{}", digest(&[&id])) } else { id.clone() };
     let mut item = Item::from(
         [
