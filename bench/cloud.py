@@ -17,6 +17,7 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 
 # of DynamoDB
 ACTIONS_MAX = 100
+BATCH_MAX = 25
 
 
 class Refused(Exception):
@@ -197,8 +198,9 @@ class Tables:
 
     @staticmethod
     def key(item):
-        names = ('recordGroup', 'recordId') if 'recordGroup' in item else ('fileId',)
-        return tuple(item[name]['S'] for name in names)
+        keys = (('recordGroup', 'recordId'), ('symbol', 'timestamp'), ('transaction_id', 'file'), ('fileId',), ('file_id',))
+        names = next(names for names in keys if all(name in item for name in names))
+        return tuple(next(iter(item[name].values())) for name in names)
 
     def get_item(self, asked):
         item = self.items.get(asked['TableName'], {}).get(self.key(asked['Key']))
@@ -234,6 +236,17 @@ class Tables:
         return {}
 
 
+    def batch_write_item(self, asked):
+        for name, requests in asked['RequestItems'].items():
+            if not 1 <= len(requests) <= BATCH_MAX:
+                raise ValueError(f'{len(requests)} items in one batch')
+            table = self.items.setdefault(name, {})
+            for request in requests:
+                item = request['PutRequest']['Item']
+                table[self.key(item)] = item
+        return {'UnprocessedItems': {}}
+
+
 def holds(action, item):
     """Whether the condition of an action holds, written as crates/lambda writes them."""
     names, values = action.get('ExpressionAttributeNames', {}), action.get('ExpressionAttributeValues', {})
@@ -245,6 +258,8 @@ def holds(action, item):
                 held = names[name] not in item
             case [name, '=', value]:
                 held = item.get(names[name]) == values[value]
+            case ['attribute_not_exists', name, 'OR', _, '=', value]:
+                held = item.get(names[name], values[value]) == values[value]
             case ['attribute_not_exists', name, 'OR', _, '<=', value]:
                 there = item.get(names[name])
                 held = there is None or int(there['N']) <= int(values[value]['N'])
@@ -313,6 +328,8 @@ class Cloud(Listener):
                 return self.tables.query(asked)
             case 'TransactWriteItems':
                 return self.tables.transact_write_items(asked)
+            case 'BatchWriteItem':
+                return self.tables.batch_write_item(asked)
             case 'SendMessage':
                 self.sent.append(asked['MessageBody'])
                 digest = hashlib.md5(asked['MessageBody'].encode()).hexdigest()

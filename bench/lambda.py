@@ -53,7 +53,8 @@ def variables(cloud, preset, function):
     """What the template tells a function."""
     return {
         'MILLRACE_FUNCTION': function, 'MILLRACE_FILES_BUCKET': BUCKETS[preset], 'MILLRACE_RESULTS_BUCKET': 'results',
-        'MILLRACE_LEDGER_TABLE': 'ledger', 'MILLRACE_STATUS_TABLE': 'states', 'MILLRACE_ALLOWED_ORIGIN': '*',
+        'MILLRACE_LEDGER_TABLE': 'ledger', 'MILLRACE_STATUS_TABLE': 'states', 'MILLRACE_ROWS_TABLE': 'rows',
+        'MILLRACE_ALLOWED_ORIGIN': '*',
         'MILLRACE_QUEUE_URL': cloud.endpoint + '/0/queue' + ('.fifo' if preset == 'files' else ''),
         'TMPDIR': str(WORK),
     }
@@ -209,9 +210,8 @@ def point(number):
 
 
 def row_items(cloud):
-    """Rows of market, wherever they are kept."""
-    tables = cloud.tables.items
-    return sum(key[0].startswith('row/') for key in tables.get('ledger', {})) + len(tables.get('rows', {}))
+    """Rows of market in their table."""
+    return len(cloud.tables.items.get('rows', {}))
 
 
 # ---------------------------------------------------------------- memory
@@ -306,6 +306,10 @@ async def large(cloud, preset, size):
     for name in names:
         async with function_of(cloud, preset, name) as function:
             took, scratch = await watched(function, event)
+            if preset == 'transactions' and took.answer.get('more'):
+                gone_on_with(cloud, took, content)
+                again, more = await watched(function, took.answer)
+                took.answer, scratch = again.answer, max(scratch, more)
             peak = function.peak_bytes()
         rows.append([name, f'{peak / 1e6:.0f}', f'{peak / MEMORY_BYTES_MAX:.2f}x', f'{scratch / 1e6:.0f}',
                      f'{took.wall:.1f}', f'{took.own:.1f}', str(len(took.calls))])
@@ -319,6 +323,17 @@ async def large(cloud, preset, size):
     say(f'\n{preset}: {key} of {content.size / 1e9:.2f} GB, {content.blocks * BLOCK_ROWS:,} rows')
     harness.table(['function', 'peak MB', 'of 512 MB', 'temporary MB', 'wall s', 'own s', 'calls'], rows)
     return wrong + counts_wrong(cloud, content)
+
+
+def gone_on_with(cloud, took, content):
+    """A call that came to its time stored some of the rows. There are too many for this machine: the others are taken for
+    stored, so that what follows has all of them to add up."""
+    (checkpoint,) = (item for key, item in cloud.tables.items['ledger'].items() if key[0].startswith('stored/'))
+    stored, every = int(checkpoint['rowsStored']['N']), content.blocks * BLOCK_ROWS
+    if stored != len(cloud.tables.items['rows']):
+        raise ValueError(f'{stored} rows are noted, and {len(cloud.tables.items["rows"])} are there')
+    say(f'transactions: {stored:,} rows stored in {took.wall:.1f} s, {took.own:.1f} s of its own; the call ended by itself')
+    checkpoint['rowsStored'] = {'N': str(every - every // BAD_EVERY)}
 
 
 def counts_wrong(cloud, content):

@@ -180,18 +180,24 @@ def files(account):
 def market(account):
     """A file and single records through one queue into the table."""
     names = account.outputs
-    bucket, results, table = names['marketBucketName'], names['marketResultsBucketName'], names['marketMarketLedgerTableName']
+    bucket, results, table = names['marketBucketName'], names['marketResultsBucketName'], names['marketMarketDataStateTableName']
     feeder = account.make_user('feeder', [allow(['s3:PutObject'], f'arn:aws:s3:::{bucket}/*'),
                                              allow(['execute-api:Invoke'], '*')])
     watcher = account.make_user('watcher', [
-        allow(['dynamodb:Scan', 'sqs:GetQueueAttributes', 's3:ListBucket', 's3:GetObject'], '*')])
+        allow(['dynamodb:Query', 'sqs:GetQueueAttributes', 's3:ListBucket', 's3:GetObject'], '*')])
     api = Api(account, names['marketApiEndpoint'])
     dynamo = watcher.client('dynamodb')
 
+    def rows(symbol, start=0, end=2 ** 33):
+        """Rows of an instrument between two seconds, as anybody asks for them."""
+        pages = dynamo.get_paginator('query').paginate(
+            TableName=table, KeyConditionExpression='symbol = :s AND #t BETWEEN :from AND :to',
+            ExpressionAttributeNames={'#t': 'timestamp'},
+            ExpressionAttributeValues={':s': {'S': symbol}, ':from': {'N': str(start)}, ':to': {'N': str(end)}})
+        return [item for page in pages for item in page['Items']]
+
     def points():
-        """How many rows the ledger has; that they stand there makes them count."""
-        pages = dynamo.get_paginator('scan').paginate(TableName=table)
-        return sum(item['recordGroup']['S'].startswith('row/') for page in pages for item in page['Items'])
+        return len(rows('ACME')) + len(rows('TSLA'))
 
     check(points(), 0, 'the number of points before')
     with Listener(account, 'desk', bus=names['marketEventBusName']) as desk:
@@ -206,6 +212,11 @@ def announced(account, feeder, watcher, api, desk, points):
     bucket = account.outputs['marketBucketName']
     feeder.client('s3').put_object(Bucket=bucket, Key='day.csv', Body=trades(1200, bad=(5,)))
     until(lambda: points() >= 1199, '1199 points of a file')
+    nine = 1704189600 + 9
+    (one,) = rows('ACME', nine, f'{nine}.999999999')
+    check([one[name] for name in ('time', 'price', 'volume')],
+          [{'S': '2024-01-02T10:00:09Z'}, {'N': '102.25'}, {'N': '10'}], 'what is told of a row')
+    check(one['origin']['S'].startswith('r-'), True, 'that a row names its file')
     body = json.dumps([{'symbol': 'TSLA', 'price': 200.5, 'timestamp': f'2024-03-01T10:00:{second:02}Z'}
                        for second in range(10)]).encode()
     headers = {'Content-Type': 'application/json', 'Idempotency-Key': 'once'}
@@ -244,7 +255,7 @@ def transactions(account):
     """A file through the API, or through the place that the API names, and through the workflow."""
     names = account.outputs
     bucket, results = names['transactionsBucketName'], names['transactionsResultsBucketName']
-    clerk = account.make_user('clerk', [allow(['dynamodb:GetItem', 'sqs:GetQueueAttributes', 's3:ListBucket',
+    clerk = account.make_user('clerk', [allow(['dynamodb:GetItem', 'dynamodb:Query', 'sqs:GetQueueAttributes', 's3:ListBucket',
                                                   's3:GetObject'], '*')])
     holder = account.make_user('holder', [allow(['apigateway:GET'], '*')])
     key = holder.client('apigateway').get_api_key(apiKey=names['apiKeyId'], includeValue=True)['value']
@@ -255,6 +266,27 @@ def transactions(account):
                                                   Key={'file_id': {'S': name}}).get('Item')
         state = found and found['outcome']['S']
         return state if state != 'in_progress' else None
+
+    table, dynamo = names['transactionsTransactionsTableName'], clerk.client('dynamodb')
+
+    def counting(**asked):
+        """Rows that count, of those that a query finds: what is asked of the table is whether their sets do."""
+        pages, sets = dynamo.get_paginator('query').paginate(TableName=table, **asked), {}
+        rows = [item for page in pages for item in page['Items']]
+        for name in {row['file']['S'] for row in rows}:
+            standing = {'transaction_id': {'S': name}, 'file': {'S': 'standing'}}
+            sets[name] = dynamo.get_item(TableName=table, Key=standing, ConsistentRead=True).get('Item', {})
+        return [row for row in rows if sets[row['file']['S']].get('counts') == {'S': 'yes'}]
+
+    def of_id(name):
+        return counting(KeyConditionExpression='transaction_id = :t', ExpressionAttributeValues={':t': {'S': name}})
+
+    def of_hours(first, last):
+        found = counting(IndexName='by-day', KeyConditionExpression='#d = :d AND #t BETWEEN :from AND :to',
+                         ExpressionAttributeNames={'#d': 'day', '#t': 'timestamp'},
+                         ExpressionAttributeValues={':d': {'S': '2024-01-02'}, ':from': {'S': f'2024-01-02T{first}'},
+                                                    ':to': {'S': f'2024-01-02T{last}'}})
+        return sorted(row['transaction_id']['S'] for row in found)
 
     csv = {'Content-Type': 'text/csv', 'x-api-key': key}
     with Listener(account, 'till', topic=names['topicArn']) as till:
@@ -272,6 +304,13 @@ def transactions(account):
     code, answer = api.json('POST', 'upload?key=cards.csv', body=TRANSACTIONS, headers=csv)
     check((code, answer.get('fileId'), answer.get('bucketName')), (202, 'cards.csv', bucket), 'the answer to /upload')
     check(until(lambda: outcome('cards.csv'), 'cards.csv'), 'completed_with_rejects', 'the outcome')
+    (row,) = of_id('txn_1')
+    check([row[name] for name in ('amount', 'currency', 'timestamp', 'status', 'line')],
+          [{'N': '12.5'}, {'S': 'EUR'}, {'S': '2024-01-02T10:00:00.000000000Z'}, {'S': 'completed'}, {'N': '2'}],
+          'what is told of a transaction')
+    check(of_id('txn_3'), [], 'what is told of a row that was refused')
+    check(of_hours('10', '10:59'), ['txn_1'], 'the transactions of an hour')
+    check(of_hours('10', '12'), ['txn_1', 'txn_2'], 'the transactions of two')
     rejects = keys_below(clerk.client('s3'), results, 'rejects/')
     check(len(rejects), 2, 'the number of files with refused rows')
 
@@ -282,6 +321,11 @@ def transactions(account):
     with urllib.request.urlopen(request, context=api.tls, timeout=60) as answer:
         check(answer.status, 200, 'the answer to an upload to that place')
     check(until(lambda: outcome('large.csv'), 'large.csv'), 'completed_with_rejects', 'the outcome')
+    newer = TRANSACTIONS.replace(b'txn_1,12.50', b'txn_4,1.50')
+    code, answer = api.json('POST', 'upload?key=cards.csv', body=newer, headers=csv)
+    check(code, 202, 'the answer to an upload of a newer version')
+    until(lambda: of_id('txn_4'), 'the transaction of the newer version')
+    check((of_id('txn_1'), len(of_id('txn_2'))), ([], 1), 'what is told of transactions of the older one')
     check(api.ask('POST', 'upload?key=x.csv', body=TRANSACTIONS, headers={'Content-Type': 'text/csv'})[0], 403,
           'the answer to a request without a key')
     queues_are_empty(account, ('transactionsTransactionsDlqQueueUrl',), clerk)

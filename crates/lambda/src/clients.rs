@@ -16,7 +16,10 @@ use crate::bucket::{Buckets, s3::S3};
 use crate::function::{self, Error, Function, Parts};
 use crate::limits::{CALL_SECONDS_MAX, CONNECT_SECONDS_MAX, PART_SECONDS_MAX};
 use crate::queue::{Queue, Sqs};
-use crate::table::{Table, dynamo::Dynamo};
+use crate::table::{
+    Table,
+    dynamo::{Dynamo, Names},
+};
 use crate::trace::{DAEMON_VARIABLE, Tracer};
 
 /// Where variables are looked up.
@@ -40,7 +43,9 @@ pub fn function(variables: Environment<'_>, runtime: &Handle) -> Result<Function
     };
     let cloud = Cloud::new(variables)?;
     let (files, results) = (value(Variable::Files)?, value(Variable::Results)?);
-    let (ledger, status) = (value(Variable::Table(Holds::Ledger))?, value(Variable::Table(Holds::Status))?);
+    let ledger = value(Variable::Table(Holds::Ledger))?;
+    let [status, rows] = [Holds::Status, Holds::Rows].map(|holds| value(Variable::Table(holds)));
+    let (status, rows) = (status?.unwrap_or_default(), rows?.unwrap_or_default());
     let buckets = (files.is_some() || results.is_some())
         .then(|| -> Arc<dyn Buckets> { Arc::new(S3::new(cloud.s3(), runtime.clone())) });
     let queue = value(Variable::Queue(""))?
@@ -50,7 +55,8 @@ pub fn function(variables: Environment<'_>, runtime: &Handle) -> Result<Function
     let topic = value(Variable::Topic)?
         .map(|arn| -> Arc<dyn Announcer> { Arc::new(Topic::new(cloud.sns(), runtime.clone(), arn)) });
     let table = ledger
-        .map(|ledger| -> Box<dyn Table> { Box::new(Dynamo::new(cloud.dynamo(), runtime.clone(), ledger, status)) });
+        .map(|ledger| Names { ledger, status, rows })
+        .map(|names| -> Box<dyn Table> { Box::new(Dynamo::new(cloud.dynamo(), runtime.clone(), names)) });
     let process = process();
     let parts = Parts {
         table,

@@ -144,6 +144,15 @@ struct Object {
     version: Option<String>,
 }
 
+/// What a stage of the workflow is given, and when the workflow began; other calls are as they are.
+pub fn of_workflow(mut value: Value) -> (Value, Option<u64>) {
+    let began = value.get("startedAt").and_then(Value::as_str).and_then(|text| milliseconds(text).ok());
+    match value.get_mut("input").map(Value::take) {
+        Some(input) => (input, began),
+        None => (value, None),
+    }
+}
+
 impl Event {
     /// What a call is about.
     pub fn read(value: Value) -> Result<Self, Error> {

@@ -146,8 +146,16 @@ impl Function {
         let announcer =
             announcer.filter(|_| function.uses.iter().any(|need| matches!(need, Use::Announce | Use::Notify)));
         let tells = announcer.is_some();
-        let ledger = table
-            .map(|table| Ledger::new(ledger::Parts { table, queue: of_ledger, sends, status, now, process, tells }));
+        let is_rows =
+            |need: &Use| matches!(need, Use::Read(Holds::Rows) | Use::Write(Holds::Rows) | Use::Fill(Holds::Rows));
+        let uses_rows = function.uses.iter().any(is_rows);
+        let keeps_rows = uses_rows && topology.preset == Preset::Market;
+        let keeps_standings = uses_rows && topology.preset == Preset::Transactions;
+        let parts = |table| {
+            let queue = of_ledger;
+            ledger::Parts { table, queue, sends, status, keeps_rows, keeps_standings, now, process, tells }
+        };
+        let ledger = table.map(|table| Ledger::new(parts(table)));
         let objects =
             buckets.clone().map(|buckets| Objects::new(buckets, files.clone(), results.clone().unwrap_or_default()));
         let ingests = function.triggers.contains(&Trigger::Route("/ingest"));
@@ -181,6 +189,10 @@ impl Function {
 
     pub(crate) fn ledger(&self) -> Result<&Ledger, Error> {
         self.ledger.as_ref().ok_or_else(|| Error::new("no_ledger", format!("{} has no ledger", self.name())))
+    }
+
+    pub(crate) fn objects(&self) -> Result<&Objects, Error> {
+        self.objects.as_ref().ok_or_else(|| Error::new("no_objects", format!("{} has no buckets", self.name())))
     }
 
     /// Does the stage on a message. A panic is an error: the next call finds the function as it was.

@@ -12,11 +12,13 @@ mod page;
 mod place;
 mod plan;
 mod prepare;
+mod rows;
 mod send;
 mod settle;
+pub mod stored;
 mod untold;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -32,6 +34,8 @@ use crate::queue::Queue;
 use crate::table::{Item, Table};
 use attempt::Attempt;
 use mark::Mark;
+use place::Spot;
+use rows::Row;
 pub use untold::Untold;
 
 /// The ledger of one function.
@@ -41,7 +45,15 @@ pub struct Ledger {
     sends: Vec<Stage>,
     /// The field that is the key of the table of states, if there is one.
     status: Option<&'static str>,
+    /// Whether rows of `market` have a table of their own.
+    keeps_rows: bool,
+    /// Whether it is said beside rows of `transactions` which of them count.
+    keeps_standings: bool,
     now: fn() -> Millis,
+    /// Rows whose place in that table another has: they are records.
+    moved: Mutex<BTreeSet<RecordKey>>,
+    /// Instruments that are known to be listed, as what the ids of their rows begin with.
+    listed: Mutex<BTreeSet<String>>,
     /// Whether attempts happened, by token, of those of which it is settled.
     fates: Mutex<BTreeMap<String, bool>>,
     /// The last attempt of several transactions that has not happened yet.
@@ -63,6 +75,10 @@ pub struct Parts {
     pub sends: Vec<Stage>,
     /// The field that is the key of the table of states, if there is one.
     pub status: Option<&'static str>,
+    /// Whether rows of `market` have a table of their own.
+    pub keeps_rows: bool,
+    /// Whether it is said beside rows of `transactions` which of them count.
+    pub keeps_standings: bool,
     /// Tells the time, by which marks expire.
     pub now: fn() -> Millis,
     /// A number that no other process has.
@@ -97,10 +113,25 @@ impl From<Cause> for Failed {
 impl Ledger {
     /// A ledger of these.
     pub fn new(parts: Parts) -> Self {
-        let Parts { table, queue, sends, status, now, process, tells } = parts;
-        let (fates, attempt, attempts) = Default::default();
-        let untold = Mutex::new(untold::Known::of_new_process());
-        Self { table, queue, sends, status, now, fates, attempt, process, attempts, tells, untold }
+        let Parts { table, queue, sends, status, keeps_rows, keeps_standings, now, process, tells } = parts;
+        let (moved, listed, fates, attempt, attempts) = Default::default();
+        Self {
+            table,
+            queue,
+            sends,
+            status,
+            keeps_rows,
+            keeps_standings,
+            now,
+            moved,
+            listed,
+            fates,
+            attempt,
+            process,
+            attempts,
+            tells,
+            untold: Mutex::new(untold::Known::of_new_process()),
+        }
     }
 
     /// The messages that a commit from this source took over for whoever called; none if it did not happen.
@@ -111,7 +142,7 @@ impl Ledger {
     }
 
     fn mark(&self, source: &str) -> Result<Option<Mark>, Cause> {
-        Ok(self.table.get(&place::mark(source))?.map(|item| Mark::of(&item)))
+        Ok(self.table.get(&place::mark(source).into())?.map(|item| Mark::of(&item)))
     }
 
     /// The second in which what is written now may be forgotten.
@@ -146,15 +177,39 @@ impl Ledger {
     }
 
     /// The content of a record, with what is prepared looked at.
-    fn value(&self, mut item: Item) -> Result<Option<Vec<u8>>, Cause> {
-        let name = match place::Next::of(&item) {
-            Some(next) if self.has_happened(next.source, next.token)? => place::NEXT,
-            _ => place::VALUE,
-        };
-        Ok(match item.remove(name) {
-            Some(crate::table::Field::Bytes(bytes)) => Some(bytes),
-            _ => None,
-        })
+    fn value(&self, item: &Item) -> Result<Option<Vec<u8>>, Cause> {
+        match place::Next::of(item) {
+            Some(next) if self.has_happened(&next.source, &next.token)? => Ok(next.value),
+            _ => Ok(place::value(item)),
+        }
+    }
+
+    /// Where a record is, as far as is known: a row may turn out to be elsewhere when its place is looked at.
+    fn spot<'a>(&self, key: &'a RecordKey) -> Spot<'a> {
+        let is_row = self.keeps_rows && key.kind == Kind::Row;
+        let row = if is_row { Row::of(&key.id) } else { None };
+        match row {
+            Some(row) if !self.moved.lock().unwrap_or_else(PoisonError::into_inner).contains(key) => Spot::Row(row),
+            _ => Spot::Record(place::of(key), &key.id),
+        }
+    }
+
+    /// Another row has the place of this one.
+    fn move_out(&self, key: &RecordKey) {
+        self.moved.lock().unwrap_or_else(PoisonError::into_inner).insert(key.clone());
+    }
+
+    /// The item of a record.
+    fn item(&self, key: &RecordKey) -> Result<Option<Item>, Cause> {
+        let spot = self.spot(key);
+        let item = self.table.get(&spot.place())?;
+        match (&spot, &item) {
+            (Spot::Row(row), Some(there)) if !row.is(there) => {
+                self.move_out(key);
+                self.table.get(&place::of(key).into())
+            }
+            _ => Ok(item),
+        }
     }
 }
 
@@ -164,8 +219,8 @@ fn unavailable(verb: &str, what: &str, cause: Cause) -> ports::Error {
 
 impl ports::Ledger for Ledger {
     fn load(&self, key: &RecordKey) -> Result<Loaded, ports::Error> {
-        let item = self.table.get(&place::of(key));
-        let value = item.and_then(|item| item.map_or(Ok(None), |item| self.value(item)));
+        let item = self.item(key);
+        let value = item.and_then(|item| item.map_or(Ok(None), |item| self.value(&item)));
         let value = value.map_err(|cause| unavailable("load", &key.id, cause))?;
         Ok(Loaded { revision: Revision::of(value.as_deref()), value })
     }

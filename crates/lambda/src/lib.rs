@@ -17,6 +17,7 @@ pub mod limits;
 pub mod objects;
 pub mod queue;
 mod scratch;
+mod stored;
 pub mod table;
 pub mod tell;
 pub mod trace;

@@ -21,6 +21,25 @@ pub const TRANSACT_BYTES_MAX: usize = 3 * 1024 * 1024;
 /// Bytes of one item: DynamoDB takes 400 KB, names included. Twice the content of a record must fit.
 pub const ITEM_BYTES_MAX: usize = 390 * 1024;
 
+/// Items of one call that writes without conditions, as DynamoDB limits them.
+pub const BATCH_ITEMS_MAX: usize = 25;
+
+/// Such calls under way at a time.
+pub const BATCHES_AT_ONCE_MAX: usize = 8;
+
+/// Times that items are tried again when the table takes none of them; past it, the call fails and comes again.
+pub const BATCH_TRIES_MAX: u32 = 10;
+
+/// Rows of `transactions` after which it is written down how many are in their table: a call that ends early, or fails, is
+/// gone on with from there.
+pub const STORED_ROWS_PER_CHECKPOINT: usize = 2_000;
+
+/// Bytes of a transaction id that is the key of its row; a longer one is there by its hash. DynamoDB takes 2048.
+pub const TRANSACTION_ID_BYTES_MAX: usize = 2_000;
+
+/// Instruments of which one process remembers that they are listed.
+pub const SYMBOLS_REMEMBERED_MAX: usize = 10_000;
+
 /// Bytes of messages that are kept beside the mark of their commit; more are kept in items of their own.
 pub const OUTBOX_BYTES_MAX: usize = 300 * 1024;
 

@@ -6,7 +6,11 @@ use std::fmt;
 
 use pipeline::ports::Cause;
 
+pub use crate::limits::BATCH_ITEMS_MAX;
+
 pub mod dynamo;
+pub mod fill;
+pub mod number;
 
 /// Which table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -15,6 +19,8 @@ pub enum Name {
     Ledger,
     /// One record for each file, for those who ask where it is.
     Status,
+    /// Rows that people query.
+    Rows,
 }
 
 /// A value in an item.
@@ -24,6 +30,8 @@ pub enum Field {
     Text(String),
     /// A whole number.
     Number(u64),
+    /// Another number, as its one text ([`number::normal`]).
+    Decimal(String),
     /// Bytes.
     Bytes(Vec<u8>),
     /// Texts in order.
@@ -42,6 +50,37 @@ pub struct Key {
     pub id: String,
 }
 
+/// Where a row of `market` is.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct RowKey {
+    /// The partition.
+    pub symbol: String,
+    /// The place in it, in units of 10 to the minus [`TIMESTAMP_PLACES`] seconds.
+    pub timestamp: i128,
+}
+
+/// Where an item is.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Place {
+    /// In the ledger.
+    Ledger(Key),
+    /// Among the rows.
+    Row(RowKey),
+}
+
+impl From<Key> for Place {
+    fn from(key: Key) -> Self {
+        Self::Ledger(key)
+    }
+}
+
+/// The name of the field with [`RowKey::symbol`].
+pub const SYMBOL: &str = "symbol";
+/// The name of the field with [`RowKey::timestamp`].
+pub const TIMESTAMP: &str = "timestamp";
+/// Digits behind the point of it.
+pub const TIMESTAMP_PLACES: usize = 28;
+
 /// The name of the field with [`Key::group`].
 pub const GROUP: &str = "recordGroup";
 /// The name of the field with [`Key::id`].
@@ -58,6 +97,8 @@ pub enum Test {
     Is(&'static str, Field),
     /// It has no such number, or one that is not more.
     AtMost(&'static str, u64),
+    /// It has no such field, or one with this value.
+    MissingOr(&'static str, Field),
 }
 
 /// A part of a transaction: it happens if all of its tests hold.
@@ -67,8 +108,8 @@ pub enum Action {
     Put(Name, Item, Vec<Test>),
     /// Removes an item of the ledger.
     Delete(Key, Vec<Test>),
-    /// Only looks, at the ledger.
-    Check(Key, Vec<Test>),
+    /// Only looks.
+    Check(Place, Vec<Test>),
 }
 
 /// Why a table gave no answer.
@@ -80,10 +121,10 @@ pub enum Error {
     Unavailable(Cause),
 }
 
-/// A table of records with the one of states beside it.
+/// A table of records with those of states and rows beside it.
 pub trait Table: fmt::Debug + Send + Sync + 'static {
-    /// The item of the ledger, as of the last transaction that was answered, or a later one.
-    fn get(&self, key: &Key) -> Result<Option<Item>, Cause>;
+    /// The item, as of the last transaction that was answered, or a later one.
+    fn get(&self, place: &Place) -> Result<Option<Item>, Cause>;
 
     /// Items of one group whose ids begin with `within`, in order, behind `after`; fewer than there are only if it
     /// gives the id behind which it goes on.
@@ -95,11 +136,49 @@ pub trait Table: fmt::Debug + Send + Sync + 'static {
         items_max: usize,
     ) -> Result<(Vec<Item>, Option<String>), Cause>;
 
+    /// Rows of one partition between two places, both included, in order; fewer than there are only if it gives the place
+    /// from which on it goes on.
+    fn query_rows(
+        &self,
+        symbol: &str,
+        from: i128,
+        to: i128,
+        items_max: usize,
+    ) -> Result<(Vec<Item>, Option<i128>), Cause>;
+
     /// All of it or nothing; no item twice.
     fn transact(&self, actions: Vec<Action>) -> Result<(), Error>;
+
+    /// Writes at most [`BATCH_ITEMS_MAX`] items over what is there, none twice; those that were not written come back.
+    /// After an error it is open which were.
+    fn batch(&self, name: Name, items: Vec<Item>) -> Result<Vec<Item>, Cause>;
 }
 
-/// The tests of a key.
+impl RowKey {
+    /// An item here with these fields.
+    pub fn item(&self, fields: impl IntoIterator<Item = (&'static str, Field)>) -> Item {
+        let timestamp = number::field(&number::of_units(self.timestamp, TIMESTAMP_PLACES));
+        let key = [(SYMBOL, Field::Text(self.symbol.clone())), (TIMESTAMP, timestamp)];
+        key.into_iter().chain(fields).map(|(name, field)| (name.to_owned(), field)).collect()
+    }
+
+    /// Where an item is; none for one that is no row.
+    pub fn of(item: &Item) -> Option<Self> {
+        let timestamp = number::units(&number::text(item.get(TIMESTAMP)?)?, TIMESTAMP_PLACES)?;
+        Some(Self { symbol: text(item, SYMBOL)?.to_owned(), timestamp })
+    }
+}
+
+impl Place {
+    /// The fields that say where it is.
+    pub fn fields(&self) -> Item {
+        match self {
+            Self::Ledger(key) => key.item([]),
+            Self::Row(key) => key.item([]),
+        }
+    }
+}
+
 impl Key {
     /// Where this is.
     pub fn new(group: impl Into<String>, id: impl Into<String>) -> Self {
@@ -155,6 +234,7 @@ pub fn size(item: &Item) -> usize {
     let of = |field: &Field| match field {
         Field::Text(text) => text.len(),
         Field::Number(_) => 21,
+        Field::Decimal(text) => text.len(),
         Field::Bytes(bytes) => bytes.len(),
         Field::Texts(texts) => texts.iter().map(|text| text.len() + 4).sum(),
     };

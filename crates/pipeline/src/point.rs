@@ -5,6 +5,8 @@ use rows::good::Row;
 use rows::time::{Format, Reading, rfc3339};
 use serde::{Deserialize, Serialize};
 
+use crate::records::{escaped, instant, sortable, unescaped};
+
 /// A trade, or with `open`, `high` and `low` a bar.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Point {
@@ -86,6 +88,43 @@ pub struct Kept {
     pub origin: String,
 }
 
+/// What the id of a kept row says: which row it is, and of which message it came with.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RowId {
+    /// The name of the feed.
+    pub feed: String,
+    /// The instrument.
+    pub symbol: String,
+    /// Nanoseconds since 1970.
+    pub time: i64,
+    /// The file or the request that it came with.
+    pub origin: String,
+    /// The part of that which the message was.
+    pub part: u64,
+    /// Its place in the message.
+    pub index: usize,
+}
+
+impl RowId {
+    /// As text. Rows of one time are told apart by where they came from.
+    pub fn id(&self) -> String {
+        let order = format!("{}.{}.{:08}.{:05}", sortable(self.time), self.origin, self.part, self.index);
+        [self.feed.as_str(), &self.symbol, &order].map(escaped).join("/")
+    }
+
+    /// What stands in an id; none if it is that of no row.
+    pub fn parse(id: &str) -> Option<Self> {
+        let mut parts = id.split('/').map(unescaped);
+        let (feed, symbol, order) = (parts.next()?, parts.next()?, parts.next()?);
+        let (rest, index) = order.rsplit_once('.')?;
+        let (rest, part) = rest.rsplit_once('.')?;
+        let (time, origin) = rest.split_once('.')?;
+        let (part, index, origin) = (part.parse().ok()?, index.parse().ok()?, origin.to_owned());
+        // what is written otherwise is another id
+        Some(Self { feed, symbol, time: instant(time)?, origin, part, index }).filter(|row| row.id() == id)
+    }
+}
+
 /// A window of `market`: a bar with what is known of it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Window {
@@ -120,5 +159,25 @@ mod tests {
         assert_eq!(numbers.time, 1_700_000_000_123_456_789);
         let bad = Point { price: "1e".into(), ..point };
         assert_eq!(bad.numbers(), None);
+    }
+
+    #[test]
+    fn an_id_says_what_it_was_made_of() {
+        for (symbol, origin, part, index) in [
+            ("ACME", "r-0a", 0, 0),
+            ("A/B%", "q-a.b.c", 123_456_789, 99_999),
+            ("", "", 7, 123_456),
+            ("日", "a/b", 1, 2),
+        ] {
+            for time in [i64::MIN, -1, 0, 1_700_000_000_123_456_789, i64::MAX] {
+                let (feed, symbol, origin) = ("m/x".to_owned(), symbol.to_owned(), origin.to_owned());
+                let row = RowId { feed, symbol, time, origin, part, index };
+                assert_eq!(RowId::parse(&row.id()), Some(row));
+            }
+        }
+        let good = RowId::parse("f/s/00000000000000000007.o.00000001.00002").expect("an id").id();
+        for bad in ["a", "f/s/7.o.00000001.00002", &good[..good.len() - 1], &format!("{good}/"), &format!("{good}.1")] {
+            assert_eq!(RowId::parse(bad).filter(|row| row.origin == "o"), None, "{bad}");
+        }
     }
 }

@@ -7,6 +7,7 @@ use serde_json::json;
 use crate::Millis;
 use crate::message::Feed;
 use crate::object::{ObjectVersion, Order, ReceiptId, digest};
+use crate::point::RowId;
 use crate::receipt::{Other, Outcome, Receipt};
 use crate::step::{Kind, RecordKey};
 use rows::contribution::Summary;
@@ -241,8 +242,8 @@ pub fn turn(feed: &Feed) -> RecordKey {
 
 /// A row of `market`. Rows of one time are told apart by where they came from.
 pub fn row(feed: &Feed, symbol: &str, nanoseconds: i64, origin: &str, part: u64, index: usize) -> RecordKey {
-    let order = format!("{}.{origin}.{part:08}.{index:05}", sortable(nanoseconds));
-    key(Kind::Row, &[feed.as_str(), symbol, &order])
+    let (feed, symbol, origin) = (feed.as_str().to_owned(), symbol.to_owned(), origin.to_owned());
+    RecordKey { kind: Kind::Row, id: RowId { feed, symbol, time: nanoseconds, origin, part, index }.id() }
 }
 
 /// A window of `market` that is to be aggregated; says what made it so.

@@ -1,5 +1,6 @@
 //! What each function may do: exactly what its topology says that it reads, writes, sends, receives and tells.
 
+use pipeline::preset::Preset;
 use pipeline::topology::{self, Holds, Trigger, Use, Via};
 
 use super::{Stack, functions};
@@ -129,7 +130,12 @@ fn on_tables(stack: &Stack<'_>, function: &topology::Function) -> Vec<Statement>
             Use::Read(Holds::Status) => (Holds::Status, "Read", &["dynamodb:GetItem"]),
             Use::Write(Holds::Status) => (Holds::Status, "Write", &["dynamodb:PutItem"]),
             Use::Read(Holds::Rows) => (Holds::Rows, "Read", &["dynamodb:Query"]),
-            Use::Write(Holds::Rows) => (Holds::Rows, "Write", &["dynamodb:BatchWriteItem"]),
+            // they are part of the commit, which looks at what is in its way
+            Use::Write(Holds::Rows) if stack.topology.preset == Preset::Market => {
+                (Holds::Rows, "Write", &["dynamodb:GetItem", "dynamodb:PutItem"])
+            }
+            Use::Write(Holds::Rows) => (Holds::Rows, "Write", &["dynamodb:PutItem"]),
+            Use::Fill(Holds::Rows) => (Holds::Rows, "Fill", &["dynamodb:PutItem", "dynamodb:BatchWriteItem"]),
             _ => continue,
         };
         if let Some(table) = stack.topology.table(holds) {

@@ -1,10 +1,11 @@
 //! The workflow in which stages call each other, and the rule that starts it when a file was written.
 //!
 //! A function is given what the one before it answered, the first the event of the bucket. It answers `{"message": …}` with
-//! the message of the next stage, or with null when nothing is to follow: a file that was refused, or is a duplicate. What a
-//! stage gave up is put to the dead letters first, and then told to the receipt of its file.
+//! the message of the next stage, or with null when nothing is to follow: a file that was refused, or is a duplicate. With
+//! `"more": true` beside its own message it says that it came to its time, and is called again. What a stage gave up is put
+//! to the dead letters first, and then told to the receipt of its file.
 
-use pipeline::topology::{self, Trigger, Workflow};
+use pipeline::topology::{self, Trigger, Use, Workflow};
 
 use super::{Stack, rights};
 use crate::json::{Fields, Json};
@@ -88,8 +89,16 @@ fn definition(stack: &Stack<'_>, workflow: &Workflow, stages: &[&topology::Funct
             let is = |test: &str, holds: bool| Json::object([("Variable", "$.message".into()), (test, holds.into())]);
             let both = Json::List(vec![is("IsPresent", true), is("IsNull", false)]);
             let choice = Json::object([("And", both), ("Next", name(next).into())]);
+            let again = goes_on(function).then(|| {
+                let both = Json::List(vec![
+                    Json::object([("Variable", "$.more".into()), ("IsPresent", true.into())]),
+                    Json::object([("Variable", "$.more".into()), ("BooleanEquals", true.into())]),
+                ]);
+                Json::object([("And", both), ("Next", name(function).into())])
+            });
+            let choices = again.into_iter().chain([choice]).collect();
             let fields =
-                Fields::new().with("Type", "Choice").with("Choices", Json::List(vec![choice])).with("Default", "Done");
+                Fields::new().with("Type", "Choice").with("Choices", Json::List(choices)).with("Default", "Done");
             states.push((after, fields.into()));
         }
     }
@@ -109,9 +118,15 @@ fn definition(stack: &Stack<'_>, workflow: &Workflow, stages: &[&topology::Funct
         .into()
 }
 
-/// A state in which a function is called.
+/// Whether a function may come to its time with a file half done, and is called again to go on with it.
+fn goes_on(function: &topology::Function) -> bool {
+    function.uses.iter().any(|need| matches!(need, Use::Fill(_)))
+}
+
+/// A state in which a function is called. It is told when the workflow began, for that has an end.
 fn call(function: &str, seconds: u32, attempts_max: u32, next: &str) -> Json {
-    let parameters = Fields::new().with("FunctionName", format!("${{{function}}}")).with("Payload.$", "$");
+    let payload = Json::object([("input.$", "$".into()), ("startedAt.$", "$$.Execution.StartTime".into())]);
+    let parameters = Fields::new().with("FunctionName", format!("${{{function}}}")).with("Payload", payload);
     // an attempt that took all its time leaves none for another
     let never = Json::object([("ErrorEquals", vec!["States.Timeout"].into()), ("MaxAttempts", 0.into())]);
     let again = Fields::new()

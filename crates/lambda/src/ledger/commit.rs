@@ -64,6 +64,10 @@ impl Ledger {
     /// All transactions of a plan; the actions of the last that were refused, if it was.
     fn carry_out(&self, commit: &Commit, plan: &mut Plan<'_>) -> Result<Option<Vec<usize>>, Failed> {
         self.write_before(std::mem::take(&mut plan.before))?;
+        if self.keeps_rows {
+            self.list_instruments(&plan.prepared)?;
+            self.list_instruments(&plan.records)?;
+        }
         if let Some(attempt) = &mut plan.attempt {
             self.prepare(commit.source.as_str(), attempt, &plan.prepared)?;
         }

@@ -10,7 +10,8 @@ use pipeline::ports::Revision;
 use pipeline::step::{Kind, RecordKey};
 use xxhash_rust::xxh3::xxh3_64;
 
-use crate::table::{Field, Item, Key, Test, bytes, text};
+use super::rows::{self, Row};
+use crate::table::{Action, Field, GROUP, Item, Key, Name, Place, Test, bytes, text};
 
 /// Groups of one kind.
 const GROUPS: u64 = 16;
@@ -78,18 +79,76 @@ pub(super) fn sorted(id: &str) -> String {
     }
 }
 
-/// Where a record is.
+/// Where a record is in the ledger.
 pub(super) fn of(key: &RecordKey) -> Key {
     Key::new(group_of(key.kind, &key.id), sorted(&key.id))
 }
 
-/// The id of a record.
+/// The id of a record of the ledger.
 pub(super) fn id(item: &Item) -> String {
     text(item, NAME).map_or_else(|| Key::of(item).id, str::to_owned)
 }
 
+/// Whether an item is one of the table of rows.
+fn is_row(item: &Item) -> bool {
+    !item.contains_key(GROUP)
+}
+
+/// The content of a record, without what is to come.
+pub(super) fn value(item: &Item) -> Option<Vec<u8>> {
+    let whole = || rows::composed(item).filter(|_| is_row(item) && item.contains_key(REVISION));
+    bytes(item, VALUE).map(<[u8]>::to_vec).or_else(whole)
+}
+
+/// Where a record is, and how it is written there.
+pub(super) enum Spot<'a> {
+    /// In the ledger.
+    Record(Key, &'a str),
+    /// Among the rows.
+    Row(Row),
+}
+
+impl Spot<'_> {
+    pub fn place(&self) -> Place {
+        match self {
+            Self::Record(key, _) => key.clone().into(),
+            Self::Row(row) => Place::Row(row.key.clone()),
+        }
+    }
+
+    /// Writes it with this content, or removes it.
+    pub fn write(&self, value: Option<&[u8]>, tests: Vec<Test>) -> Action {
+        match (self, value) {
+            (Self::Record(key, name), Some(value)) => Action::Put(Name::Ledger, settled(key, name, value), tests),
+            (Self::Record(key, _), None) => Action::Delete(key.clone(), tests),
+            (Self::Row(row), Some(value)) => Action::Put(Name::Rows, row.settled(value), self.and_ours(tests)),
+            (Self::Row(row), None) => Action::Put(Name::Rows, row.removed(), self.and_ours(tests)),
+        }
+    }
+
+    /// Writes what is to come beside what is there.
+    pub fn write_beside(&self, next: &Next, now: Option<&[u8]>, tests: Vec<Test>) -> Action {
+        match self {
+            Self::Record(key, name) => Action::Put(Name::Ledger, next.beside(key, name, now), tests),
+            Self::Row(row) => Action::Put(Name::Rows, row.beside(next, now), self.and_ours(tests)),
+        }
+    }
+
+    /// Only looks.
+    pub fn check(&self, tests: Vec<Test>) -> Action {
+        Action::Check(self.place(), self.and_ours(tests))
+    }
+
+    fn and_ours(&self, mut tests: Vec<Test>) -> Vec<Test> {
+        if let Self::Row(row) = self {
+            tests.push(row.is_ours());
+        }
+        tests
+    }
+}
+
 /// A record with this content and nothing that is to come.
-pub(super) fn settled(key: &Key, name: &str, value: &[u8]) -> Item {
+fn settled(key: &Key, name: &str, value: &[u8]) -> Item {
     let revision = Field::Number(Revision::of(Some(value)).0);
     let mut item = key.item([(VALUE, Field::Bytes(value.to_vec())), (REVISION, revision)]);
     if key.id != name {
@@ -99,20 +158,23 @@ pub(super) fn settled(key: &Key, name: &str, value: &[u8]) -> Item {
 }
 
 /// What is to come of a record.
-pub(super) struct Next<'a> {
-    pub source: &'a str,
-    pub token: &'a str,
-    pub value: Option<&'a [u8]>,
+pub(super) struct Next {
+    pub source: String,
+    pub token: String,
+    pub value: Option<Vec<u8>>,
 }
 
-impl<'a> Next<'a> {
-    pub fn of(item: &'a Item) -> Option<Self> {
-        let (source, token) = (text(item, NEXT_SOURCE)?, text(item, NEXT_TOKEN)?);
-        Some(Self { source, token, value: bytes(item, NEXT) })
+impl Next {
+    pub fn of(item: &Item) -> Option<Self> {
+        let [source, token] = [NEXT_SOURCE, NEXT_TOKEN].map(|name| text(item, name).map(str::to_owned));
+        // of a row that is not there yet, the fields are what is to come
+        let whole = || rows::composed(item).filter(|_| is_row(item) && !item.contains_key(REVISION));
+        let value = bytes(item, NEXT).map(<[u8]>::to_vec).or_else(whole);
+        Some(Self { source: source?, token: token?, value })
     }
 
     /// Writes it beside what is there.
-    pub fn beside(&self, key: &Key, name: &str, now: Option<&[u8]>) -> Item {
+    fn beside(&self, key: &Key, name: &str, now: Option<&[u8]>) -> Item {
         let mut item = match now {
             Some(value) => settled(key, name, value),
             None => {
@@ -120,10 +182,10 @@ impl<'a> Next<'a> {
             }
         };
         let mut put = |name: &str, field| item.insert(name.to_owned(), field);
-        put(NEXT_SOURCE, Field::Text(self.source.to_owned()));
-        put(NEXT_TOKEN, Field::Text(self.token.to_owned()));
-        if let Some(value) = self.value {
-            put(NEXT, Field::Bytes(value.to_vec()));
+        put(NEXT_SOURCE, Field::Text(self.source.clone()));
+        put(NEXT_TOKEN, Field::Text(self.token.clone()));
+        if let Some(value) = &self.value {
+            put(NEXT, Field::Bytes(value.clone()));
         }
         item
     }
@@ -136,6 +198,26 @@ pub(super) fn is_at(revision: Revision) -> Vec<Test> {
         number => Test::Is(REVISION, Field::Number(number)),
     };
     vec![Test::Missing(NEXT_TOKEN), revision]
+}
+
+/// The group with the instruments of a feed; its name as it stands in ids.
+pub(super) fn instruments(feed: &str) -> String {
+    format!("instruments/{:x}", xxh3_64(feed.as_bytes()) % GROUPS)
+}
+
+/// The groups with those of all feeds.
+pub(super) fn all_instruments() -> impl Iterator<Item = String> {
+    (0..GROUPS).map(|number| format!("instruments/{number:x}"))
+}
+
+/// The place of the note that there are rows whose ids begin with this.
+pub(super) fn instrument(within: &str) -> Key {
+    Key::new(instruments(within.split('/').next().unwrap_or_default()), within)
+}
+
+/// The place of the note how many rows of a set are in their table.
+pub(super) fn stored(set: &str) -> Key {
+    Key::new(format!("stored/{set}"), "rows")
 }
 
 /// The place of the mark that a source has committed.

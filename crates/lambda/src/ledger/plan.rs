@@ -1,6 +1,6 @@
 //! A commit cut into what happens in its transaction and what is prepared before it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use pipeline::ports::{Cause, Commit, Revision};
 use pipeline::receipt::Receipt;
@@ -8,7 +8,7 @@ use pipeline::step::{Kind, RecordKey};
 
 use super::attempt::Attempt;
 use super::mark::Mark;
-use super::place::{self, NEXT_TOKEN};
+use super::place::{self, NEXT_TOKEN, Spot};
 use super::{Ledger, mark};
 use crate::limits::{ITEM_BYTES_MAX, OUTBOX_BYTES_MAX, TRANSACT_BYTES_MAX, TRANSACT_ITEMS_MAX};
 use crate::table::{Action, Field, ID, Item, Name, Test, size};
@@ -21,7 +21,7 @@ pub(super) struct Plan<'a> {
     pub before: Vec<Item>,
     /// Records to prepare before.
     pub prepared: Vec<Entry<'a>>,
-    /// The transaction: the mark, the states of these keys, the intent of an attempt, and these records.
+    /// The transaction: the mark, the states of these keys, the intent of an attempt, these records, and standings.
     pub main: Vec<Action>,
     pub states: Vec<String>,
     pub records: Vec<Entry<'a>>,
@@ -65,13 +65,11 @@ pub(super) struct Entry<'a> {
 }
 
 impl Entry<'_> {
-    fn action(&self) -> Action {
-        let place = place::of(self.key);
+    fn action(&self, spot: &Spot<'_>) -> Action {
         let tests = self.expected.map_or_else(|| vec![Test::Missing(NEXT_TOKEN)], place::is_at);
         match self.change {
-            None => Action::Check(place, tests),
-            Some(None) => Action::Delete(place, tests),
-            Some(Some(value)) => Action::Put(Name::Ledger, place::settled(&place, &self.key.id, value), tests),
+            None => spot.check(tests),
+            Some(value) => spot.write(value.as_deref(), tests),
         }
     }
 
@@ -105,10 +103,10 @@ fn entries(commit: &Commit) -> Vec<Entry<'_>> {
     entries.into_values().collect()
 }
 
-/// What is prepared, and what the transaction has room for beside its mark, its intent and so many states.
-fn divided(mut entries: Vec<Entry<'_>>, fixed: usize, states: usize) -> (Vec<Entry<'_>>, Vec<Entry<'_>>) {
+/// What is prepared, and what the transaction has room for beside its mark, its intent and so many others.
+fn divided(mut entries: Vec<Entry<'_>>, fixed: usize, others: usize) -> (Vec<Entry<'_>>, Vec<Entry<'_>>) {
     entries.sort_by_key(Entry::order);
-    let (mut room, mut bytes) = (TRANSACT_ITEMS_MAX.saturating_sub(2 + states), fixed);
+    let (mut room, mut bytes) = (TRANSACT_ITEMS_MAX.saturating_sub(2 + others), fixed);
     let mut fits = |entry: &Entry<'_>| {
         let fits = room > 0 && bytes + entry.bytes() <= TRANSACT_BYTES_MAX;
         if fits {
@@ -124,16 +122,19 @@ impl Ledger {
     /// How to carry a commit out, without the states of these keys.
     pub(super) fn plan<'a>(&self, commit: &'a Commit, without: &[String]) -> Result<Plan<'a>, Cause> {
         let entries = entries(commit);
+        self.part(&entries);
         if let Some(large) = entries.iter().find(|entry| entry.bytes() > ITEM_BYTES_MAX) {
             return Err(format!("record {} has more than {ITEM_BYTES_MAX} bytes", large.key.id).into());
         }
         let source = commit.source.as_str();
         let (mut mark, before) = self.outbox(commit)?;
-        let states = self.states(commit, without);
-        let fixed = states.iter().map(|(_, item)| size(item)).sum::<usize>() + size(&mark.item(source, 0));
+        let (states, standings) = (self.states(commit, without), self.standings(commit)?);
+        let others = states.iter().map(|(_, item)| item).chain(&standings);
+        let fixed = others.clone().map(size).sum::<usize>() + size(&mark.item(source, 0));
+        let others = others.count();
         let bytes = fixed + entries.iter().map(Entry::bytes).sum::<usize>();
-        let is_large = 1 + states.len() + entries.len() > TRANSACT_ITEMS_MAX || bytes > TRANSACT_BYTES_MAX;
-        let (prepared, records) = if is_large { divided(entries, fixed, states.len()) } else { (Vec::new(), entries) };
+        let is_large = 1 + others + entries.len() > TRANSACT_ITEMS_MAX || bytes > TRANSACT_BYTES_MAX;
+        let (prepared, records) = if is_large { divided(entries, fixed, others) } else { (Vec::new(), entries) };
         let attempt = is_large.then(|| self.attempt_at(source, &prepared));
         mark.token = attempt.as_ref().map(|attempt| attempt.token.clone());
         let mut main = vec![Action::Put(Name::Ledger, mark.item(source, self.expires()), vec![Test::Missing(ID)])];
@@ -143,9 +144,23 @@ impl Ledger {
         if let Some(Attempt { token, .. }) = &attempt {
             main.push(Action::Delete(place::intent(token), vec![Test::Is(NEXT_TOKEN, Field::Text(token.clone()))]));
         }
-        main.extend(records.iter().map(Entry::action));
+        main.extend(records.iter().map(|entry| entry.action(&self.spot(entry.key))));
+        // what has no conditions comes last
+        main.extend(standings.into_iter().map(|item| Action::Put(Name::Rows, item, Vec::new())));
         let states = states.into_iter().map(|(_, item)| self.state_key(&item)).collect();
         Ok(Plan { mark, before, prepared, main, states, records, attempt })
+    }
+
+    /// Of rows of one place, the first has it.
+    fn part(&self, entries: &[Entry<'_>]) {
+        let mut places = BTreeSet::new();
+        for entry in entries {
+            if let Spot::Row(row) = self.spot(entry.key)
+                && !places.insert(row.key)
+            {
+                self.move_out(entry.key);
+            }
+        }
     }
 
     /// What goes out with a commit: in its mark, or in items of their own.

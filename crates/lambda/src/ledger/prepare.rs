@@ -64,13 +64,12 @@ impl Ledger {
                 if known.entry.expected.is_some_and(|expected| expected != revision) {
                     return Err(Failed::Changed(known.entry.key.clone()));
                 }
-                let place = place::of(known.entry.key);
-                let value = known.entry.change.map_or(known.value.as_deref(), Option::as_deref);
-                let item = Next { source, token, value }.beside(&place, &known.entry.key.id, known.value.as_deref());
+                let value = known.entry.change.unwrap_or(&known.value).clone();
+                let next = Next { source: source.to_owned(), token: token.to_owned(), value };
                 // what is prepared there does not change any more, so its token stands for all of the record
                 let there = |token: &String| vec![Test::Is(NEXT_TOKEN, Field::Text(token.clone()))];
                 let tests = known.token.as_ref().map_or_else(|| place::is_at(revision), there);
-                actions.push(Action::Put(Name::Ledger, item, tests));
+                actions.push(self.spot(known.entry.key).write_beside(&next, known.value.as_deref(), tests));
             }
             let refused = match self.table.transact(actions) {
                 Ok(()) => return Ok(()),
@@ -89,9 +88,9 @@ impl Ledger {
 
     /// Looks at a record, and decides what is prepared on it, unless that is of this attempt.
     fn look(&self, known: &mut Known<'_>, own: &str) -> Result<(), Failed> {
-        let item = self.table.get(&place::of(known.entry.key))?.unwrap_or_default();
-        known.value = self.decided(&item, Some(own))?.map(<[u8]>::to_vec);
-        known.token = Next::of(&item).map(|next| next.token.to_owned());
+        let item = self.item(known.entry.key)?.unwrap_or_default();
+        known.value = self.decided(&item, Some(own))?;
+        known.token = Next::of(&item).map(|next| next.token);
         Ok(())
     }
 

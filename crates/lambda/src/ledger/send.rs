@@ -20,7 +20,7 @@ impl Ledger {
         if let Some((token, count)) = &mark.chunks {
             for number in 0..usize::try_from(*count).unwrap_or(usize::MAX) {
                 let place = place::outbox(source, token, number);
-                match self.table.get(&place)? {
+                match self.table.get(&place.clone().into())? {
                     Some(item) => queue.send(&read(mark::messages(&item))?)?,
                     // somebody else has sent all of it meanwhile
                     None => return Ok(()),

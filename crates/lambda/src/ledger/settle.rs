@@ -6,44 +6,44 @@ use pipeline::step::RecordKey;
 
 use super::place::{self, NEXT_TOKEN, Next};
 use super::{Failed, Ledger};
-use crate::table::{Action, Error, Field, Item, Name, Test, bytes};
+use crate::table::{Action, Error, Field, Item, Test};
 
 impl Ledger {
     /// The record as it is now, settled: its content. What the attempt `own` has prepared stays prepared.
     pub(super) fn settled(&self, key: &RecordKey, own: Option<&str>) -> Result<Option<Vec<u8>>, Failed> {
-        let Some(item) = self.table.get(&place::of(key))? else { return Ok(None) };
-        let value = self.decided(&item, own)?.map(<[u8]>::to_vec);
-        if let Some(next) = Next::of(&item).filter(|next| Some(next.token) != own) {
-            self.settle(key, &item, &next, value.as_deref())?;
+        let Some(item) = self.item(key)? else { return Ok(None) };
+        let value = self.decided(&item, own)?;
+        if let Some(next) = Next::of(&item).filter(|next| Some(next.token.as_str()) != own) {
+            self.settle(key, &next, value.as_deref())?;
         }
         Ok(value)
     }
 
     /// What a record is, now that whatever else is prepared on it is decided.
-    pub(super) fn decided<'a>(&self, item: &'a Item, own: Option<&str>) -> Result<Option<&'a [u8]>, Failed> {
-        let next = Next::of(item).filter(|next| Some(next.token) != own);
+    pub(super) fn decided(&self, item: &Item, own: Option<&str>) -> Result<Option<Vec<u8>>, Failed> {
+        let next = Next::of(item).filter(|next| Some(next.token.as_str()) != own);
         match next {
             Some(next) if self.is_decided(&next)? => Ok(next.value),
-            _ => Ok(bytes(item, place::VALUE)),
+            _ => Ok(place::value(item)),
         }
     }
 
     /// Whether the attempt happened; one that has not will not any more.
-    fn is_decided(&self, next: &Next<'_>) -> Result<bool, Failed> {
-        let known = self.fates.lock().unwrap_or_else(PoisonError::into_inner).get(next.token).copied();
+    fn is_decided(&self, next: &Next) -> Result<bool, Failed> {
+        let known = self.fates.lock().unwrap_or_else(PoisonError::into_inner).get(&next.token).copied();
         if let Some(happened) = known {
             return Ok(happened);
         }
-        if self.has_happened(next.source, next.token)? {
+        if self.has_happened(&next.source, &next.token)? {
             return Ok(true);
         }
         // an attempt needs its intent in its last transaction: without it, it fails
-        let intent = Action::Delete(place::intent(next.token), vec![Test::Is(NEXT_TOKEN, text(next.token))]);
+        let intent = Action::Delete(place::intent(&next.token), vec![Test::Is(NEXT_TOKEN, text(&next.token))]);
         match self.table.transact(vec![intent]) {
             Ok(()) => {}
             // it has happened just now, or somebody else has taken the intent away
             Err(Error::Refused(refused)) if !refused.is_empty() => {
-                if self.has_happened(next.source, next.token)? {
+                if self.has_happened(&next.source, &next.token)? {
                     return Ok(true);
                 }
             }
@@ -51,17 +51,12 @@ impl Ledger {
             Err(Error::Refused(_)) => return Err(Failed::Contended),
             Err(Error::Unavailable(cause)) => return Err(Failed::Unavailable(cause)),
         }
-        self.remember(next.token, false);
+        self.remember(&next.token, false);
         Ok(false)
     }
 
-    fn settle(&self, key: &RecordKey, item: &Item, next: &Next<'_>, value: Option<&[u8]>) -> Result<(), Failed> {
-        let place = place::of(key);
-        let tests = vec![Test::Is(NEXT_TOKEN, text(next.token))];
-        let action = match value {
-            Some(value) => Action::Put(Name::Ledger, place::settled(&place, &place::id(item), value), tests),
-            None => Action::Delete(place, tests),
-        };
+    fn settle(&self, key: &RecordKey, next: &Next, value: Option<&[u8]>) -> Result<(), Failed> {
+        let action = self.spot(key).write(value, vec![Test::Is(NEXT_TOKEN, text(&next.token))]);
         match self.table.transact(vec![action]) {
             Ok(()) => Ok(()),
             // somebody else has settled it

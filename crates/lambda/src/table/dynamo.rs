@@ -6,11 +6,27 @@ use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::error::SdkError;
 use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
 use aws_sdk_dynamodb::primitives::Blob;
-use aws_sdk_dynamodb::types::{AttributeValue, CancellationReason, ConditionCheck, Delete, Put, TransactWriteItem};
+use aws_sdk_dynamodb::types::{
+    AttributeValue, CancellationReason, ConditionCheck, Delete, Put, PutRequest, TransactWriteItem, WriteRequest,
+};
 use pipeline::ports::Cause;
 use tokio::runtime::Handle;
 
-use super::{Action, Error, Field, GROUP, ID, Item, Key, Name, Table, Test};
+use super::{
+    Action, Error, Field, GROUP, ID, Item, Key, Name, Place, RowKey, SYMBOL, TIMESTAMP, TIMESTAMP_PLACES, Table, Test,
+    number,
+};
+
+/// What the tables of a function are called; of one that it does not use, nothing.
+#[derive(Debug, Clone, Default)]
+pub struct Names {
+    /// Records, marks and outboxes.
+    pub ledger: String,
+    /// One record for each file.
+    pub status: String,
+    /// Rows.
+    pub rows: String,
+}
 
 /// The tables of one function.
 #[derive(Debug)]
@@ -18,21 +34,28 @@ pub struct Dynamo {
     client: Client,
     /// What waits for answers; calls come from threads that are none of its own.
     runtime: Handle,
-    ledger: String,
-    status: Option<String>,
+    names: Names,
 }
 
 impl Dynamo {
     /// The tables of these names.
-    pub fn new(client: Client, runtime: Handle, ledger: String, status: Option<String>) -> Self {
-        Self { client, runtime, ledger, status }
+    pub fn new(client: Client, runtime: Handle, names: Names) -> Self {
+        Self { client, runtime, names }
     }
 
     fn table(&self, name: Name) -> &str {
         match name {
-            Name::Ledger => &self.ledger,
-            Name::Status => self.status.as_deref().unwrap_or_default(),
+            Name::Ledger => &self.names.ledger,
+            Name::Status => &self.names.status,
+            Name::Rows => &self.names.rows,
         }
+    }
+
+    fn table_of(&self, place: &Place) -> &str {
+        self.table(match place {
+            Place::Ledger(_) => Name::Ledger,
+            Place::Row(_) => Name::Rows,
+        })
     }
 
     fn action(&self, action: Action) -> Result<TransactWriteItem, Cause> {
@@ -46,13 +69,14 @@ impl Dynamo {
             }
             Action::Delete(key, tests) => {
                 let said = Said::of(&tests);
-                let delete = Delete::builder().table_name(&self.ledger).set_key(Some(attributes(key.item([]))));
+                let delete = Delete::builder().table_name(&self.names.ledger).set_key(Some(attributes(key.item([]))));
                 let delete = delete.set_condition_expression(said.text).set_expression_attribute_names(said.names);
                 whole.delete(delete.set_expression_attribute_values(said.values).build()?)
             }
-            Action::Check(key, tests) => {
+            Action::Check(place, tests) => {
                 let said = Said::of(&tests);
-                let check = ConditionCheck::builder().table_name(&self.ledger).set_key(Some(attributes(key.item([]))));
+                let check = ConditionCheck::builder().table_name(self.table_of(&place));
+                let check = check.set_key(Some(attributes(place.fields())));
                 let check = check.set_condition_expression(said.text).set_expression_attribute_names(said.names);
                 whole.condition_check(check.set_expression_attribute_values(said.values).build()?)
             }
@@ -62,8 +86,8 @@ impl Dynamo {
 }
 
 impl Table for Dynamo {
-    fn get(&self, key: &Key) -> Result<Option<Item>, Cause> {
-        let asked = self.client.get_item().table_name(&self.ledger).set_key(Some(attributes(key.item([]))));
+    fn get(&self, place: &Place) -> Result<Option<Item>, Cause> {
+        let asked = self.client.get_item().table_name(self.table_of(place)).set_key(Some(attributes(place.fields())));
         let answer = self.runtime.block_on(asked.consistent_read(true).send())?;
         Ok(answer.item.map(item))
     }
@@ -77,7 +101,7 @@ impl Table for Dynamo {
     ) -> Result<(Vec<Item>, Option<String>), Cause> {
         // DynamoDB takes one condition on the sort key: the prefix; where to go on is the start of the page
         let condition = if within.is_empty() { "#g = :g" } else { "#g = :g AND begins_with(#i, :i)" };
-        let mut asked = self.client.query().table_name(&self.ledger).key_condition_expression(condition);
+        let mut asked = self.client.query().table_name(&self.names.ledger).key_condition_expression(condition);
         asked = asked.expression_attribute_names("#g", GROUP);
         asked = asked.expression_attribute_values(":g", AttributeValue::S(group.to_owned()));
         if !within.is_empty() {
@@ -91,6 +115,39 @@ impl Table for Dynamo {
         let answer = self.runtime.block_on(asked.send())?;
         let next = answer.last_evaluated_key.map(|key| Key::of(&item(key)).id);
         Ok((answer.items.unwrap_or_default().into_iter().map(item).collect(), next))
+    }
+
+    fn query_rows(
+        &self,
+        symbol: &str,
+        from: i128,
+        to: i128,
+        items_max: usize,
+    ) -> Result<(Vec<Item>, Option<i128>), Cause> {
+        let place = |units| AttributeValue::N(number::of_units(units, TIMESTAMP_PLACES));
+        let asked = self.client.query().table_name(&self.names.rows);
+        let asked = asked.key_condition_expression("#s = :s AND #t BETWEEN :from AND :to");
+        let asked = asked.expression_attribute_names("#s", SYMBOL).expression_attribute_names("#t", TIMESTAMP);
+        let asked = asked.expression_attribute_values(":s", AttributeValue::S(symbol.to_owned()));
+        let asked = asked.expression_attribute_values(":from", place(from));
+        let asked = asked.expression_attribute_values(":to", place(to));
+        let limit = i32::try_from(items_max.max(1)).unwrap_or(i32::MAX);
+        let answer = self.runtime.block_on(asked.limit(limit).consistent_read(true).send())?;
+        let last = answer.last_evaluated_key.and_then(|key| RowKey::of(&item(key)));
+        let found = answer.items.unwrap_or_default().into_iter().map(item).collect();
+        Ok((found, last.map(|last| last.timestamp + 1)))
+    }
+
+    fn batch(&self, name: Name, items: Vec<Item>) -> Result<Vec<Item>, Cause> {
+        let request = |item| {
+            let put = PutRequest::builder().set_item(Some(attributes(item))).build()?;
+            Ok::<_, Cause>(WriteRequest::builder().put_request(put).build())
+        };
+        let requests = items.into_iter().map(request).collect::<Result<Vec<_>, _>>()?;
+        let asked = self.client.batch_write_item().request_items(self.table(name), requests);
+        let answer = self.runtime.block_on(asked.send())?;
+        let left = answer.unprocessed_items.unwrap_or_default().into_values().flatten();
+        Ok(left.filter_map(|request| request.put_request).map(|put| item(put.item)).collect())
     }
 
     fn transact(&self, actions: Vec<Action>) -> Result<(), Error> {
@@ -140,6 +197,11 @@ impl Said {
                     values.insert(value, attribute(wanted.clone()));
                     field
                 }
+                Test::MissingOr(field, wanted) => {
+                    texts.push(format!("(attribute_not_exists({name}) OR {name} = {value})"));
+                    values.insert(value, attribute(wanted.clone()));
+                    field
+                }
                 Test::AtMost(field, most) => {
                     texts.push(format!("(attribute_not_exists({name}) OR {name} <= {value})"));
                     values.insert(value, AttributeValue::N(most.to_string()));
@@ -157,6 +219,7 @@ fn attribute(field: Field) -> AttributeValue {
     match field {
         Field::Text(text) => AttributeValue::S(text),
         Field::Number(number) => AttributeValue::N(number.to_string()),
+        Field::Decimal(text) => AttributeValue::N(text),
         Field::Bytes(bytes) => AttributeValue::B(Blob::new(bytes)),
         Field::Texts(texts) => AttributeValue::L(texts.into_iter().map(AttributeValue::S).collect()),
     }
@@ -170,7 +233,7 @@ fn attributes(item: Item) -> HashMap<String, AttributeValue> {
 fn item(attributes: HashMap<String, AttributeValue>) -> Item {
     let field = |value| match value {
         AttributeValue::S(text) => Some(Field::Text(text)),
-        AttributeValue::N(number) => number.parse().ok().map(Field::Number),
+        AttributeValue::N(number) => number::read(&number),
         AttributeValue::B(bytes) => Some(Field::Bytes(bytes.into_inner())),
         AttributeValue::L(values) => {
             let text = |value| if let AttributeValue::S(text) = value { Some(text) } else { None };

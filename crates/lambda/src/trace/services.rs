@@ -10,7 +10,7 @@ use super::{Came, Tracer};
 use crate::announce::{Announcer, Event};
 use crate::bucket::{Buckets, Piece};
 use crate::queue::Queue;
-use crate::table::{Action, Error, Item, Key, Table};
+use crate::table::{Action, Error, Item, Name, Place, Table};
 
 /// The name of a service, and of what is asked of it.
 pub(crate) type Asked = (&'static str, &'static str);
@@ -63,8 +63,8 @@ impl<T> Timed<T> {
 }
 
 impl Table for Timed<Box<dyn Table>> {
-    fn get(&self, key: &Key) -> Result<Option<Item>, Cause> {
-        self.ask("DynamoDB", "GetItem", |table| table.get(key))
+    fn get(&self, place: &Place) -> Result<Option<Item>, Cause> {
+        self.ask("DynamoDB", "GetItem", |table| table.get(place))
     }
 
     fn query(
@@ -75,6 +75,20 @@ impl Table for Timed<Box<dyn Table>> {
         items_max: usize,
     ) -> Result<(Vec<Item>, Option<String>), Cause> {
         self.ask("DynamoDB", "Query", |table| table.query(group, within, after, items_max))
+    }
+
+    fn query_rows(
+        &self,
+        symbol: &str,
+        from: i128,
+        to: i128,
+        items_max: usize,
+    ) -> Result<(Vec<Item>, Option<i128>), Cause> {
+        self.ask("DynamoDB", "Query", |table| table.query_rows(symbol, from, to, items_max))
+    }
+
+    fn batch(&self, name: Name, items: Vec<Item>) -> Result<Vec<Item>, Cause> {
+        self.ask("DynamoDB", "BatchWriteItem", |table| table.batch(name, items))
     }
 
     fn transact(&self, actions: Vec<Action>) -> Result<(), Error> {

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use lambda::announce::{Announcer, Event};
 use lambda::bucket::{Buckets, Piece};
 use lambda::queue::Queue;
-use lambda::table::{self, Action, Error, Field, Item, Key, Name, Table, Test};
+use lambda::table::{self, Action, Error, Field, Item, Key, Name, Place, RowKey, Table, Test, number};
 use pipeline::message::Message;
 use pipeline::object::ObjectVersion;
 use pipeline::ports::Cause;
@@ -26,7 +26,7 @@ pub enum Fault {
     Condition,
     /// It is on its way, and happens or is refused when it lands; of a transaction only.
     Late,
-    /// Some of a batch were taken and others not; of messages and events only.
+    /// Some of a batch were taken and others not.
     Part,
 }
 
@@ -34,7 +34,7 @@ pub enum Fault {
 pub fn faults(call: &str) -> &'static [Fault] {
     match call {
         "transact" => &[Fault::Before, Fault::After, Fault::Conflict, Fault::Condition],
-        "send" | "announce" => &[Fault::Before, Fault::After, Fault::Part],
+        "send" | "announce" | "batch" => &[Fault::Before, Fault::After, Fault::Part],
         "get" | "query" | "object" => &[Fault::Before],
         _ => &[Fault::Before, Fault::After],
     }
@@ -46,6 +46,9 @@ type Version = (String, Vec<u8>, Option<String>);
 #[derive(Debug, Default)]
 struct State {
     ledger: BTreeMap<Key, Item>,
+    rows: BTreeMap<RowKey, Item>,
+    /// Rows of transactions, by transaction and set, and the items of sets.
+    transactions: BTreeMap<[String; 2], Item>,
     status: BTreeMap<String, Item>,
     objects: BTreeMap<(String, String), Vec<Version>>,
     uploads: BTreeMap<String, BTreeMap<usize, Vec<u8>>>,
@@ -150,6 +153,27 @@ impl Cloud {
         state.ledger.iter().filter_map(of).collect()
     }
 
+    /// Rows in their table.
+    pub fn rows(&self) -> BTreeMap<RowKey, Item> {
+        self.lock().rows.clone()
+    }
+
+    /// Transactions in their table, and what is said of sets of them.
+    pub fn transactions(&self) -> BTreeMap<[String; 2], Item> {
+        self.lock().transactions.clone()
+    }
+
+    /// The transactions that count, as somebody finds them who looks into the table.
+    pub fn counting(&self) -> Vec<Item> {
+        let all = self.transactions();
+        let counts = |item: &&Item| {
+            let set = table::text(item, "file").expect("a set").to_owned();
+            let standing = all.get(&[set, "standing".to_owned()]);
+            standing.is_some_and(|standing| table::text(standing, "counts") == Some("yes"))
+        };
+        all.values().filter(counts).cloned().collect()
+    }
+
     /// Marks with messages that are still to be sent.
     pub fn unsent(&self) -> usize {
         let state = self.lock();
@@ -195,6 +219,7 @@ fn holds(tests: &[Test], item: Option<&Item>) -> bool {
             Some(Field::Number(number)) => number <= most,
             Some(_) => false,
         },
+        Test::MissingOr(name, field) => item.and_then(|item| item.get(*name)).is_none_or(|there| there == field),
     })
 }
 
@@ -216,22 +241,21 @@ impl State {
         let mut places = BTreeSet::new();
         let mut failed = Vec::new();
         for (index, action) in actions.iter().enumerate() {
-            let (place, tests, there) = match action {
-                Action::Put(Name::Status, item, tests) => {
-                    let key =
-                        table::text(item, "file_id").or(table::text(item, "fileId")).expect("a state has its key");
-                    (format!("status {key}"), tests, self.status.get(key))
-                }
-                Action::Put(Name::Ledger, item, tests) => {
-                    assert!(table::size(item) <= 400 * 1024, "an item of {} bytes", table::size(item));
-                    let key = Key::of(item);
-                    assert!(!key.group.is_empty() && key.group.len() <= 2048, "a good group: {key:?}");
-                    assert!(!key.id.is_empty() && key.id.len() <= 1024, "a good id: {key:?}");
-                    (format!("{key:?}"), tests, self.ledger.get(&key))
-                }
-                Action::Delete(key, tests) | Action::Check(key, tests) => {
-                    (format!("{key:?}"), tests, self.ledger.get(key))
-                }
+            let (place, tests) = match action {
+                Action::Put(name, item, tests) => (place_of(*name, item), tests),
+                Action::Delete(key, tests) => (format!("{key:?}"), tests),
+                Action::Check(Place::Ledger(key), tests) => (format!("{key:?}"), tests),
+                Action::Check(Place::Row(key), tests) => (format!("{key:?}"), tests),
+            };
+            let there = match action {
+                Action::Put(Name::Status, item, _) => self.status.get(&state_key(item)),
+                Action::Put(Name::Ledger, item, _) => self.ledger.get(&Key::of(item)),
+                Action::Put(Name::Rows, item, _) => match RowKey::of(item) {
+                    Some(key) => self.rows.get(&key),
+                    None => self.transactions.get(&transaction_key(item)),
+                },
+                Action::Delete(key, _) | Action::Check(Place::Ledger(key), _) => self.ledger.get(key),
+                Action::Check(Place::Row(key), _) => self.rows.get(key),
             };
             assert!(places.insert(place), "an item twice in a transaction: {action:?}");
             if !holds(tests, there) {
@@ -243,22 +267,117 @@ impl State {
         }
         for action in actions {
             match action {
-                Action::Put(Name::Ledger, item, _) => drop(self.ledger.insert(Key::of(&item), item)),
-                Action::Put(Name::Status, item, _) => {
-                    let key = table::text(&item, "fileId").unwrap_or_default().to_owned();
-                    self.status.insert(key, item);
-                }
+                Action::Put(name, item, _) => self.put(name, item),
                 Action::Delete(key, _) => drop(self.ledger.remove(&key)),
                 Action::Check(..) => {}
             }
         }
         Ok(())
     }
+
+    fn put(&mut self, name: Name, item: Item) {
+        match name {
+            Name::Ledger => drop(self.ledger.insert(Key::of(&item), item)),
+            Name::Status => drop(self.status.insert(state_key(&item), item)),
+            Name::Rows => match RowKey::of(&item) {
+                Some(key) => drop(self.rows.insert(key, item)),
+                None => drop(self.transactions.insert(transaction_key(&item), item)),
+            },
+        }
+    }
+}
+
+fn transaction_key(item: &Item) -> [String; 2] {
+    ["transaction_id", "file"].map(|name| table::text(item, name).expect("a transaction has its key").to_owned())
+}
+
+fn state_key(item: &Item) -> String {
+    table::text(item, "file_id").or(table::text(item, "fileId")).expect("a state has its key").to_owned()
+}
+
+/// Where an item is put, which must be one that a table takes.
+fn place_of(name: Name, item: &Item) -> String {
+    assert!(table::size(item) <= 400 * 1024, "an item of {} bytes", table::size(item));
+    for field in item.values() {
+        if let Field::Decimal(text) = field {
+            assert_eq!(number::normal(text).as_ref(), Some(text), "a number as it comes back");
+            assert!(text.parse::<u64>().is_err(), "{text} comes back as a whole number");
+        }
+    }
+    match name {
+        Name::Status => format!("status {}", state_key(item)),
+        Name::Ledger => {
+            let key = Key::of(item);
+            assert!(!key.group.is_empty() && key.group.len() <= 2048, "a good group: {key:?}");
+            assert!(!key.id.is_empty() && key.id.len() <= 1024, "a good id: {key:?}");
+            format!("{key:?}")
+        }
+        Name::Rows if !item.contains_key("symbol") => {
+            let key = transaction_key(item);
+            let fits = |name: &str, max| table::text(item, name).is_some_and(|text| (1..=max).contains(&text.len()));
+            assert!(fits("transaction_id", 2048) && fits("file", 1024), "a good key: {key:?}");
+            // what has a day is in the index
+            assert!(
+                !item.contains_key("day") || fits("day", 2048) && fits("timestamp", 1024),
+                "a good entry: {item:?}"
+            );
+            format!("{key:?}")
+        }
+        Name::Rows => {
+            let key = RowKey::of(item).expect("a row has its key");
+            assert!(!key.symbol.is_empty() && key.symbol.len() <= 2048, "a good partition: {key:?}");
+            assert!(!matches!(item["timestamp"], Field::Text(_)), "a number: {key:?}");
+            format!("{key:?}")
+        }
+    }
 }
 
 impl Table for Cloud {
-    fn get(&self, key: &Key) -> Result<Option<Item>, Cause> {
-        self.ask("get", |state| Ok(state.ledger.get(key).cloned()))
+    fn get(&self, place: &Place) -> Result<Option<Item>, Cause> {
+        self.ask("get", |state| {
+            Ok(match place {
+                Place::Ledger(key) => state.ledger.get(key).cloned(),
+                Place::Row(key) => state.rows.get(key).cloned(),
+            })
+        })
+    }
+
+    fn query_rows(
+        &self,
+        symbol: &str,
+        from: i128,
+        to: i128,
+        items_max: usize,
+    ) -> Result<(Vec<Item>, Option<i128>), Cause> {
+        self.ask("query", |state| {
+            assert!(items_max > 0 && from <= to, "a page of nothing");
+            let key = |timestamp| RowKey { symbol: symbol.to_owned(), timestamp };
+            let there: Vec<_> = state.rows.range(key(from)..=key(to)).collect();
+            let count = there.len().min(items_max).min(37);
+            let next = (there.len() > count).then(|| there[count - 1].0.timestamp + 1);
+            Ok((there[..count].iter().map(|(_, item)| (*item).clone()).collect(), next))
+        })
+    }
+
+    fn batch(&self, name: Name, items: Vec<Item>) -> Result<Vec<Item>, Cause> {
+        let put = |state: &mut State, items: &[Item]| {
+            let places: BTreeSet<String> = items.iter().map(|item| place_of(name, item)).collect();
+            assert!((1..=25).contains(&items.len()) && places.len() == items.len(), "a batch of {}", items.len());
+            items.iter().for_each(|item| state.put(name, item.clone()));
+        };
+        match self.call("batch", |state| put(state, &items)) {
+            Ok(()) => Ok(Vec::new()),
+            Err((Fault::Part, _)) => {
+                // every other one is left, the last in any case
+                let number = |wanted: usize| items.iter().rev().skip(wanted).step_by(2).cloned().collect::<Vec<_>>();
+                let (left, taken) = (number(0), number(1));
+                if !taken.is_empty() {
+                    put(&mut self.lock(), &taken);
+                }
+                Ok(left)
+            }
+            Err((fault, _)) => Err(format!("planned: {fault:?} at batch").into()),
+        }
     }
 
     fn query(

@@ -5,14 +5,14 @@ use std::fmt;
 use std::sync::{Arc, Mutex};
 
 use lambda::ledger::Ledger;
-use lambda::table::{Action, Error, Item, Key, Table};
+use lambda::table::{Action, Error, Item, Name, Place, Table};
 use pipeline::message::{Message, MessageId, Work};
 use pipeline::object::ObjectVersion;
 use pipeline::ports::{self, Cause, Commit, Committed, Ledger as _, Revision};
 use pipeline::step::{Kind, RecordKey, Step, Write};
 
 use crate::cloud::{Cloud, Fault};
-use crate::ledger::{ledger, ledger_on};
+use crate::ledger::{ledger, ledger_on, row};
 
 /// What happens before one call.
 type Act = Box<dyn FnOnce() + Send>;
@@ -58,8 +58,22 @@ impl Interrupted {
 }
 
 impl Table for Interrupted {
-    fn get(&self, key: &Key) -> Result<Option<Item>, Cause> {
-        Table::get(self.call(), key)
+    fn get(&self, place: &Place) -> Result<Option<Item>, Cause> {
+        Table::get(self.call(), place)
+    }
+
+    fn query_rows(
+        &self,
+        symbol: &str,
+        from: i128,
+        to: i128,
+        items_max: usize,
+    ) -> Result<(Vec<Item>, Option<i128>), Cause> {
+        self.call().query_rows(symbol, from, to, items_max)
+    }
+
+    fn batch(&self, name: Name, items: Vec<Item>) -> Result<Vec<Item>, Cause> {
+        self.call().batch(name, items)
     }
 
     fn query(
@@ -80,10 +94,6 @@ impl Table for Interrupted {
 fn source(name: &str) -> MessageId {
     let object = ObjectVersion { bucket: "b".into(), key: name.into(), version: "1".into() };
     Message::FilesProcess(Work { object, feed: "f".to_owned().try_into().expect("a good name"), generation: 0 }).id()
-}
-
-fn row(of: &str, index: usize) -> RecordKey {
-    RecordKey { kind: Kind::Row, id: format!("f/{of}/{index:04}") }
 }
 
 /// What both change, as a window into which rows of two files fall.
@@ -145,7 +155,7 @@ fn expect(cloud: &Cloud, adds: &[Add], what: &str) {
     assert_eq!(names.len(), adds.len(), "{what}: {names}");
     for add in adds {
         let place = names.find(add.name).unwrap_or_else(|| panic!("{what}: {names} without {}", add.name));
-        let found = ledger.page(Kind::Row, &format!("f/{}/", add.name), None, 5_000).expect("it answers");
+        let found = ledger.page(Kind::Row, &format!("market/{}/", add.name), None, 5_000).expect("it answers");
         assert_eq!(found.len(), add.rows, "{what}: rows of {}", add.name);
         let expected = add.commit(&names.as_bytes()[..place], Revision(0)).step.writes.pop().expect("a row").value;
         assert!(found.into_iter().all(|(_, value)| Some(value) == expected), "{what}: {}, {names}", add.name);
@@ -285,7 +295,7 @@ fn what_was_prepared_is_not_mixed_with_what_is_still_on_its_way() {
         let again = process.commit(decided("second"));
         cloud.land();
         assert!(again.is_ok(), "landed before {lands}: {again:?}");
-        let rows = ledger(&cloud, 9).page(Kind::Row, "f/a/", None, 500).unwrap();
+        let rows = ledger(&cloud, 9).page(Kind::Row, "market/a/", None, 500).unwrap();
         let first = rows.iter().filter(|(_, value)| value == b"first").count();
         assert!(rows.len() == 250 && [0, 250].contains(&first), "landed before {lands}: {first} of {}", rows.len());
     }

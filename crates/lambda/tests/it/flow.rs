@@ -8,7 +8,7 @@ use std::time::Duration;
 use lambda::bucket::Buckets;
 use lambda::doors::Call;
 use lambda::function::{Function, Parts};
-use lambda::table;
+use lambda::table::{self, Field, Item, number};
 use lambda::tell::Told;
 use lambda::trace::Tracer;
 use pipeline::feed::Feeds;
@@ -150,7 +150,7 @@ fn whichever_call_fails_a_file_ends_the_same() {
 fn every_fault(run: impl Fn(&Cloud)) {
     let cloud = Cloud::default();
     run(&cloud);
-    let (records, calls, told) = (cloud.records(), cloud.calls().len(), ids(&cloud));
+    let (records, rows, calls, told) = (cloud.records(), cloud.rows(), cloud.calls().len(), ids(&cloud));
     assert!(!records.is_empty() && !told.is_empty());
     for number in 1..calls {
         for fault in [Fault::Before, Fault::After, Fault::Conflict, Fault::Part] {
@@ -159,6 +159,7 @@ fn every_fault(run: impl Fn(&Cloud)) {
             run(&cloud);
             let what = format!("{fault:?} at call {number} of {calls}, {}", cloud.calls()[number]);
             assert!(records.keys().eq(cloud.records().keys()), "the same records: {what}");
+            assert!(rows.keys().eq(cloud.rows().keys()), "the same rows: {what}");
             assert_eq!(cloud.unsent(), 0, "everything is sent: {what}");
             assert_eq!(cloud.untold(), 0, "everything is told: {what}");
             assert_eq!(ids(&cloud), told, "the same is told: {what}");
@@ -210,6 +211,137 @@ fn whichever_call_fails_a_workflow_ends_the_same() {
         }
         assert_eq!(event, json!({ "message": null }), "nothing follows");
     });
+}
+
+/// Transactions of so many rows, and what starts the workflow with them.
+fn started(cloud: &Cloud, key: &str, rows: usize) -> Value {
+    let row = |index| format!("t{index},2024-01-02T10:00:00.5Z,10.{index},USD,m1,completed\n");
+    let text =
+        format!("transaction_id,timestamp,amount,currency,merchant,status\n{}", (0..rows).map(row).collect::<String>());
+    let version = put(cloud, TRANSACTIONS, key, &text);
+    json!({ "detail-type": "Object Created", "source": "aws.s3", "time": "2024-01-02T12:00:00Z",
+        "detail": { "bucket": { "name": TRANSACTIONS }, "object": { "key": key, "version-id": version } } })
+}
+
+fn call_for(cloud: &Cloud, name: &str, event: &Value, seconds: u64) -> Result<Value, String> {
+    let call = Call::within(Duration::from_secs(seconds));
+    let answer = function(cloud, name, TRANSACTIONS).call(event.clone(), &call, &mut Told::default());
+    answer.map_err(|error| error.to_string())
+}
+
+#[test]
+fn a_file_that_takes_longer_than_a_call_is_gone_on_with() {
+    let cloud = Cloud::default();
+    let first = call_for(&cloud, "csv-validator", &started(&cloud, "a.csv", 5_001), 300).unwrap();
+    let before = cloud.calls().len();
+    let batches = || cloud.calls()[before..].iter().filter(|call| **call == "batch").count();
+    let (mut event, mut there) = (first.clone(), Vec::new());
+    for _ in 0..3 {
+        assert!(cloud.counting().is_empty(), "nothing counts before all is there");
+        event = call_for(&cloud, "data-transformer", &event, 0).unwrap();
+        assert_eq!(event, json!({ "message": first["message"], "more": true }), "it is to be called again");
+        there.push(cloud.transactions().len());
+    }
+    assert_eq!(there, [2_000, 4_000, 5_001], "each call adds to what is there");
+    // the fourth makes them count
+    let next = call_for(&cloud, "data-transformer", &event, 0).unwrap();
+    assert!(next.get("more").is_none() && next["message"].is_object(), "{next}");
+    assert_eq!(cloud.counting().len(), 5_001);
+    assert_eq!(batches(), 80 + 80 + 41 + 3, "no row is written twice, and three times it is noted how many are there");
+    // with time, it is one call
+    let first = call_for(&cloud, "csv-validator", &started(&cloud, "b.csv", 4_500), 300).unwrap();
+    assert!(call_for(&cloud, "data-transformer", &first, 300).unwrap().get("more").is_none());
+}
+
+#[test]
+fn transactions_stand_in_their_table_and_it_is_said_which_count() {
+    let cloud = Cloud::default();
+    let whole_way = |event: Value| {
+        let steps = ["csv-validator", "data-transformer", "notification-sender"];
+        steps.iter().fold(event, |event, name| call_for(&cloud, name, &event, 300).unwrap())
+    };
+    whole_way(started(&cloud, "a.csv", 2));
+    let ids = || cloud.counting().iter().map(|item| table::text(item, "transaction_id").unwrap().to_owned()).collect();
+    let counting: Vec<String> = ids();
+    assert_eq!(counting, ["t0", "t1"]);
+    let first = cloud.counting().remove(1);
+    let told = ["timestamp", "day", "amount", "currency", "merchant", "status", "line"];
+    let told = told.map(|name| number::text(&first[name]).expect("it is told"));
+    assert_eq!(told, ["2024-01-02T10:00:00.500000000Z", "2024-01-02", "10.1", "USD", "m1", "completed", "3"]);
+    let [old]: [Item; 1] = sets(&cloud).try_into().expect("one set");
+    assert_eq!((table::text(&old, "counts"), number::text(&old["rows"]).as_deref()), (Some("yes"), Some("2")));
+    // a newer version without one of them
+    whole_way(started(&cloud, "a.csv", 1));
+    let counting: Vec<String> = ids();
+    assert_eq!(counting, ["t0"]);
+    let of_old = |sets: Vec<Item>| sets.into_iter().find(|set| set["transaction_id"] == old["transaction_id"]).unwrap();
+    let replaced = of_old(sets(&cloud));
+    assert_eq!(table::text(&replaced, "counts"), Some("no"));
+    assert_ne!(table::text(&replaced, "superseded_by"), None, "it is said by which: {replaced:?}");
+    assert_eq!(cloud.transactions().len(), 2 + 1 + 2, "what does not count any more stays");
+}
+
+/// What is said of sets of rows.
+fn sets(cloud: &Cloud) -> Vec<Item> {
+    let all = cloud.transactions().into_values();
+    all.filter(|item| table::text(item, "file") == Some("standing")).collect()
+}
+
+#[test]
+fn a_call_that_fails_half_way_is_gone_on_with() {
+    let fresh = || {
+        let cloud = Cloud::default();
+        let first = call_for(&cloud, "csv-validator", &started(&cloud, "a.csv", 4_100), 300).unwrap();
+        (cloud, first)
+    };
+    let (whole, first) = fresh();
+    let begins = whole.calls().len();
+    call_for(&whole, "data-transformer", &first, 300).unwrap();
+    let expected = whole.transactions();
+    let calls = whole.calls();
+    let places = (begins..calls.len()).filter(|number| calls[*number] == "batch");
+    for number in places.step_by(23) {
+        for fault in [Fault::Before, Fault::After, Fault::Part] {
+            let (cloud, first) = fresh();
+            cloud.plan(number, fault);
+            let answer = call_for(&cloud, "data-transformer", &first, 300);
+            assert_eq!(
+                answer.is_ok(),
+                fault == Fault::Part,
+                "{fault:?} at {number}: what is left of a batch is tried again"
+            );
+            if answer.is_err() {
+                let before = cloud.calls().len();
+                call_for(&cloud, "data-transformer", &first, 300).unwrap();
+                let again = cloud.calls()[before..].iter().filter(|call| **call == "batch").count();
+                assert!(number < begins + 90 || again < 100, "it goes on: {again} batches after {fault:?} at {number}");
+            }
+            assert!(cloud.transactions() == expected, "{fault:?} at {number}");
+        }
+    }
+}
+
+#[test]
+fn a_workflow_has_an_end_and_a_new_one_goes_on() {
+    let cloud = Cloud::default();
+    // it is 2024-01-02T12:53:20Z
+    let at = |input: &Value, began: &str| json!({ "input": input, "startedAt": format!("2024-01-02T12:{began}.123Z") });
+    let first = call_for(&cloud, "csv-validator", &at(&started(&cloud, "a.csv", 2_500), "53:00"), 300).unwrap();
+    let half = call_for(&cloud, "data-transformer", &at(&first, "53:00"), 0).unwrap();
+    assert_eq!(half["more"], true);
+    let late = call_for(&cloud, "data-transformer", &at(&half, "48:45"), 300).unwrap_err();
+    assert!(late.starts_with("out_of_time: "), "{late}");
+    assert_eq!(cloud.transactions().len(), 2_000, "nothing is begun");
+    // what was given to the stage that failed is given to a new workflow
+    let handed = call_for(&cloud, "csv-validator", &at(&half, "53:10"), 300).unwrap();
+    assert_eq!(handed, first);
+    let before = cloud.calls().len();
+    let next = call_for(&cloud, "data-transformer", &at(&handed, "53:10"), 300).unwrap();
+    assert_eq!(cloud.calls()[before..].iter().filter(|call| **call == "batch").count(), 20 + 1, "it goes on");
+    for name in ["csv-validator", "data-transformer"] {
+        assert_eq!(call_for(&cloud, name, &next, 300).unwrap(), next, "{name} is before it");
+    }
+    assert!(call_for(&cloud, "notification-sender", &first, 300).unwrap_err().contains("wrong_stage"));
 }
 
 #[test]
@@ -289,8 +421,19 @@ fn records_are_ingested_and_aggregated() {
     let version = put(&cloud, MARKET, "a.csv", TRADES);
     call(&cloud, names[0], MARKET, created(MARKET, "a.csv", &version)).unwrap();
     assert_eq!(work(&cloud, MARKET, &names), 0);
-    let rows = cloud.records().into_keys().filter(|key| key.group.starts_with("row/")).count();
-    assert_eq!(rows, 3, "a row of the request and two of the file");
+    let rows = cloud.rows();
+    assert_eq!(rows.len(), 3, "a row of the request and two of the file");
+    // as people see it
+    let (key, first) = rows.first_key_value().expect("a row");
+    assert_eq!(key.symbol, "ACME");
+    let whole = number::text(&first["timestamp"]).expect("a number");
+    assert!(whole.starts_with("1704189600.000000000"), "seconds, with a fraction: {whole}");
+    let told = ["time", "price", "volume"].map(|name| number::text(&first[name]).expect("it is told"));
+    assert_eq!(told, ["2024-01-02T10:00:00Z", "10.5", "3"]);
+    assert!(matches!(first["price"], Field::Decimal(_)) && matches!(first["volume"], Field::Number(3)));
+    let origins: BTreeSet<&str> = rows.values().filter_map(|row| table::text(row, "origin")).collect();
+    assert!(origins.iter().any(|of| of.starts_with("r-")) && origins.iter().any(|of| of.starts_with("i-")));
+    assert!(!cloud.records().keys().any(|key| key.group.starts_with("row/")), "none is in the ledger");
 }
 
 #[test]

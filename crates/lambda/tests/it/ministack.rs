@@ -19,7 +19,7 @@ use lambda::doors::Call;
 use lambda::ledger::{Ledger, Parts};
 use lambda::objects::Objects;
 use lambda::queue::Sqs;
-use lambda::table::dynamo::Dynamo;
+use lambda::table::dynamo::{Dynamo, Names};
 use lambda::tell::Told;
 use pipeline::message::Message;
 use pipeline::ports;
@@ -87,9 +87,16 @@ impl Server {
     }
 
     fn make_table(&self, name: &str, keys: &[(&str, KeyType)]) {
+        self.make_typed(
+            name,
+            &keys.iter().map(|(key, of)| (*key, of.clone(), ScalarAttributeType::S)).collect::<Vec<_>>(),
+        );
+    }
+
+    fn make_typed(&self, name: &str, keys: &[(&str, KeyType, ScalarAttributeType)]) {
         let mut asked = self.dynamo.create_table().table_name(name).billing_mode(BillingMode::PayPerRequest);
-        for (key, kind) in keys {
-            let definition = AttributeDefinition::builder().attribute_name(*key).attribute_type(ScalarAttributeType::S);
+        for (key, kind, of) in keys {
+            let definition = AttributeDefinition::builder().attribute_name(*key).attribute_type(of.clone());
             asked = asked.attribute_definitions(definition.build().expect("whole"));
             let element = KeySchemaElement::builder().attribute_name(*key).key_type(kind.clone());
             asked = asked.key_schema(element.build().expect("whole"));
@@ -100,6 +107,13 @@ impl Server {
     fn make_ledger(&self) -> String {
         let name = self.name("ledger");
         self.make_table(&name, &[("recordGroup", KeyType::Hash), ("recordId", KeyType::Range)]);
+        name
+    }
+
+    fn make_rows(&self) -> String {
+        let name = self.name("rows");
+        let timestamp = ("timestamp", KeyType::Range, ScalarAttributeType::N);
+        self.make_typed(&name, &[("symbol", KeyType::Hash, ScalarAttributeType::S), timestamp]);
         name
     }
 
@@ -135,13 +149,15 @@ impl Server {
         }
     }
 
-    fn ledger(&self, table: &str, queue: &str, process: u64) -> Ledger {
+    fn ledger(&self, names: &Names, queue: &str, process: u64) -> Ledger {
         let handle = self.runtime.handle().clone();
         Ledger::new(Parts {
-            table: Box::new(Dynamo::new(self.dynamo.clone(), handle.clone(), table.to_owned(), None)),
+            table: Box::new(Dynamo::new(self.dynamo.clone(), handle.clone(), names.clone())),
             queue: Some(Arc::new(Sqs::new(self.sqs.clone(), handle, queue.to_owned()))),
             sends: vec![Stage::Process],
             status: None,
+            keeps_rows: true,
+            keeps_standings: false,
             now: clients::now,
             process,
             tells: true,
@@ -159,7 +175,7 @@ impl Server {
 
 struct Records {
     server: Arc<Server>,
-    table: String,
+    names: Names,
     queue: String,
     process: u64,
     ledger: Ledger,
@@ -176,7 +192,7 @@ impl LedgerHome for Records {
 
     fn restart(&mut self) {
         self.process += 1;
-        self.ledger = self.server.ledger(&self.table, &self.queue, self.process);
+        self.ledger = self.server.ledger(&self.names, &self.queue, self.process);
     }
 }
 
@@ -184,9 +200,10 @@ impl LedgerHome for Records {
 fn the_ledger_keeps_its_promises() {
     let Some(server) = server().map(Arc::new) else { return };
     contract::ledger(&|| {
-        let (table, queue) = (server.make_ledger(), server.make_queue());
-        let ledger = server.ledger(&table, &queue, 1);
-        Box::new(Records { server: server.clone(), table, queue, process: 1, ledger })
+        let names = Names { ledger: server.make_ledger(), rows: server.make_rows(), status: String::new() };
+        let queue = server.make_queue();
+        let ledger = server.ledger(&names, &queue, 1);
+        Box::new(Records { server: server.clone(), names, queue, process: 1, ledger })
     });
 }
 

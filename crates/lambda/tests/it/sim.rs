@@ -8,13 +8,15 @@ mod doors;
 mod told;
 
 use std::collections::BTreeSet;
+use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use lambda::objects::Objects;
+use lambda::table::{Item, number};
 use pipeline::object::ReceiptId;
 use pipeline::preset::Preset;
-use pipeline::query::At;
+use pipeline::query::{At, Transaction, Transactions, transactions};
 use testkit::Faults;
 use testkit::sim::{self, Ending, Manner, Random, World, differences};
 
@@ -51,6 +53,7 @@ fn ending(world: &World, cloud: &Cloud) -> Ending {
     assert_eq!(cloud.unsent(), 0, "everything is sent");
     assert_eq!(cloud.uploads(), 0, "no parts are left behind");
     assert_eq!(cloud.untold(), 0, "everything is told, and nothing is kept that nobody would tell");
+    expect_transactions(world, cloud);
     Ending::of(world, &objects(cloud), &Told::new(cloud), sim::END)
 }
 
@@ -59,6 +62,45 @@ fn expected(world: &World, receipts: &[ReceiptId]) -> Ending {
     let of = world.uploads.iter().zip(receipts).filter(|(upload, _)| upload.preset == Preset::Files);
     let untold: BTreeSet<ReceiptId> = of.map(|(_, receipt)| receipt.clone()).collect();
     sim::run(world, Manner::InOrder, &Faults::default()).without_what_is_told(&untold)
+}
+
+/// Whoever looks into the table finds the transactions that count, as they are, and no others.
+fn expect_transactions(world: &World, cloud: &Cloud) {
+    let (objects, ledger) = (objects(cloud), ledger(cloud, u64::MAX));
+    let at = At { objects: &objects, ledger: &ledger, now: sim::END };
+    let mut expected = Vec::new();
+    for feed in world.feeds.iter().filter(|feed| feed.preset == Preset::Transactions) {
+        let told = transactions(at, feed, &Transactions::default(), |told| {
+            let Transaction { transaction_id, timestamp, amount, currency, merchant, status, line, .. } = told;
+            expected.push([
+                transaction_id,
+                nine_digits(&timestamp),
+                amount,
+                currency,
+                merchant,
+                status,
+                line.to_string(),
+            ]);
+            ControlFlow::Continue(())
+        });
+        told.expect("nothing fails now");
+    }
+    let names = ["transaction_id", "timestamp", "amount", "currency", "merchant", "status", "line"];
+    let text = |item: &Item, name: &str| item.get(name).and_then(number::text).expect("it is told");
+    let mut found: Vec<_> = cloud.counting().iter().map(|item| names.map(|name| text(item, name))).collect();
+    expected.sort_unstable();
+    found.sort_unstable();
+    assert_eq!(found, expected, "the table of transactions");
+    for item in cloud.counting() {
+        assert!(text(&item, "timestamp").starts_with(&text(&item, "day")), "by day: {item:?}");
+    }
+}
+
+/// An instant with all digits of its fraction.
+fn nine_digits(timestamp: &str) -> String {
+    let (second, fraction) =
+        timestamp.trim_end_matches('Z').split_once('.').unwrap_or((timestamp.trim_end_matches('Z'), ""));
+    format!("{second}.{fraction:0<9}Z")
 }
 
 /// Runs a seed with each so many-th call failing; how many runs that were.
@@ -124,6 +166,7 @@ fn the_corpus_ends_as_in_memory_and_in_the_engine() {
     let cloud = Cloud::default();
     let receipts = doors::run(&world, &cloud, 0);
     let (objects, ledger) = (objects(&cloud), ledger(&cloud, u64::MAX));
+    expect_transactions(&world, &cloud);
     let told = sim::answers(&world, &receipts, At { objects: &objects, ledger: &ledger, now: sim::END });
     let differences = sim::answers_differ(&expected, &told);
     assert!(differences.is_empty(), "{}", differences.join("\n"));

@@ -10,7 +10,7 @@ use aws_sdk_dynamodb::config::retry::RetryConfig;
 use aws_sdk_dynamodb::config::{BehaviorVersion, Credentials, Region};
 use lambda::announce::{Announcer, Bus, Event, Topic};
 use lambda::queue::{Queue, Sqs};
-use lambda::table::dynamo::Dynamo;
+use lambda::table::dynamo::{Dynamo, Names};
 use lambda::table::{Action, Error, Field, Key, Name, Table, Test};
 use pipeline::message::{Feed, Message, Records};
 use serde_json::{Value, json};
@@ -70,7 +70,7 @@ macro_rules! config {
 fn transacted(status: u16, answer: &Value) -> Result<(), Error> {
     let (endpoint, runtime) = service(status, answer);
     let client = aws_sdk_dynamodb::Client::from_conf(config!(aws_sdk_dynamodb, endpoint));
-    let table = Dynamo::new(client, runtime.handle().clone(), "ledger".into(), None);
+    let table = Dynamo::new(client, runtime.handle().clone(), Names { ledger: "ledger".into(), ..Names::default() });
     let put = |id: &str| {
         let item = Key::new("g", id).item([("value", Field::Text("x".into()))]);
         Action::Put(Name::Ledger, item, vec![Test::Missing("recordId")])

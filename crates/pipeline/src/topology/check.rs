@@ -243,7 +243,9 @@ impl Topology {
         for function in &self.functions {
             for need in &function.uses {
                 let missing = match *need {
-                    Use::Read(holds) | Use::Write(holds) => self.table(holds).is_none().then_some("a table"),
+                    Use::Read(holds) | Use::Write(holds) | Use::Fill(holds) => {
+                        self.table(holds).is_none().then_some("a table")
+                    }
                     Use::Announce => self.bus.is_none().then_some("an event bus"),
                     Use::Notify => self.topic.is_none().then_some("a topic"),
                     Use::ReadResults(folder) => (!uses(Use::WriteResults(folder))).then_some(folder),
@@ -258,7 +260,8 @@ impl Topology {
         faults.extend(
             self.functions.iter().filter(|function| self.is_silent(function)).map(|one| Fault::Silent(one.name)),
         );
-        let unused = self.tables.iter().filter(|table| !uses(Use::Write(table.holds))).map(|table| table.name);
+        let is_filled = |holds| uses(Use::Write(holds)) || uses(Use::Fill(holds));
+        let unused = self.tables.iter().filter(|table| !is_filled(table.holds)).map(|table| table.name);
         faults.extend(unused.map(Fault::Unfilled));
         faults.extend(self.bus.filter(|_| !uses(Use::Announce)).map(Fault::Unfilled));
         faults.extend(self.topic.filter(|_| !uses(Use::Notify)).map(Fault::Unfilled));

@@ -231,16 +231,22 @@ fn transactions() -> Topology {
             Function {
                 sends: vec![(Stage::Transform, Via::Workflow)],
                 // the ids that other files of the feed have taken are results of theirs
-                uses: parsing(&[Use::ReadResults("validated"), Use::Write(Holds::Status), Use::Notify]),
+                uses: parsing(&[
+                    Use::ReadResults("validated"),
+                    Use::Write(Holds::Status),
+                    Use::Write(Holds::Rows),
+                    Use::Notify,
+                ]),
                 ..in_workflow(names[0], Stage::Validate)
             },
             Function {
                 sends: vec![(Stage::Notify, Via::Workflow)],
-                uses: contributing(&[Use::Write(Holds::Status), Use::Write(Holds::Rows), Use::Notify]),
+                uses: contributing(&[Use::Write(Holds::Status), Use::Fill(Holds::Rows), Use::Notify]),
                 ..in_workflow(names[1], Stage::Transform)
             },
             Function {
-                uses: vec![Use::Write(Holds::Ledger), Use::Write(Holds::Status), Use::Notify],
+                // each of them may change what files count
+                uses: vec![Use::Write(Holds::Ledger), Use::Write(Holds::Status), Use::Write(Holds::Rows), Use::Notify],
                 ..in_workflow(names[2], Stage::Notify)
             },
             Function {
@@ -285,7 +291,8 @@ fn transaction_tables() -> Vec<Table> {
             name: "transactions",
             holds: Holds::Rows,
             partition: ("transaction_id", KeyType::Text),
-            sort: None,
+            // one row for each file that had it: which of them counts is said beside them
+            sort: Some(("file", KeyType::Text)),
             expires_by: None,
             indexes: by_day(),
         },

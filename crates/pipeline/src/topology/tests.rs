@@ -119,7 +119,7 @@ fn functions_are_told_where_things_are() {
     assert_eq!(names(Preset::Files, 0), [files, results, ledger, status, "MILLRACE_QUEUE_URL"]);
     assert_eq!(names(Preset::Files, 3), [ledger, status, "MILLRACE_ALLOWED_ORIGIN"]);
     assert_eq!(names(Preset::Market, 1), [ledger, "MILLRACE_ROWS_TABLE", "MILLRACE_EVENT_BUS"]);
-    assert_eq!(names(Preset::Transactions, 2), [ledger, status, "MILLRACE_TOPIC_ARN"]);
+    assert_eq!(names(Preset::Transactions, 2), [ledger, status, "MILLRACE_ROWS_TABLE", "MILLRACE_TOPIC_ARN"]);
 }
 
 #[test]

@@ -14,8 +14,8 @@ pub enum Holds {
     Ledger,
     /// One record for each file, for those who ask where it is: written in the transaction that changes the receipt.
     Status,
-    /// Rows that can be queried. They are written before the commit that makes them count, under keys that follow from
-    /// where they came from.
+    /// Rows that can be queried. Those of `market` are records of the ledger, written with the commit that they are part of;
+    /// those of `transactions` are written before the commit that makes them count, which says so in an item beside them.
     Rows,
 }
 
@@ -32,8 +32,10 @@ pub enum Use {
     WriteResults(&'static str),
     /// Reads a table.
     Read(Holds),
-    /// Writes a table; the ledger is read too, for a commit depends on what stands there.
+    /// Writes a table in the transaction of a commit; the ledger is read too, for a commit depends on what stands there.
     Write(Holds),
+    /// Writes many items of a table before the commit that makes them count, and what says so with that.
+    Fill(Holds),
     /// Announces rows on the event bus.
     Announce,
     /// Tells those who wait for files.
@@ -82,7 +84,7 @@ impl Use {
         match self {
             Self::ReadFiles | Self::WriteFiles => Variable::Files,
             Self::ReadResults(_) | Self::WriteResults(_) => Variable::Results,
-            Self::Read(holds) | Self::Write(holds) => Variable::Table(holds),
+            Self::Read(holds) | Self::Write(holds) | Self::Fill(holds) => Variable::Table(holds),
             Self::Announce => Variable::Bus,
             Self::Notify => Variable::Topic,
         }

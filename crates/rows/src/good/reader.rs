@@ -119,6 +119,28 @@ impl Reader {
         Ok(())
     }
 
+    /// Gives rows in order, each with its number from 0, from the one with this number on, until `each` breaks off. Row
+    /// groups before it are not read.
+    pub fn rows_behind(&mut self, from: u64, mut each: impl FnMut(u64, Row<'_>) -> ControlFlow<()>) -> Result<()> {
+        let mut number = 0;
+        for group in 0..self.footer.groups.len() {
+            let rows = self.footer.groups[group].rows;
+            if number + rows > from {
+                self.load(group, true)?;
+                let mut at = number;
+                let goes_on = self.group.each(self.layout, |row| {
+                    at += 1;
+                    at <= from || each(at - 1, row).is_continue()
+                });
+                if !goes_on {
+                    return Ok(());
+                }
+            }
+            number += rows;
+        }
+        Ok(())
+    }
+
     /// Gives all rows as batches, in order; ids are not in them. What `each` refuses ends it.
     pub(crate) fn batches(&mut self, each: &mut dyn FnMut(&mut Batch) -> crate::Result<()>) -> crate::Result<()> {
         let mut batch = Batch::default();

@@ -28,6 +28,7 @@ pub const CHECKS: &[(&str, Check<dyn LedgerHome>)] = checks![
     pages_give_every_record_once,
     a_page_goes_on_behind_an_id_that_is_gone,
     a_page_sees_what_load_sees,
+    rows_of_an_instrument_are_paged_by_time,
     a_commit_is_whole,
     a_commit_that_does_nothing_counts,
     a_source_commits_once,

@@ -5,6 +5,7 @@ use std::fmt::Write;
 use pipeline::Millis;
 use pipeline::feed::{Feeds, Written};
 use pipeline::message::{Feed, Records};
+use pipeline::object::digest;
 use pipeline::point::Point;
 use pipeline::preset::Preset;
 use pipeline::rows::time::rfc3339;
@@ -222,5 +223,7 @@ fn request(random: &mut Random, number: usize) -> Records {
         serde_json::to_string(&point).unwrap()
     });
     let records = records.collect();
-    Records { feed: Feed::of_preset(Preset::Market), origin: format!("request-{number}"), of: None, part: 0, records }
+    // as the doors name requests
+    let origin = format!("q-{}", digest(&["request", &number.to_string()]));
+    Records { feed: Feed::of_preset(Preset::Market), origin, of: None, part: 0, records }
 }

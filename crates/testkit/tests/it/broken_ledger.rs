@@ -19,6 +19,8 @@ enum Bug {
     HasOneKind,
     FoldsCase,
     TrimsIds,
+    /// Takes rows of one time for one row.
+    KeepsOneRowOfATime,
     CountsRevisions,
     KeepsRemoved,
     LosesRecords,
@@ -81,6 +83,7 @@ impl Broken {
         let id = match self.bug {
             Some(Bug::FoldsCase) => key.id.to_lowercase(),
             Some(Bug::TrimsIds) => key.id.trim().to_owned(),
+            Some(Bug::KeepsOneRowOfATime) => key.id.split('.').next().unwrap_or_default().to_owned(),
             _ => key.id.clone(),
         };
         ((!self.has(Bug::HasOneKind)).then_some(key.kind), id)
@@ -252,7 +255,7 @@ impl LedgerHome for Broken {
     }
 }
 
-const BUGS: [(Bug, &str); 43] = [
+const BUGS: [(Bug, &str); 45] = [
     (Bug::MakesEmptyRecords, "nothing_is_loaded_before_it_is_written"),
     (Bug::CutsValues, "what_is_written_is_loaded"),
     (Bug::TakesEmptyForNone, "what_is_written_is_loaded"),
@@ -274,6 +277,8 @@ const BUGS: [(Bug, &str); 43] = [
     (Bug::NeedsTheIdItGoesOnFrom, "a_page_goes_on_behind_an_id_that_is_gone"),
     (Bug::ShowsRemoved, "a_page_sees_what_load_sees"),
     (Bug::ForgetsRemovals, "a_page_sees_what_load_sees"),
+    (Bug::KeepsOneRowOfATime, "rows_of_an_instrument_are_paged_by_time"),
+    (Bug::LosesOneBetweenPages, "rows_of_an_instrument_are_paged_by_time"),
     (Bug::WritesBeforeConditions, "a_commit_is_whole"),
     (Bug::SendsBeforeConditions, "a_commit_is_whole"),
     (Bug::SkipsEmptySteps, "a_commit_that_does_nothing_counts"),

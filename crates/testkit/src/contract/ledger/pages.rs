@@ -1,8 +1,14 @@
 //! Pages of records.
 
+use pipeline::message::Feed;
+use pipeline::object::digest;
+use pipeline::point::{Kept, Point};
+use pipeline::preset::Preset;
+use pipeline::records;
+use pipeline::rows::time::rfc3339;
 use pipeline::step::Kind;
 
-use super::script::{page, pages};
+use super::script::{expect, page, pages};
 use super::{Make, Script};
 
 /// Writes a record for each id, each in a commit of its own and not in order.
@@ -88,4 +94,63 @@ pub(super) fn a_page_sees_what_load_sees(make: Make<'_>) {
         assert_eq!(pages(home.ledger(), Kind::Window, "f/", 10), ["f/1", "f/3", "f/4"]);
         home.restart();
     }
+}
+
+/// Rows of `market` as they are kept, which a ledger may keep apart: of two feeds and of instruments whose names begin
+/// alike, many of one time, told apart by where they came from.
+pub(super) fn rows_of_an_instrument_are_paged_by_time(make: Make<'_>) {
+    let mut home = make();
+    let feeds = [Feed::of_preset(Preset::Market), Feed::try_from("another/one".to_owned()).expect("a good name")];
+    let mut all: Vec<(String, Vec<u8>)> = Vec::new();
+    for (feed, symbol) in feeds.iter().flat_map(|feed| ["A", "A/B", "AB"].map(|symbol| (feed, symbol))) {
+        for time in [-1, 0, 1_700_000_000_123_456_789, 1_700_000_000_123_456_790] {
+            for (from, number) in [("r-", 0), ("r-", 1), ("q-", 2), ("i-", 3)] {
+                for (part, index) in [(0, 0), (0, 7), (1, 0)] {
+                    let origin = format!("{from}{}", digest(&[&number.to_string()]));
+                    let bar = (number == 1).then(|| ["1", "20.50", "0.000000001"].map(str::to_owned));
+                    let sequence = (index > 0).then_some(u64::MAX);
+                    let (price, volume) = ("190123456789.012345678".to_owned(), index.to_string());
+                    let point = Point { symbol: symbol.into(), timestamp: rfc3339(time), price, volume, bar, sequence };
+                    let key = records::row(feed, symbol, time, &origin, part, index);
+                    let value = serde_json::to_vec(&Kept { point, origin }).expect("text");
+                    all.push((key.id, value));
+                }
+            }
+        }
+    }
+    // more than there is room for in a transaction, and the others in small commits
+    let (many, few) = all.split_at(all.len() - 20);
+    let script = many.iter().fold(Script::of("many"), |script, (id, value)| script.writes(Kind::Row, id, value));
+    script.happens(home.ledger());
+    for (index, pair) in few.chunks(2).enumerate() {
+        let script = Script::of(&format!("few {index}"));
+        let script = pair.iter().fold(script, |script, (id, value)| script.writes(Kind::Row, id, value));
+        script.happens(home.ledger());
+    }
+    home.restart();
+    all.sort_unstable();
+    for (id, value) in &all {
+        expect(home.ledger(), Kind::Row, id, Some(value));
+    }
+    let within = |parts: &[&str]| records::within(parts);
+    let [market, another] = feeds.each_ref().map(Feed::as_str);
+    for within in [within(&[market, "A"]), within(&[market, "A/B"]), within(&[another, "A"]), within(&[another])] {
+        let ids: Vec<&String> = all.iter().map(|(id, _)| id).filter(|id| id.starts_with(&within)).collect();
+        assert!(ids.len() >= 48, "{within}");
+        for max in [5, 1000] {
+            let found = pages(home.ledger(), Kind::Row, &within, max);
+            assert!(found.iter().eq(ids.iter().copied()), "{within} in pages of {max}: {found:#?}");
+        }
+        for time in [i64::MIN, -1, 0, 1, 1_700_000_000_123_456_790, i64::MAX] {
+            let from = format!("{within}{}", records::sortable(time));
+            let behind = ids.iter().copied().filter(|id| **id > from);
+            let found = page(home.ledger(), Kind::Row, &within, Some(&from), 1000);
+            assert!(found.iter().eq(behind), "{within} from {time}: {found:#?}");
+        }
+    }
+    let one = &all[30].0;
+    Script::of("gone").removes(Kind::Row, one).happens(home.ledger());
+    expect(home.ledger(), Kind::Row, one, None);
+    let left = pages(home.ledger(), Kind::Row, "", 1000);
+    assert!(left.iter().eq(all.iter().map(|(id, _)| id).filter(|id| *id != one)), "one row is gone, and no other");
 }
