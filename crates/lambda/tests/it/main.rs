@@ -10,5 +10,6 @@ mod ledger;
 mod ministack;
 mod objects;
 mod sim;
+mod standing;
 mod trace;
 mod wire;

@@ -317,6 +317,19 @@ fn a_wide_number_behind_many_narrow_ones_changes_none() {
     };
     reader.rows_between(None, None, first_only).unwrap();
     assert_eq!(seen, 2);
+    // from a number on: within a group, at the start of one, the last row, and behind it
+    let group = GOOD_GROUP_ROWS_MAX as u64;
+    for from in [0, group - 1, group, group + 1, 2 * group, count as u64, count as u64 + 1] {
+        let mut found = Vec::new();
+        let read = reader.rows_behind(from, |number, row| {
+            found.push((number, shown(row)));
+            if found.len() < 3 { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+        });
+        read.unwrap();
+        let expected = (from..=count as u64).take(3).map(|number| (number, wide_rows[number as usize].clone()));
+        assert!(found.iter().map(|(number, _)| *number).eq(expected.clone().map(|(number, _)| number)), "from {from}");
+        assert!(found.iter().zip(expected).all(|((_, row), (_, known))| known.ends_with(row.as_str())), "from {from}");
+    }
 }
 
 #[test]
