@@ -21,6 +21,7 @@ use super::Service;
 use crate::serve::access::Caller;
 use crate::serve::access::admit::request_id;
 use crate::serve::access::limits::TooOften;
+use crate::serve::access::paced::Paced;
 use crate::serve::access::sigv4::{CONTENT_SHA256, Refused, Signed, UNSIGNED, signs_in_query};
 use crate::serve::listen::Origin;
 use crate::serve::metrics::Request as Counted;
@@ -181,12 +182,13 @@ impl hyper::service::Service<hyper::Request<Incoming>> for Guarded {
                 if service.settings.access == Access::None {
                     as_local(&service, &mut request, signer.as_ref());
                 }
-                Ok(hyper::service::Service::call(&self.inner, request))
+                let grace = service.settings.grace();
+                Ok((self.inner.clone(), request.map(|body| Body::http_body(Paced::new(body, grace)))))
             }
         };
         Box::pin(async move {
             let mut response = match answer {
-                Ok(answer) => answer.await?,
+                Ok((inner, request)) => inner.call(request).await?,
                 Err(response) => response,
             };
             if let Ok(value) = HeaderValue::from_str(&id) {

@@ -63,7 +63,7 @@ impl Signer {
     }
 
     /// The headers that sign a request.
-    pub(super) fn headers(&self, host: &str, request: &Request<'_>) -> Vec<(&'static str, String)> {
+    pub(crate) fn headers(&self, host: &str, request: &Request<'_>) -> Vec<(&'static str, String)> {
         let (date, hash) = (self.date(), sha256(request.body));
         let (path, query) = request.path.split_once('?').unwrap_or((request.path, ""));
         let names = "host;x-amz-content-sha256;x-amz-date";
