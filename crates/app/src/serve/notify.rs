@@ -93,9 +93,23 @@ pub(super) fn wants_rows(webhooks: &[Webhook]) -> bool {
 pub(super) fn tell_alarm(engine: &Engine, alarm: &State) {
     let event = if alarm.is_on { "alarm.raised" } else { "alarm.cleared" };
     let key = records::notice_about("alarm", &format!("{}.{}", alarm.name, alarm.since));
-    let detail = format!("{}: {}", alarm.name, alarm.reason);
-    // it is looked at again in a moment, and `/alarms` has it
-    drop(engine.note(&key, &Notice::about(event, alarm.since, detail)));
+    // a note has words for this, and no fields
+    let told = Alarm { alarm: &alarm.name, value: alarm.value, threshold: alarm.threshold, unit: &alarm.unit };
+    let detail = json!([told, alarm.reason]).to_string();
+    let note = serde_json::to_vec(&Notice::about(event, alarm.since, detail)).unwrap_or_default();
+    // what was told is kept with it: after a restart it is not told again
+    let records = vec![(record_key(&key), Some(note)), alarm.record()];
+    // `/alarms` has it
+    drop(engine.queues().transact(Transaction { records, ..Transaction::default() }, now()));
+}
+
+/// What the event of an alarm has beside words.
+#[derive(Serialize)]
+struct Alarm<'a> {
+    alarm: &'a str,
+    value: f64,
+    threshold: f64,
+    unit: &'a str,
 }
 
 /// Moves notes into the queue until told to stop.
@@ -164,6 +178,20 @@ fn take(service: &Service, webhooks: &[Webhook], notes: &[(String, Vec<u8>)]) ->
 /// The body of an event: the same for every way by which it is told.
 pub(crate) fn payload(notice: &Notice) -> String {
     let at = i64::try_from(notice.at).unwrap_or(i64::MAX).saturating_mul(1_000_000);
-    let body = json!({ "type": notice.event, "timestamp": rfc3339(at), "data": notice });
-    body.to_string()
+    let mut data = json!(notice);
+    if let Some(fields) = data.as_object_mut() {
+        // only files and batches have rows
+        if notice.receipt_id.is_none() && notice.rows == [0; 4] {
+            fields.remove("rows");
+        }
+        if notice.event.starts_with("alarm.")
+            && let Ok((alarm, reason)) =
+                serde_json::from_str::<(serde_json::Map<String, serde_json::Value>, String)>(&notice.detail)
+        {
+            let name = alarm.get("alarm").and_then(serde_json::Value::as_str).unwrap_or_default();
+            fields.insert("detail".to_owned(), format!("{name}: {reason}").into());
+            fields.extend(alarm);
+        }
+    }
+    json!({ "type": notice.event, "timestamp": rfc3339(at), "data": data }).to_string()
 }
