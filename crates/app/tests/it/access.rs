@@ -2,6 +2,7 @@
 
 mod clients;
 mod drain;
+mod seeds;
 mod settings;
 mod sign;
 mod tamper;
@@ -342,7 +343,11 @@ fn requests_have_ids_and_pages_of_known_origins_may_read_answers() {
     };
     let asked = preflight("https://b.example");
     assert_eq!((asked.status, origin(&asked).as_deref()), (204, Some("https://b.example")));
-    assert!(asked.header("access-control-allow-headers").unwrap().contains("x-api-key"));
+    let allowed = asked.header("access-control-allow-headers").unwrap();
+    for header in ["x-api-key", "idempotency-key", "content-digest"] {
+        assert!(allowed.split(", ").any(|known| known == header), "{header} is not in {allowed}");
+    }
+    assert!(known.header("access-control-expose-headers").unwrap().contains("idempotent-replayed"));
     let asked = preflight("https://evil.example");
     assert_eq!((origin(&asked), asked.header("access-control-allow-methods")), (None, None));
 }

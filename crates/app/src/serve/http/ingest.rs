@@ -60,8 +60,9 @@ pub(in crate::serve) struct BadRecord {
     /// The column of the first reason.
     #[schema(required = true, nullable = true)]
     column: Option<String>,
-    /// Its value, cut.
-    value: String,
+    /// Its value, cut; null when the record does not have it.
+    #[schema(required = true, nullable = true)]
+    value: Option<String>,
     /// All reasons.
     reasons: Vec<String>,
     /// What to do about the first.
@@ -378,7 +379,7 @@ impl Packer {
                 index: place.index,
                 line: place.line,
                 column: Some("symbol".to_owned()),
-                value: point.symbol.chars().take(60).collect(),
+                value: Some(point.symbol.chars().take(60).collect()),
                 reasons: vec!["symbol_too_long".to_owned()],
                 hint: format!("a symbol may have {SYMBOL_BYTES_MAX} bytes"),
             });

@@ -29,7 +29,7 @@ use super::shapes::{BadRequest, NotFound, TimedOut, TooLarge, Unprocessable};
 use crate::limits::FORM_FIELD_BYTES_MAX;
 use crate::serve::access::Caller;
 use crate::serve::access::paced::too_slow;
-use crate::serve::intake::{Intake, Take, Taken};
+use crate::serve::intake::{Intake, Take, Taken, unspeakable};
 use crate::serve::settings::Settings;
 use crate::serve::state::{Service, blocking, random_id};
 
@@ -248,6 +248,10 @@ impl Take for File {
 
 impl Making {
     fn begin(service: &Service, to: &To, key: &str, promise: Option<Promise>) -> Result<Self, Problem> {
+        if let Some(letter) = unspeakable(key) {
+            let detail = format!("the key has the character {}, which S3 could not tell", letter.escape_unicode());
+            return Err(Problem::refused("bad_key", detail).hint("leave it out"));
+        }
         let feed = taking(&service.engine, to, key)?;
         let upload = service.engine.upload(&service.engine.bucket_of(feed), key)?;
         let md5 = promise.as_ref().and_then(|promise| promise.md5.as_ref()).map(|_| Md5::new());
