@@ -2,6 +2,8 @@
 
 /// Connections of one port at a time.
 pub const CONNECTIONS_MAX: usize = 4096;
+/// Connections of one address at a time, to one port, unless `source_connections` says otherwise.
+pub const SOURCE_CONNECTIONS_MAX: u32 = 1024;
 /// Bytes of the head of a request.
 pub const HEAD_BYTES_MAX: usize = 64 * 1024;
 /// Time in which the head of a request must have come.
@@ -16,6 +18,8 @@ pub const DRAIN_SECONDS_MAX: u64 = 20;
 pub const REQUEST_ID_BYTES_MAX: usize = 128;
 /// Time in which the next piece of a body must come, unless `piece_seconds` says otherwise.
 pub const BODY_PIECE_SECONDS_MAX: u32 = 60;
+/// Bytes of a body that must come in a second, once it has been waited for as long as for a piece.
+pub const BODY_BYTES_PER_SECOND_MIN: u64 = 1024;
 /// Bytes of a field of a form that is not the file.
 pub const FORM_FIELD_BYTES_MAX: usize = 4096;
 /// Bytes of an `Idempotency-Key`.

@@ -62,7 +62,7 @@ enum Command {
 }
 
 fn main() -> ExitCode {
-    let cli = Cli::parse();
+    let cli = Cli::try_parse().unwrap_or_else(|error| from_variable(error).exit());
     let result = match cli.command {
         Command::Check(arguments) => check::run(arguments),
         Command::Data(ask) => data::run(ask),
@@ -83,6 +83,33 @@ fn main() -> ExitCode {
         Ok(code) => code,
         Err(error) => complain::about(&error),
     }
+}
+
+/// A mistake about a value, which names the variable when the value comes from there and not from a flag.
+fn from_variable(mut error: clap::Error) -> clap::Error {
+    use clap::error::{ContextKind, ContextValue};
+    let text = |kind: ContextKind| match error.get(kind) {
+        Some(ContextValue::String(text)) => Some(text.clone()),
+        _ => None,
+    };
+    let (Some(told), Some(value)) = (text(ContextKind::InvalidArg), text(ContextKind::InvalidValue)) else {
+        return error;
+    };
+    let flag = told.split([' ', '=']).next().unwrap_or_default().to_owned();
+    if std::env::args().any(|word| word == flag || word.starts_with(&format!("{flag}="))) {
+        return error;
+    }
+    let command = Cli::command();
+    let mut arguments = command.get_subcommands().flat_map(clap::Command::get_arguments);
+    let is_it = |argument: &&clap::Arg| {
+        argument.get_long().is_some_and(|long| flag == format!("--{long}"))
+            && argument.get_env().and_then(std::env::var_os).is_some_and(|set| set.to_string_lossy().contains(&value))
+    };
+    if let Some(variable) = arguments.find(is_it).and_then(clap::Arg::get_env) {
+        let variable = format!("the variable {}", variable.to_string_lossy());
+        error.insert(ContextKind::InvalidArg, ContextValue::String(variable));
+    }
+    error
 }
 
 /// What another process asked for, as if it had been typed here.

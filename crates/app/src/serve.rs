@@ -102,8 +102,9 @@ async fn serve(service: &Arc<Service>, out: &mut Out<'_>) -> Result<()> {
     let tls = settings.tls.as_ref().map(listen::tls).transpose()?;
     let stop = Stop::on_signal()?;
     service.ends_by(&stop);
-    let http = Door::open("http", settings.http, tls.clone()).await?;
-    let s3 = Door::open("s3", settings.s3, tls).await?;
+    let of_one = settings.limits.source_connections;
+    let http = Door::open("http", settings.http, tls.clone(), of_one).await?;
+    let s3 = Door::open("s3", settings.s3, tls, of_one).await?;
     let scheme = if settings.tls.is_some() { "https" } else { "http" };
     writeln!(out.notes, "HTTP API  {scheme}://{}", http.address())?;
     writeln!(out.notes, "S3        {scheme}://{}", s3.address())?;

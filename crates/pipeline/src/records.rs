@@ -2,7 +2,7 @@
 //! part is written `%2F`, so a part is never taken for two.
 
 use serde::{Deserialize, Serialize};
-use serde_json::json;
+use serde_json::{Number, json};
 
 use crate::Millis;
 use crate::message::Feed;
@@ -77,6 +77,22 @@ pub struct Notice {
     /// More, in words.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub detail: String,
+    /// Of an alarm, what it is and what was measured.
+    #[serde(flatten)]
+    pub measured: Option<Measured>,
+}
+
+/// What an alarm has measured.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Measured {
+    /// The alarm.
+    pub alarm: String,
+    /// What was measured when it went on or off.
+    pub value: Number,
+    /// Above what it is on.
+    pub threshold: Number,
+    /// Of what.
+    pub unit: String,
 }
 
 impl Notice {
@@ -106,6 +122,7 @@ impl Notice {
             rows: [counts.rows, counts.good, counts.rejected, counts.duplicate],
             window: None,
             detail: String::new(),
+            measured: None,
         })
     }
 
@@ -143,8 +160,15 @@ impl Notice {
     /// The body of an event: the same for every way by which it is told.
     pub fn payload(&self, event_id: &str) -> String {
         let at = i64::try_from(self.at).unwrap_or(i64::MAX).saturating_mul(1_000_000);
-        let body = json!({ "id": event_id, "type": self.event, "timestamp": rfc3339(at), "data": self });
-        body.to_string()
+        let mut data = json!(self);
+        // only files and batches have rows
+        if self.receipt_id.is_none()
+            && self.rows == [0; 4]
+            && let Some(fields) = data.as_object_mut()
+        {
+            fields.remove("rows");
+        }
+        json!({ "id": event_id, "type": self.event, "timestamp": rfc3339(at), "data": data }).to_string()
     }
 
     /// What is to be told of something else than a file.
@@ -152,7 +176,21 @@ impl Notice {
         let (event, detail) = (event.into(), detail.into());
         let [file_id, bucket_name, version_id, trace_id] = Default::default();
         let (receipt_id, feed, origins, rows, window) = (None, None, Vec::new(), [0; 4], None);
-        Self { event, receipt_id, file_id, bucket_name, version_id, trace_id, feed, origins, at, rows, window, detail }
+        Self {
+            event,
+            receipt_id,
+            file_id,
+            bucket_name,
+            version_id,
+            trace_id,
+            feed,
+            origins,
+            at,
+            rows,
+            window,
+            detail,
+            measured: None,
+        }
     }
 }
 

@@ -50,6 +50,11 @@ fn missing(contract: &Contract, columns: &[String]) -> Vec<String> {
     places.filter(|at| !has(at)).map(place_text).collect()
 }
 
+/// How a contract is named: for one file, and for all files of a feed that somebody runs.
+fn name_it(contract: &str) -> String {
+    format!("`millrace check --contract {contract}`, or `contract = \"{contract}\"` for a feed of millrace.toml")
+}
+
 /// A preset whose header this is, if there is one; otherwise how to write a contract.
 fn preset_hint(columns: &[String]) -> String {
     let fitting = builtin_names().filter(|name| !is_core(name)).find(|name| {
@@ -59,8 +64,8 @@ fn preset_hint(columns: &[String]) -> String {
         })
     });
     match fitting {
-        Some(preset) => format!("the header is that of the preset `{preset}`: pass --contract {preset}"),
-        None => "pass --contract with a preset or a TOML file; `millrace feed infer FILE` proposes one".to_owned(),
+        Some(preset) => format!("the header is that of the preset `{preset}`: {}", name_it(preset)),
+        None => format!("{}; `millrace feed infer FILE` proposes one", name_it("NAME")),
     }
 }
 

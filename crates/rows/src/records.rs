@@ -54,8 +54,8 @@ pub struct Bad {
     pub line: u64,
     /// The column of the first reason, by the contract's name for it.
     pub column: Option<String>,
-    /// Its value: cut, control characters escaped.
-    pub value: String,
+    /// Its value: cut, control characters escaped; none when the record does not have the column.
+    pub value: Option<String>,
     /// All reasons, in the order they were checked.
     pub reasons: Vec<String>,
     /// What to do about the first reason.
@@ -131,7 +131,13 @@ impl Checker {
             let arrived = known.lacks_time.then_some(arrived);
             let read = Read { batch: &batch, first: from, records: &records[from..to] };
             checked.good += read.each_good(arrived, &mut good);
+            let before = checked.listed.len();
             read.list_refused(&known.plan, &mut checked);
+            for bad in &mut checked.listed[before..] {
+                let record = records[bad.index];
+                let keys = json::Reader::keys(&text[record.start as usize..record.end as usize]).unwrap_or_default();
+                self.leave_out(bad, columns.is_bar, &keys);
+            }
             from = to;
         }
         Ok(checked)
@@ -140,6 +146,22 @@ impl Checker {
     fn contract(&self, is_bar: bool) -> Result<&Contract, Refusal> {
         let name = if is_bar { "bars" } else { "points" };
         self.contract.as_ref().or_else(|| builtin(name)).ok_or_else(|| choose::unknown_contract(name))
+    }
+
+    /// Says of a column that the record does not have that it has no value.
+    fn leave_out(&self, bad: &mut Bad, is_bar: bool, keys: &[String]) {
+        let (Some(column), Some("")) = (&bad.column, bad.value.as_deref()) else { return };
+        let column_of = |contract: &Contract| contract.columns.get(column).and_then(|column| column.from.clone());
+        let name = match self.contract(is_bar).ok().and_then(column_of) {
+            Some(From::One(At::Name(name))) => name,
+            None => column.clone(),
+            _ => return,
+        };
+        // of a path, its first step
+        let is_there = |key: &String| name == *key || name.starts_with(&format!("{key}."));
+        if !keys.iter().any(is_there) {
+            bad.value = None;
+        }
     }
 
     fn columns(&self, text: &[u8], record: Record) -> Columns {
@@ -280,7 +302,7 @@ impl Read<'_> {
                 index,
                 line,
                 column: reason.column.clone(),
-                value: value.unwrap_or_default(),
+                value: Some(value.unwrap_or_default()),
                 reasons: plan.reasons.names(reject.reasons).into_iter().map(str::to_owned).collect(),
                 hint: reason.hint.clone(),
             });

@@ -4,7 +4,9 @@ pub(super) mod admit;
 mod body;
 pub(super) mod cors;
 pub(super) mod limits;
+pub(super) mod paced;
 pub(super) mod quota;
+mod shares;
 pub(super) mod sigv4;
 
 use std::collections::HashMap;

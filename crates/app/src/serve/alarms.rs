@@ -6,9 +6,12 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use serde::Serialize;
+use engine::queues;
+use engine::runtime::Engine;
+use serde::{Deserialize, Serialize};
 
 use super::settings::Alarms as Thresholds;
+use crate::limits::KEYS_MAX;
 
 /// Errors are looked at over so long.
 const WINDOW_MS: u64 = 5 * 60 * 1000;
@@ -29,12 +32,12 @@ pub(super) struct Sample {
 }
 
 /// One alarm, on or off.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(in crate::serve) struct State {
     /// `errors/file-validator`, `dead-letters/validator-dlq`, `oldest-message/…`, `quota/…`.
     pub name: String,
-    #[serde(serialize_with = "as_word", rename = "state")]
+    #[serde(serialize_with = "as_word", deserialize_with = "of_word", rename = "state")]
     pub is_on: bool,
     /// Since when it is so, in milliseconds since 1970.
     pub since: u64,
@@ -42,7 +45,7 @@ pub(in crate::serve) struct State {
     pub value: f64,
     /// Above this it is on.
     pub threshold: f64,
-    pub unit: &'static str,
+    pub unit: String,
     /// For people.
     pub reason: String,
 }
@@ -50,6 +53,24 @@ pub(in crate::serve) struct State {
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "the form that serde asks for")]
 fn as_word<S: serde::Serializer>(is_on: &bool, to: S) -> Result<S::Ok, S::Error> {
     to.serialize_str(if *is_on { "alarm" } else { "ok" })
+}
+
+fn of_word<'de, D: serde::Deserializer<'de>>(from: D) -> Result<bool, D::Error> {
+    Ok(String::deserialize(from)? == "alarm")
+}
+
+/// Under which the alarms that are on are kept in the store.
+const PREFIX: &str = "alarms/";
+
+/// Alarms that are kept, at most: there is one for each queue, function and key.
+const KEPT_MAX: usize = KEYS_MAX + 10_000;
+
+impl State {
+    /// What is kept of it, so that a restart neither tells it again nor forgets to tell its end: what is on, while it is.
+    pub fn record(&self) -> (Vec<u8>, Option<Vec<u8>>) {
+        let kept = self.is_on.then(|| serde_json::to_vec(self).unwrap_or_default());
+        (format!("{PREFIX}{}", self.name).into_bytes(), kept)
+    }
 }
 
 #[derive(Debug, Default)]
@@ -64,6 +85,16 @@ struct Inner {
 pub(in crate::serve) struct Alarms(Mutex<Inner>);
 
 impl Alarms {
+    /// With those that were on when the service last ran.
+    pub fn kept(engine: &Engine) -> queues::Result<Self> {
+        let alarms = Self::default();
+        let records = engine.queues().records(PREFIX.as_bytes(), None, KEPT_MAX)?;
+        // one that cannot be read is found out anew
+        let states = records.iter().filter_map(|(_, value)| serde_json::from_slice::<State>(value).ok());
+        alarms.lock().states = states.map(|state| (state.name.clone(), state)).collect();
+        Ok(alarms)
+    }
+
     fn lock(&self) -> MutexGuard<'_, Inner> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -77,8 +108,8 @@ impl Alarms {
     pub fn evaluate(&self, sample: &Sample, thresholds: &Thresholds) -> Vec<State> {
         let mut inner = self.lock();
         let mut seen: Vec<State> = Vec::new();
-        let mut see = |name: String, value: f64, threshold: u32, unit: &'static str, reason: String| {
-            let threshold = f64::from(threshold);
+        let mut see = |name: String, value: f64, threshold: u32, unit: &str, reason: String| {
+            let (threshold, unit) = (f64::from(threshold), unit.to_owned());
             seen.push(State { name, is_on: value > threshold, since: sample.at, value, threshold, unit, reason });
         };
         for (function, done, failed) in &sample.functions {

@@ -31,6 +31,7 @@ use super::access::admit::admit;
 use super::state::Service;
 pub(super) use answers::Answers;
 pub(super) use events::Events;
+pub(super) use ingest::ingestible;
 pub(in crate::serve) use problem::Problem;
 
 /// The id of a request: in its extensions, in the log, and in the answer.

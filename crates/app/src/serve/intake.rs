@@ -92,3 +92,9 @@ fn write<T: Take>(mut to: T, pieces: Vec<Vec<u8>>) -> io::Result<Written<T>> {
     }
     Ok((to, spares))
 }
+
+/// The first character of a key that XML 1.0 does not have: listings of S3 that tell of it could not be read.
+pub(super) fn unspeakable(key: &str) -> Option<char> {
+    let is_told = |letter: char| matches!(letter, '\t' | '\n' | '\r' | ' '..='\u{fffd}' | '\u{10000}'..);
+    key.chars().find(|letter| !is_told(*letter))
+}

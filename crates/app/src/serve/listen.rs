@@ -3,10 +3,11 @@
 #[cfg(test)]
 mod tests;
 
+use std::collections::HashMap;
 use std::io;
 use std::net::SocketAddr;
 use std::pin::Pin;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -23,16 +24,20 @@ use tokio::sync::{Semaphore, watch};
 use tokio::time::Sleep;
 use tokio_rustls::TlsAcceptor;
 
+use super::access::limits::name_of;
 use super::settings::Tls;
 use crate::complain::{self, Hint};
 use crate::limits::{
-    CONNECTIONS_MAX, DRAIN_SECONDS_MAX, HANDSHAKE_SECONDS_MAX, HEAD_BYTES_MAX, HEAD_SECONDS_MAX, STALLED_SECONDS_MAX,
+    CONNECTIONS_MAX, DRAIN_SECONDS_MAX, HANDSHAKE_SECONDS_MAX, HEAD_BYTES_MAX, HEAD_SECONDS_MAX,
+    SOURCE_CONNECTIONS_MAX, STALLED_SECONDS_MAX,
 };
 
 /// How many connections, and how long each may dawdle.
 #[derive(Debug, Clone, Copy)]
 struct Bounds {
     connections: usize,
+    /// Of one address; 0 is no limit.
+    of_one: u32,
     head: Duration,
     handshake: Duration,
     stalled: Duration,
@@ -40,6 +45,7 @@ struct Bounds {
 
 const BOUNDS: Bounds = Bounds {
     connections: CONNECTIONS_MAX,
+    of_one: SOURCE_CONNECTIONS_MAX,
     head: Duration::from_secs(HEAD_SECONDS_MAX),
     handshake: Duration::from_secs(HANDSHAKE_SECONDS_MAX),
     stalled: Duration::from_secs(STALLED_SECONDS_MAX),
@@ -97,7 +103,8 @@ pub(super) struct Door {
 
 impl Door {
     /// Opens a port.
-    pub async fn open(name: &str, address: SocketAddr, tls: Option<TlsAcceptor>) -> Result<Self> {
+    /// `of_one` is how many connections an address may have, 0 for as many as it likes.
+    pub async fn open(name: &str, address: SocketAddr, tls: Option<TlsAcceptor>, of_one: u32) -> Result<Self> {
         let listener = TcpListener::bind(address).await.map_err(|error| match error.kind() {
             io::ErrorKind::AddrInUse => {
                 let message = format!("{address} is taken by another program");
@@ -106,7 +113,7 @@ impl Door {
             _ => anyhow::Error::from(error).context(format!("listen on {address}")),
         })?;
         let address = listener.local_addr()?;
-        Ok(Self { listener, address, tls, bounds: BOUNDS })
+        Ok(Self { listener, address, tls, bounds: Bounds { of_one, ..BOUNDS } })
     }
 
     /// Where it is.
@@ -126,6 +133,7 @@ impl Door {
         let bounds = self.bounds;
         let graceful = GracefulShutdown::new();
         let places = Arc::new(Semaphore::new(bounds.connections));
+        let sources: Arc<Sources> = Arc::default();
         loop {
             let Ok(place) = places.clone().acquire_owned().await else { break };
             let accepted = tokio::select! {
@@ -137,6 +145,8 @@ impl Door {
                 tokio::time::sleep(Duration::from_millis(50)).await;
                 continue;
             };
+            // one that has too many is told nothing: what it has is what it is to use
+            let Some(of_source) = sources.come(from, bounds.of_one) else { continue };
             let _ = stream.set_nodelay(true);
             let (service, tls, watcher) =
                 (From { service: service.clone(), from }, self.tls.clone(), graceful.watcher());
@@ -151,11 +161,47 @@ impl Door {
                 let connection = builder.serve_connection(TokioIo::new(Patient::new(stream, bounds.stalled)), service);
                 // a client that goes away is no matter of ours
                 let _ = watcher.watch(connection).await;
-                drop(place);
+                drop((place, of_source));
             });
         }
         drop(self.listener);
         let _ = tokio::time::timeout(Duration::from_secs(DRAIN_SECONDS_MAX), graceful.shutdown()).await;
+    }
+}
+
+/// How many connections each address has that has one.
+#[derive(Default)]
+struct Sources(Mutex<HashMap<String, u32>>);
+
+/// A connection that is counted until it is dropped.
+struct Counted {
+    sources: Arc<Sources>,
+    name: String,
+}
+
+impl Sources {
+    /// Counts a connection, if there may be one more.
+    fn come(self: &Arc<Self>, from: SocketAddr, most: u32) -> Option<Counted> {
+        let name = name_of(from.ip());
+        let mut counts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let count = counts.entry(name.clone()).or_default();
+        if most > 0 && *count >= most {
+            return None;
+        }
+        *count += 1;
+        Some(Counted { sources: self.clone(), name })
+    }
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        let mut counts = self.sources.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(count) = counts.get_mut(&self.name) {
+            *count -= 1;
+            if *count == 0 {
+                counts.remove(&self.name);
+            }
+        }
     }
 }
 

@@ -14,12 +14,13 @@ use std::time::Duration;
 
 use engine::pipeline::object::digest;
 use engine::pipeline::ports::Ledger;
-use engine::pipeline::records::{self, Notice};
+use engine::pipeline::records::{self, Measured, Notice};
 use engine::pipeline::step::{Kind, RecordKey};
 use engine::queues::{self, Message, Transaction};
 use engine::runtime::{Engine, now};
 use engine::session::record_key;
 use serde::{Deserialize, Serialize};
+use serde_json::Number;
 
 use super::alarms::State;
 use super::state::Service;
@@ -91,9 +92,19 @@ pub(super) fn wants_rows(webhooks: &[Webhook]) -> bool {
 pub(super) fn tell_alarm(engine: &Engine, alarm: &State) {
     let event = if alarm.is_on { "alarm.raised" } else { "alarm.cleared" };
     let key = records::notice_about("alarm", &format!("{}.{}", alarm.name, alarm.since));
-    let detail = format!("{}: {}", alarm.name, alarm.reason);
-    // it is looked at again in a moment, and `/alarms` has it
-    drop(engine.note(&key, &Notice::about(event, alarm.since, detail)));
+    let number = |value| Number::from_f64(value).unwrap_or_else(|| 0.into());
+    let measured = Measured {
+        alarm: alarm.name.clone(),
+        value: number(alarm.value),
+        threshold: number(alarm.threshold),
+        unit: alarm.unit.clone(),
+    };
+    let notice = Notice::about(event, alarm.since, format!("{}: {}", alarm.name, alarm.reason));
+    let note = serde_json::to_vec(&Notice { measured: Some(measured), ..notice }).unwrap_or_default();
+    // what was told is kept with it: after a restart it is not told again
+    let records = vec![(record_key(&key), Some(note)), alarm.record()];
+    // `/alarms` has it
+    drop(engine.queues().transact(Transaction { records, ..Transaction::default() }, now()));
 }
 
 /// Moves notes into the queue until told to stop.

@@ -25,6 +25,7 @@ use engine::runtime::{self, Engine};
 use s3s::service::S3ServiceBuilder;
 use s3s::{S3Error, S3Result, s3_error};
 
+use super::intake::unspeakable;
 use super::state::Service;
 pub(super) use auth::Guarded;
 
@@ -52,6 +53,13 @@ impl Storage {
     /// Refuses a key that clients may not write.
     async fn writable(&self, bucket: &str, key: &str) -> S3Result<()> {
         self.bucket(bucket).await?;
+        if let Some(letter) = unspeakable(key) {
+            return Err(s3_error!(
+                InvalidArgument,
+                "the key has the character {}, which no answer in XML 1.0 can tell; leave it out",
+                letter.escape_unicode()
+            ));
+        }
         match OUTPUTS.iter().find(|output| key.starts_with(**output)) {
             Some(output) if preset_of(bucket).is_some() => {
                 Err(s3_error!(AccessDenied, "keys under {output} are written by the stages alone"))

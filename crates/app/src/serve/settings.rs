@@ -242,6 +242,11 @@ impl Settings {
         Duration::from_secs(u64::from(self.piece_seconds.get()))
     }
 
+    /// How long a body as a whole is waited for, beside the time that its bytes may take.
+    pub fn grace(&self) -> Duration {
+        2 * self.patience()
+    }
+
     /// Refuses to let anybody in from outside without asking who it is.
     pub fn allowed(&self) -> Result<()> {
         for address in [self.http, self.s3] {

@@ -68,7 +68,7 @@ impl Service {
             keys,
             limits: Limits::new(&settings.limits),
             quotas: Quotas::new(engine.clone(), settings.limits.uploads_per_day)?,
-            alarms: Alarms::default(),
+            alarms: Alarms::kept(&engine)?,
             log: Log::open(&folder, settings.log, settings.log_days, metrics.clone())?,
             traces: Traces::start(settings.otlp.as_ref(), metrics.clone())?,
             metrics,

@@ -4,7 +4,7 @@ use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
-use super::client::{Request, answer, request, send};
+use super::client::{Request, answer, connect, request, send};
 use super::server::Server;
 use super::{run, stderr, stdout};
 
@@ -115,4 +115,89 @@ fn a_client_that_takes_nothing_hinders_nobody() {
     assert!(got.body == large);
     drop(stalled);
     sound(&mut server);
+}
+
+#[test]
+fn one_address_cannot_have_all_connections() {
+    let mut server = Server::fresh(&["--source-connections", "50"]);
+    let hold = |door: &str| -> Vec<TcpStream> {
+        let mut held: Vec<TcpStream> = (0..200).map(|_| TcpStream::connect(door).unwrap()).collect();
+        // those that are too many are closed, the others kept waiting
+        held.retain_mut(|stream| {
+            stream.set_read_timeout(Some(Duration::from_millis(20))).unwrap();
+            stream.read(&mut [0]).is_err_and(|error| error.kind() == std::io::ErrorKind::WouldBlock)
+        });
+        held
+    };
+    let held = [hold(&server.http), hold(&server.s3)];
+    assert_eq!(held.each_ref().map(Vec::len), [50, 50]);
+    drop(held);
+    wait_until("there is room again", || {
+        request(&server.http, &Request { path: "/healthz", ..Request::default() }).is_ok_and(|got| got.status == 200)
+    });
+    sound(&mut server);
+}
+
+/// Sends the head of a request, and then a byte of its body every so often until there is an answer.
+fn drip(door: &str, head: &str) -> (u16, String, Duration) {
+    let mut stream = connect(door).unwrap();
+    let began = Instant::now();
+    stream.write_all(format!("{head}\r\nhost: x\r\ncontent-length: 100000\r\n\r\n").as_bytes()).unwrap();
+    let mut reading = stream.try_clone().unwrap();
+    let answered = std::thread::spawn(move || answer(&mut reading).unwrap());
+    while !answered.is_finished() {
+        assert!(began.elapsed() < Duration::from_secs(40), "{head}: it goes on");
+        let _ = stream.write_all(b"x");
+        std::thread::sleep(Duration::from_millis(250));
+    }
+    let answer = answered.join().unwrap();
+    (answer.status, answer.text(), began.elapsed())
+}
+
+#[test]
+fn a_body_that_drips_is_refused_though_a_piece_comes_now_and_then() {
+    let mut server = Server::fresh(&["--piece-seconds", "2"]);
+    let (http, s3) = (server.http.as_str(), server.s3.as_str());
+    let form = "POST /upload HTTP/1.1\r\ncontent-type: multipart/form-data; boundary=xx";
+    std::thread::scope(|scope| {
+        for (door, head, status) in [
+            (http, "POST /upload?key=a.csv HTTP/1.1", 408),
+            (http, form, 408),
+            (http, "POST /ingest HTTP/1.1", 408),
+            (s3, &format!("PUT {BUCKET}/a.csv HTTP/1.1"), 400),
+            // this one is read by the crate that reads requests
+            (s3, &format!("POST {BUCKET}?delete= HTTP/1.1"), 0),
+        ] {
+            let head = head.to_owned();
+            scope.spawn(move || {
+                let (got, told, took) = drip(door, &head);
+                assert!(got == status || (status == 0 && got >= 400), "{head}: {got} {told}");
+                // of a form that has not begun, nothing came that it is looked for in
+                assert!(status == 0 || head == form || told.contains("less than 1024 a second"), "{head}: {told}");
+                assert!(took >= Duration::from_secs(if head == form { 2 } else { 4 }), "{head}: {took:?}");
+            });
+        }
+    });
+    assert_eq!(unfinished(&server), 0);
+    sound(&mut server);
+}
+
+#[test]
+fn records_that_are_announced_to_be_too_many_are_refused_at_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let key = super::access::key(folder.path(), &["--admin"]);
+    for access in ["none", "keys"] {
+        let server = Server::start(folder.path(), &["--ingest-bytes-max", "1000", "--access", access]);
+        let signs = super::access::signer(&key, "execute-api");
+        let mut stream = connect(&server.http).unwrap();
+        let asked = Request { method: "POST", path: "/ingest", ..Request::default() };
+        let mut head = format!("POST /ingest HTTP/1.1\r\nhost: {}\r\ncontent-length: 1001\r\n", server.http);
+        signs.headers(&server.http, &asked).iter().for_each(|(name, value)| head += &format!("{name}: {value}\r\n"));
+        // and nothing of the body
+        stream.write_all(format!("{head}\r\n").as_bytes()).unwrap();
+        let began = Instant::now();
+        let answer = answer(&mut stream).unwrap();
+        assert_eq!((answer.status, answer.code().as_str()), (413, "too_large"), "{access}");
+        assert!(began.elapsed() < Duration::from_secs(10), "{access}: {:?}", began.elapsed());
+    }
 }

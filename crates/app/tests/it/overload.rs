@@ -7,6 +7,8 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
+use super::access::{key as key_of, signer};
+use super::client::Request;
 use super::server::Server;
 use super::{run, stderr, stdout};
 
@@ -98,4 +100,60 @@ fn who_sends_three_times_too_much_harms_nobody_else() {
         std::thread::sleep(Duration::from_millis(200));
     }
     assert_eq!(done(), taken.len(), "what was refused is not there");
+}
+
+/// Requests of a route in a second, by all callers together.
+const ROUTE_LIMIT: u32 = 30;
+
+/// Sends evenly, so often in a second, until it ends; how many were refused, of how many.
+fn send_until(ends: &AtomicBool, per_second: u32, mut send: impl FnMut() -> u16) -> (u32, u32) {
+    let (began, mut refused, mut sent) = (Instant::now(), 0, 0_u32);
+    while !ends.load(Ordering::SeqCst) {
+        match send() {
+            429 => refused += 1,
+            202 | 404 => {}
+            other => panic!("{other}"),
+        }
+        sent += 1;
+        let due = Duration::from_secs(1) * sent / per_second;
+        std::thread::sleep(due.saturating_sub(began.elapsed()));
+    }
+    (refused, sent)
+}
+
+#[test]
+fn who_asks_a_route_three_times_too_often_harms_nobody_else_on_it() {
+    let limit = ROUTE_LIMIT.to_string();
+    let server = Server::fresh(&["--access", "keys", "--status-per-second", &limit, "--ingest-per-second", &limit]);
+    let admins = ["loud", "quiet"].map(|name| key_of(server.path(), &["--admin", "--name", name]));
+    let ends = AtomicBool::new(false);
+    let status = |who: usize| {
+        let api_key = admins[who]["apiKey"].as_str().unwrap();
+        server.get("/status/none", &[("x-api-key", api_key)]).status
+    };
+    let ingest = |who: usize| {
+        let body = format!("{{\"symbol\":\"A{who}\",\"price\":1}}");
+        let post = Request { method: "POST", path: "/ingest", body: body.as_bytes(), ..Request::default() };
+        signer(&admins[who], "execute-api").send(&server.http, &post).status
+    };
+    let asks: [&(dyn Fn(usize) -> u16 + Sync); 2] = [&status, &ingest];
+    for (ask, name) in asks.into_iter().zip(["status", "ingest"]) {
+        ends.store(false, Ordering::SeqCst);
+        let (began, lasts) = (Instant::now(), overload() / 3);
+        let (loud, quiet) = std::thread::scope(|scope| {
+            // three of them send three times what all together may
+            let loud = [(); 3].map(|()| scope.spawn(|| send_until(&ends, ROUTE_LIMIT, || ask(0))));
+            let quiet = scope.spawn(|| send_until(&ends, 10, || ask(1)));
+            std::thread::sleep(lasts);
+            ends.store(true, Ordering::SeqCst);
+            let loud = loud.map(|thread| thread.join().unwrap());
+            (loud.iter().fold((0, 0), |sum, one| (sum.0 + one.0, sum.1 + one.1)), quiet.join().unwrap())
+        });
+        println!("{name}: {} of {} refused, of the others {} of {}", loud.0, loud.1, quiet.0, quiet.1);
+        assert_eq!(quiet.0, 0, "{name}: of {} requests of one who asks for a third of a route", quiet.1);
+        assert!(quiet.1 > 10, "{name}: {} requests", quiet.1);
+        assert!(loud.0 > ROUTE_LIMIT, "{name}: only {} of {} were refused", loud.0, loud.1);
+        let most = ROUTE_LIMIT * (began.elapsed().as_secs() as u32 + 3);
+        assert!(loud.1 - loud.0 + quiet.1 <= most, "{name}: {loud:?} {quiet:?}, and {most} at most");
+    }
 }

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 use tempfile::tempdir;
 
-use super::client::{Answer, connect};
+use super::client::{Answer, Request, connect, send};
 use super::server::Server;
 use super::{run, stderr, stdout};
 
@@ -114,6 +114,34 @@ fn an_answer_that_was_given_is_not_given_when_it_does_not_hold() {
     let told = served.json("/status/original.csv");
     assert_eq!(told["receiptId"], version["receiptId"]);
     assert_eq!(told["versions"], serde_json::json!([version["receiptId"], original["receiptId"]]));
+}
+
+#[test]
+fn what_is_refused_says_what_to_do_here() {
+    let folder = tempdir().unwrap();
+    let served = Server::start(folder.path(), &[]);
+    let sent = served.ask("POST", "/upload?feed=files&key=no.csv", &[], b"some,thing\n1,2\n").json();
+    let told = until(&served, sent["links"]["status"].as_str().unwrap(), ended);
+    assert_eq!((told["outcome"].as_str(), told["status"].as_str()), (Some("rejected"), Some("validating")));
+    let receipt = served.get("/files/no.csv", &[]).text();
+    assert!(receipt.contains("for a feed of millrace.toml") && !receipt.contains("pass --contract"), "{receipt}");
+
+    // a column that is not there is told apart from one that is empty
+    let bad = ingest(&served, "[{\"price\":1},{\"symbol\":\"\",\"price\":1}]").json();
+    let values: Vec<&Value> = bad["errors"].as_array().unwrap().iter().map(|error| &error["value"]).collect();
+    assert_eq!(values, [&Value::Null, &Value::from("")], "{bad}");
+
+    // characters that no listing could tell
+    for (letter, encoded) in [("\u{1}", "%01"), ("\u{fffe}", "%EF%BF%BE")] {
+        let answer = served.ask("POST", &format!("/upload?key=a{encoded}.csv"), &[], b"x");
+        assert_eq!((answer.status, answer.code().as_str()), (422, "bad_key"), "{letter:?}: {answer:?}");
+        let path = format!("/file-processing-bucket-dev/a{encoded}.csv");
+        let put = Request { method: "PUT", path: &path, body: b"x", ..Request::default() };
+        let answer = send(&served.s3, &put);
+        assert!(answer.status == 400 && answer.text().contains("XML 1.0"), "{letter:?}: {answer:?}");
+    }
+    let listed = send(&served.s3, &Request { path: "/file-processing-bucket-dev", ..Request::default() });
+    assert!(listed.text().contains("<Key>no.csv</Key>") && listed.text().matches("<Key>").count() == 1, "{listed:?}");
 }
 
 #[test]
@@ -336,12 +364,13 @@ fn events_come_as_files_change() {
     stream.write_all(b"GET /events HTTP/1.1\r\nhost: x\r\nlast-event-id: 7\r\n\r\n").unwrap();
     let mut lines = BufReader::new(stream).lines();
     while lines.next().unwrap().unwrap() != "" {}
-    assert_eq!(served.ask("POST", "/upload?key=day.csv", &[], SEED.as_bytes()).status, 202);
+    let taken = served.ask("POST", "/upload?key=day.csv", &[], SEED.as_bytes()).json();
     let told = lines
         .map_while(Result::ok)
         .filter_map(|line| serde_json::from_str::<Value>(line.strip_prefix("data:")?.trim()).ok());
     let last = told.into_iter().find(|event| event["outcome"] == "completed").unwrap();
     assert_eq!((&last["fileId"], &last["good"]), (&Value::from("day.csv"), &Value::from(2)));
+    assert_eq!(last["versionId"], taken["versionId"]);
 }
 
 #[test]

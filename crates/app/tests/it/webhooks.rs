@@ -215,3 +215,73 @@ fn dead_letters_and_alarms_are_told() {
     assert_eq!(cleared["type"], "alarm.cleared");
     assert!(cleared["data"]["detail"].as_str().unwrap().starts_with("dead-letters/file-validator-events-dlq"));
 }
+
+#[test]
+fn an_alarm_is_told_once_though_the_service_is_started_anew() {
+    let (url, heard) = receiver(0);
+    let folder = tempdir().unwrap();
+    let path = folder.path();
+    settings(path, &url, "[\"alarm.*\"]");
+    let key = super::access::key(path, &["--admin"]);
+    let alarm = format!("quota/{}", key["id"].as_str().unwrap());
+    // what was told when it was killed may come again, and is known by its id
+    let mut known = Vec::new();
+    let mut within = |seconds| loop {
+        let Event { id, body } = heard.recv_timeout(Duration::from_secs(seconds)).ok()?;
+        if !known.contains(&id) {
+            known.push(id);
+            return Some(body);
+        }
+    };
+    let start = |most: &str| Server::start(path, &["--access", "keys", "--uploads-per-day", most]);
+    let server = start("2");
+    for name in ["a.csv", "b.csv"] {
+        let headers = [("X-Api-Key", key["apiKey"].as_str().unwrap())];
+        let post = Request { method: "POST", path: &format!("/upload?key={name}"), headers: &headers, body: b"x" };
+        assert_eq!(send(&server.http, &post).status, 202);
+    }
+    let raised = within(60).unwrap();
+    let data = &raised["data"];
+    assert_eq!((&raised["type"], &data["alarm"]), (&"alarm.raised".into(), &alarm.as_str().into()), "{raised}");
+    assert_eq!((data["value"].as_f64(), data["threshold"].as_f64()), (Some(100.0), Some(80.0)), "{raised}");
+    assert_eq!((&data["unit"], data.get("rows")), (&"percent".into(), None), "{raised}");
+    assert_eq!(data["detail"], format!("{alarm}: key {} made 2 of 2 uploads of today", key["id"].as_str().unwrap()));
+    // killed, and looked at again
+    drop(server);
+    let server = start("2");
+    assert_eq!(within(5), None, "it is told again");
+    let api_key = [("X-Api-Key", key["apiKey"].as_str().unwrap())];
+    let alarms = server.get("/alarms", &api_key).json();
+    let on = alarms["alarms"].as_array().unwrap().iter().find(|known| known["name"] == alarm.as_str()).unwrap();
+    assert_eq!((&on["state"], &on["since"]), (&"alarm".into(), &data["at"]), "{on}");
+    // it ends while nobody looks
+    drop(server);
+    let server = start("100");
+    let cleared = within(60).unwrap();
+    assert_eq!((&cleared["type"], &cleared["data"]["alarm"]), (&"alarm.cleared".into(), &alarm.as_str().into()));
+    assert_eq!(cleared["data"]["value"], 2.0, "{cleared}");
+    drop(server);
+    let _server = start("100");
+    assert_eq!(within(4), None, "what is over is told again");
+}
+
+#[test]
+fn a_message_that_nobody_takes_is_alarming_until_it_is_taken() {
+    // refused for 1 + 2 + 4 seconds
+    let (url, heard) = receiver(3);
+    let folder = tempdir().unwrap();
+    settings(folder.path(), &url, "[\"*\"]");
+    let server = Server::keeping(folder, &["--oldest-message-seconds", "1"]);
+    let post = Request { method: "POST", path: "/upload?key=cards.csv", body: CARDS.as_bytes(), ..Request::default() };
+    assert_eq!(send(&server.http, &post).status, 202);
+    let next = || heard.recv_timeout(Duration::from_secs(60)).unwrap().body;
+    assert!((0..4).all(|_| next()["type"] == "file.completed_with_rejects"));
+    for event in ["alarm.raised", "alarm.cleared"] {
+        let told = next();
+        assert_eq!((&told["type"], &told["data"]["alarm"]), (&event.into(), &"oldest-message/notifications".into()));
+        assert_eq!(
+            (told["data"]["value"].as_f64() > Some(1.0), &told["data"]["threshold"]),
+            (event == "alarm.raised", &1.0.into())
+        );
+    }
+}

@@ -64,7 +64,7 @@ fn no_contract_fits() {
         "no_contract_fits: `trades` lacks `symbol`, `price`, `volume`, `timestamp`; \
          `bars` lacks `symbol`, `open`, `high`, `low`, `close`, `volume`, `timestamp`; \
          `transactions` lacks `transaction_id`, `amount`, `currency`, `timestamp`, `merchant`, `status`\n\
-         pass --contract with a preset or a TOML file; `millrace feed infer FILE` proposes one",
+         `millrace check --contract NAME`, or `contract = \"NAME\"` for a feed of millrace.toml; `millrace feed infer FILE` proposes one",
     );
     check(
         b"Date,open,high,low,close,tick_volume\n2026-01-31,1,2,1,2,10\n",
@@ -72,7 +72,8 @@ fn no_contract_fits() {
         "no_contract_fits: `trades` lacks `symbol`, `price`, `volume`, `timestamp`; \
          `bars` lacks `symbol`, `volume`, `timestamp`; \
          `transactions` lacks `transaction_id`, `amount`, `currency`, `timestamp`, `merchant`, `status`\n\
-         the header is that of the preset `mt5-daily`: pass --contract mt5-daily",
+         the header is that of the preset `mt5-daily`: `millrace check --contract mt5-daily`, or \
+         `contract = \"mt5-daily\"` for a feed of millrace.toml",
     );
 }
 

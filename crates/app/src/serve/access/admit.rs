@@ -13,12 +13,13 @@ use axum::response::{IntoResponse, Response};
 use engine::runtime::now;
 
 use super::limits::TooOften;
+use super::paced::{self, Paced};
 use super::quota::Use;
 use super::sigv4::{Refused, Signed, UNSIGNED, without_signature};
 use super::{Caller, For, body, cors, route_of};
 use crate::data::keys::book::sha256;
 use crate::limits::{REQUEST_ID_BYTES_MAX, SIGNED_BODY_BYTES_MAX};
-use crate::serve::http::{Problem, RequestId};
+use crate::serve::http::{self, Problem, RequestId};
 use crate::serve::listen::Origin;
 use crate::serve::metrics::Request as Counted;
 use crate::serve::settings::Access;
@@ -88,9 +89,13 @@ pub(in crate::serve) fn request_id(headers: &HeaderMap) -> String {
 }
 
 async fn entered(service: &Service, request: Request, now: Instant) -> Result<(Request, Caller), Box<Response>> {
-    if let Some(Origin(from)) = request.extensions().get() {
-        service.limits.source(from.ip(), now).map_err(too_often)?;
+    let from = request.extensions().get::<Origin>().map(|origin| origin.0.ip());
+    if let Some(from) = from {
+        service.limits.source(from, now).map_err(too_often)?;
     }
+    let grace = service.settings.grace();
+    let request =
+        if request.body().is_end_stream() { request } else { request.map(|body| Body::new(Paced::new(body, grace))) };
     let (method, path) = (request.method().as_str().to_owned(), request.uri().path().to_owned());
     let who = For::of(&method, &path);
     let (mut request, caller) = known(service, request, who).await?;
@@ -100,7 +105,7 @@ async fn entered(service: &Service, request: Request, now: Instant) -> Result<(R
         return Err(Box::new(problem.hint("ask whoever runs this service").into_response()));
     }
     service.limits.caller(&caller, now).map_err(too_often)?;
-    service.limits.route(&method, &path, now).map_err(too_often)?;
+    service.limits.route(&method, &path, &caller, from, now).map_err(too_often)?;
     counted(service, &caller, &method, &path).await?;
     request.extensions_mut().insert(caller.clone());
     Ok((request, caller))
@@ -179,7 +184,8 @@ async fn checked(service: &Service, request: Request, signed: &Signed) -> Result
         None if signed.is_presigned() && may_be_unsigned && fits(UNSIGNED) => body,
         Some(declared) if !body::is_short(&parts.headers) => body::checked(body, declared.to_owned()),
         declared => {
-            let bytes = to_bytes(body, SIGNED_BODY_BYTES_MAX).await.map_err(|_| too_long())?;
+            http::ingestible(service, parts.uri.path(), &parts.headers).map_err(|problem| problem.into_response())?;
+            let bytes = to_bytes(body, SIGNED_BODY_BYTES_MAX).await.map_err(|error| unread(&error))?;
             let hash = sha256(&bytes);
             if declared.map_or_else(|| !fits(&hash), |declared| declared != hash) {
                 return Err(differs());
@@ -218,7 +224,10 @@ fn denied(Refused(code, what): Refused) -> Box<Response> {
     Box::new(Problem::new(StatusCode::FORBIDDEN, code, what).hint(hint).into_response())
 }
 
-fn too_long() -> Box<Response> {
+fn unread(error: &axum::Error) -> Box<Response> {
+    if paced::too_slow(error).is_some() {
+        return Box::new(Problem::cut_off(error).into_response());
+    }
     let what =
         format!("a signed body without a declared hash is longer than {} bytes, or broke off", SIGNED_BODY_BYTES_MAX);
     let problem = Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "signed_body_too_long", what);

@@ -5,9 +5,9 @@ use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use axum::response::Response;
 
 const METHODS: &str = "GET, HEAD, POST, DELETE";
-const HEADERS: &str =
-    "authorization, content-type, x-api-key, x-request-id, x-amz-date, x-amz-content-sha256, last-event-id";
-const EXPOSED: &str = "x-request-id, retry-after, location, www-authenticate";
+const HEADERS: &str = "authorization, content-type, content-digest, idempotency-key, x-api-key, x-request-id, x-amz-date, \
+    x-amz-content-sha256, last-event-id";
+const EXPOSED: &str = "x-request-id, retry-after, location, www-authenticate, idempotent-replayed";
 
 /// The origin that a request names, if it may call.
 pub(in crate::serve) fn allowed(list: &[String], headers: &HeaderMap) -> Option<HeaderValue> {

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use engine::pipeline::topology::Rate;
 
+use super::shares::Shares;
 use super::{Caller, route_of};
 use crate::limits::CALLERS_COUNTED_MAX;
 use crate::serve::settings::Limits as Settings;
@@ -64,8 +65,8 @@ impl Buckets {
 /// All that limits how often somebody may ask.
 #[derive(Debug)]
 pub(in crate::serve) struct Limits {
-    status: Buckets,
-    ingest: Buckets,
+    status: Shares,
+    ingest: Shares,
     by_key: Buckets,
     by_source: Buckets,
 }
@@ -87,8 +88,8 @@ impl TooOften {
 impl Limits {
     pub fn new(settings: &Settings) -> Self {
         Self {
-            status: Buckets::new(settings.status_per_second),
-            ingest: Buckets::new(settings.ingest_per_second),
+            status: Shares::new(settings.status_per_second),
+            ingest: Shares::new(settings.ingest_per_second),
             by_key: Buckets::new(settings.key_per_second),
             by_source: Buckets::new(settings.source_per_second),
         }
@@ -106,20 +107,29 @@ impl Limits {
         self.by_key.take(key, now).map_err(|wait| TooOften { what: "requests with this key", wait })
     }
 
-    /// Counts a request by what it asks for.
-    pub fn route(&self, method: &str, path: &str, now: Instant) -> Result<(), TooOften> {
+    /// Counts a request by what it asks for, and against the share of whoever asks: of a key, or of an address where nobody
+    /// is asked who they are.
+    pub fn route(
+        &self,
+        method: &str,
+        path: &str,
+        caller: &Caller,
+        from: Option<IpAddr>,
+        now: Instant,
+    ) -> Result<(), TooOften> {
         let Some((_, route)) = route_of(method, path) else { return Ok(()) };
-        let (buckets, what) = match (route.rate, route.method) {
+        let (shares, what) = match (route.rate, route.method) {
             (Rate::PerDayAndKey(_), _) => return Ok(()),
             (Rate::PerSecond(_), "GET") => (&self.status, "requests for the status of files"),
             (Rate::PerSecond(_), _) => (&self.ingest, "requests that bring records"),
         };
-        buckets.take("", now).map_err(|wait| TooOften { what, wait })
+        let name = caller.key.clone().or_else(|| from.map(name_of)).unwrap_or_default();
+        shares.take(&name, now).map_err(|wait| TooOften { what, wait })
     }
 }
 
 /// An address, or the network of 64 bits that a client of IPv6 has to itself.
-fn name_of(from: IpAddr) -> String {
+pub(in crate::serve) fn name_of(from: IpAddr) -> String {
     match from.to_canonical() {
         IpAddr::V4(from) => from.to_string(),
         IpAddr::V6(from) => format!("{:x?}", from.segments().get(..4)),
@@ -173,10 +183,16 @@ mod tests {
         let settings = Settings::default();
         assert_eq!((settings.status_per_second, settings.ingest_per_second), (1000, 10_000));
         let (limits, now) = (Limits::new(&settings), Instant::now());
-        assert_eq!((0..2000).filter(|_| limits.route("GET", "/status/a", now).is_ok()).count(), 1000);
-        let refused = limits.route("GET", "/status", now).unwrap_err();
+        let route = |method, path| limits.route(method, path, &Caller::default(), None, now);
+        assert_eq!((0..2000).filter(|_| route("GET", "/status/a").is_ok()).count(), 1000);
+        let refused = route("GET", "/status").unwrap_err();
         assert_eq!((refused.seconds(), refused.what), (1, "requests for the status of files"));
-        assert!((0..20_000).all(|_| limits.route("GET", "/files", now).is_ok()));
-        assert_eq!((0..12_000).filter(|_| limits.route("POST", "/ingest", now).is_ok()).count(), 10_000);
+        assert!((0..20_000).all(|_| route("GET", "/files").is_ok()));
+        // another caller has a share of what was all taken, whoever they are known by
+        let other = Caller { key: Some("other".to_owned()), ..Caller::default() };
+        assert!((0..400).all(|_| limits.route("GET", "/status", &other, None, now).is_ok()));
+        let from = Some(IpAddr::from([127, 0, 0, 9]));
+        assert!((0..200).all(|_| limits.route("GET", "/status", &Caller::default(), from, now).is_ok()));
+        assert_eq!((0..12_000).filter(|_| route("POST", "/ingest").is_ok()).count(), 10_000);
     }
 }

@@ -58,8 +58,7 @@ impl Signed {
         if let Some(header) = text(header::AUTHORIZATION.as_str()).filter(|value| value.starts_with(ALGORITHM)) {
             return Self::of_header(&header, text(DATE), text(CONTENT_SHA256)).map(Some);
         }
-        let is_presigned = query.iter().any(|(name, _)| name == "X-Amz-Signature");
-        if is_presigned { Self::of_query(&query, text(CONTENT_SHA256)).map(Some) } else { Ok(None) }
+        if signs_in_query(uri) { Self::of_query(&query, text(CONTENT_SHA256)).map(Some) } else { Ok(None) }
     }
 
     fn of_header(header: &str, date: Option<String>, declared: Option<String>) -> Result<Self, Refused> {
@@ -127,7 +126,14 @@ impl Signed {
         if date.get(..8) != Some(*day) {
             return refuse("malformed_signature", format!("the credential is of {day}, the request of {date}"));
         }
-        let headers = names.split(';').map(str::to_ascii_lowercase).collect();
+        // a name that is written otherwise is not found by whoever looks for it, and would only seem to be signed
+        if names.bytes().any(|byte| byte.is_ascii_uppercase()) {
+            return refuse(
+                "malformed_signature",
+                format!("the names of the signed headers, {names}, are not lowercase"),
+            );
+        }
+        let headers = names.split(';').map(str::to_owned).collect();
         let scope = format!("{day}/{region}/{service}/aws4_request");
         Ok(Self { access_key: (*access_key).to_owned(), scope, date, headers, signature, expires, declared })
     }
@@ -164,12 +170,24 @@ impl Signed {
 
     /// Refuses a signature that leaves open what must not be changed on the way.
     pub fn covers(&self, headers: &HeaderMap) -> Result<(), Refused> {
-        let is_signed = |name: &str| self.headers.iter().any(|signed| signed == name);
-        if !is_signed("host") {
-            return refuse("header_not_signed", "the header host is not signed");
-        }
-        let open = headers.keys().map(|name| name.as_str()).find(|name| name.starts_with("x-amz-") && !is_signed(name));
+        let open = self.open(headers).next();
         open.map_or(Ok(()), |name| refuse("header_not_signed", format!("the header {name} is not signed")))
+    }
+
+    /// The headers of a request that anybody could have added or changed since it was signed, of those that must be signed.
+    pub fn open<'h>(&'h self, headers: &'h HeaderMap) -> impl Iterator<Item = &'h str> {
+        let names = headers.keys().map(|name| name.as_str()).filter(|name| name.starts_with("x-amz-"));
+        std::iter::once("host").chain(names).filter(|name| self.headers.iter().all(|signed| signed != name))
+    }
+
+    /// Whether a header says what a parameter of the presigned query says, which is signed.
+    pub fn has_in_query(&self, name: &str, uri: &Uri, headers: &HeaderMap) -> bool {
+        let said: Vec<String> = pairs(uri.query().unwrap_or_default())
+            .into_iter()
+            .filter_map(|(known, value)| known.eq_ignore_ascii_case(name).then_some(value))
+            .collect();
+        let values = || headers.get_all(name).iter();
+        self.is_presigned() && said.len() == 1 && values().count() == 1 && values().all(|value| *value == *said[0])
     }
 
     /// Whether the request is what was signed, with a body of this hash.
@@ -243,6 +261,11 @@ impl Signed {
         parts.sort_unstable();
         parts.iter().map(|(name, value)| format!("{name}={value}")).collect::<Vec<_>>().join("&")
     }
+}
+
+/// Whether a query has a signature of version 4.
+pub(in crate::serve) fn signs_in_query(uri: &Uri) -> bool {
+    pairs(uri.query().unwrap_or_default()).iter().any(|(name, _)| name == "X-Amz-Signature")
 }
 
 /// A request's address without what signs it: whoever reads the query looks for other things.

@@ -113,7 +113,7 @@ fn short(receipt: &Receipt) -> String {
     let view = receipt.view();
     let counts = view.account.map(|account| &account.counts);
     json!({
-        "receiptId": view.receipt_id, "fileId": view.file_id, "feed": view.feed, "preset": view.preset,
+        "receiptId": view.receipt_id, "fileId": view.file_id, "versionId": receipt.arrival().object.version, "feed": view.feed, "preset": view.preset,
         "status": view.status, "stage": view.stage, "outcome": view.outcome, "updatedAt": view.updated_at,
         "rows": counts.map(|counts| counts.rows), "good": counts.map(|counts| counts.good),
         "rejected": counts.map(|counts| counts.rejected), "duplicate": counts.map(|counts| counts.duplicate),

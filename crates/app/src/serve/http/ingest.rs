@@ -60,8 +60,9 @@ pub(in crate::serve) struct BadRecord {
     /// The column of the first reason.
     #[schema(required = true, nullable = true)]
     column: Option<String>,
-    /// Its value, cut.
-    value: String,
+    /// Its value, cut; null when the record does not have it.
+    #[schema(required = true, nullable = true)]
+    value: Option<String>,
     /// All reasons.
     reasons: Vec<String>,
     /// What to do about the first.
@@ -128,6 +129,7 @@ pub(super) async fn ingest(
         return Err(Problem::refused("wrong_feed", detail).hint("name a feed of preset market, or POST /upload"));
     }
     let feed = feed.name.clone();
+    ingestible(&service, "/ingest", request.headers())?;
     if let Some(key) = origin_of(request.headers())? {
         return once(&service, feed, key, request).await;
     }
@@ -259,6 +261,22 @@ fn packed(headers: &HeaderMap) -> Result<(), Problem> {
     }
 }
 
+/// Refuses records whose head says already that they are too many to be taken, before they are read.
+pub(in crate::serve) fn ingestible(service: &Service, path: &str, headers: &HeaderMap) -> Result<(), Problem> {
+    let length = headers.get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<usize>().ok());
+    let bytes_max = service.settings.ingest_bytes_max;
+    match length {
+        Some(length) if path == "/ingest" && length > bytes_max => Err(too_large(bytes_max)),
+        _ => Ok(()),
+    }
+}
+
+fn too_large(bytes_max: usize) -> Problem {
+    let detail = format!("the body has more than {bytes_max} bytes");
+    Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "too_large", detail)
+        .hint("send records in several requests, or as a file to POST /upload")
+}
+
 /// The whole body, up to a limit.
 async fn whole(body: Body, settings: &Settings) -> Result<Bytes, Problem> {
     let bytes_max = settings.ingest_bytes_max;
@@ -272,16 +290,11 @@ async fn whole(body: Body, settings: &Settings) -> Result<Bytes, Problem> {
                 return Err(Problem::new(StatusCode::REQUEST_TIMEOUT, "too_slow", detail).hint("send it again"));
             }
             Ok(None) => return Ok(if held.is_empty() { first } else { held.into() }),
-            Ok(Some(Err(error))) => {
-                let detail = format!("the body did not come whole: {error}");
-                return Err(Problem::bad("body_cut_off", detail).hint("send it again; nothing was kept"));
-            }
+            Ok(Some(Err(error))) => return Err(Problem::cut_off(&error)),
             Ok(Some(Ok(piece))) => piece,
         };
         if first.len() + held.len() + piece.len() > bytes_max {
-            let detail = format!("the body has more than {bytes_max} bytes");
-            return Err(Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "too_large", detail)
-                .hint("send records in several requests, or as a file to POST /upload"));
+            return Err(too_large(bytes_max));
         }
         // most bodies come in one piece, which is taken as it is
         if first.is_empty() && held.is_empty() {
@@ -366,7 +379,7 @@ impl Packer {
                 index: place.index,
                 line: place.line,
                 column: Some("symbol".to_owned()),
-                value: point.symbol.chars().take(60).collect(),
+                value: Some(point.symbol.chars().take(60).collect()),
                 reasons: vec!["symbol_too_long".to_owned()],
                 hint: format!("a symbol may have {SYMBOL_BYTES_MAX} bytes"),
             });

@@ -10,6 +10,7 @@ use utoipa::ToSchema;
 
 use super::ingest::BadRecord;
 use crate::complain::Hint;
+use crate::serve::access::paced::too_slow;
 
 /// What went wrong.
 #[derive(Debug, Serialize, ToSchema)]
@@ -68,6 +69,15 @@ impl Problem {
     pub fn errors(mut self, errors: Vec<BadRecord>) -> Self {
         self.errors = errors;
         self
+    }
+
+    /// A body did not come whole, or too slowly.
+    pub fn cut_off(error: &(dyn std::error::Error + 'static)) -> Self {
+        let problem = match too_slow(error) {
+            Some(slow) => Self::new(StatusCode::REQUEST_TIMEOUT, "too_slow", slow.to_string()),
+            None => Self::bad("body_cut_off", format!("the body did not come whole: {error}")),
+        };
+        problem.hint("send it again; nothing was kept")
     }
 
     /// The engine could not: what is promised is kept, and trying again may help.

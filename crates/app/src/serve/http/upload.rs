@@ -28,7 +28,8 @@ use super::promise::Promise;
 use super::shapes::{BadRequest, NotFound, TimedOut, TooLarge, Unprocessable};
 use crate::limits::FORM_FIELD_BYTES_MAX;
 use crate::serve::access::Caller;
-use crate::serve::intake::{Intake, Take, Taken};
+use crate::serve::access::paced::too_slow;
+use crate::serve::intake::{Intake, Take, Taken, unspeakable};
 use crate::serve::settings::Settings;
 use crate::serve::state::{Service, blocking, random_id};
 
@@ -125,7 +126,7 @@ async fn raw(service: &Arc<Service>, caller: &Caller, to: To, request: Request) 
     making.must_fit(HttpBody::size_hint(&body).lower())?;
     let mut pieces = body.into_data_stream();
     while let Some(piece) = in_time(&service.settings, pieces.next()).await? {
-        making.push(&piece.map_err(|error| cut_off(&error))?).await?;
+        making.push(&piece.map_err(|error| Problem::cut_off(&error))?).await?;
     }
     Ok(making)
 }
@@ -210,12 +211,10 @@ async fn in_time<T>(settings: &Settings, next: impl Future<Output = T>) -> Resul
     })
 }
 
-fn cut_off(error: &dyn std::error::Error) -> Problem {
-    Problem::bad("body_cut_off", format!("the body did not come whole: {error}"))
-        .hint("send it again; nothing was kept")
-}
-
 fn bad_form(error: &axum::extract::multipart::MultipartError) -> Problem {
+    if too_slow(error).is_some() {
+        return Problem::cut_off(error);
+    }
     Problem::bad("bad_form", format!("the form is not whole: {}", error.body_text()))
         .hint("send it again; nothing was kept")
 }
@@ -249,6 +248,10 @@ impl Take for File {
 
 impl Making {
     fn begin(service: &Service, to: &To, key: &str, promise: Option<Promise>) -> Result<Self, Problem> {
+        if let Some(letter) = unspeakable(key) {
+            let detail = format!("the key has the character {}, which S3 could not tell", letter.escape_unicode());
+            return Err(Problem::refused("bad_key", detail).hint("leave it out"));
+        }
         let feed = taking(&service.engine, to, key)?;
         let upload = service.engine.upload(&service.engine.bucket_of(feed), key)?;
         let md5 = promise.as_ref().and_then(|promise| promise.md5.as_ref()).map(|_| Md5::new());

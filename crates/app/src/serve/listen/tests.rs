@@ -18,7 +18,7 @@ const LARGE_BYTES: usize = 64 * 1024 * 1024;
 fn door(bounds: Bounds, tls: Option<TlsAcceptor>) -> (tokio::runtime::Runtime, std::net::SocketAddr) {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
     let address = runtime.block_on(async move {
-        let mut door = Door::open("http", ([127, 0, 0, 1], 0).into(), tls).await.unwrap();
+        let mut door = Door::open("http", ([127, 0, 0, 1], 0).into(), tls, 0).await.unwrap();
         door.bounds = bounds;
         let address = door.address();
         let routes =
@@ -62,6 +62,28 @@ fn more_connections_wait_until_others_end() {
     third.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
     assert!(rest(&mut third).unwrap().ends_with(b"ok"), "there is room now");
     drop(first);
+}
+
+#[test]
+fn an_address_has_so_many_connections_and_others_are_let_in() {
+    let (_runtime, address) = door(Bounds { of_one: 2, ..BOUNDS }, None);
+    let held = [(); 2].map(|()| connect(address, Duration::from_secs(10)));
+    std::thread::sleep(Duration::from_millis(100));
+    let mut third = connect(address, Duration::from_secs(10));
+    assert_eq!(rest(&mut third), Some(Vec::new()), "it is closed, and not left waiting");
+    let sources: Arc<super::Sources> = Arc::default();
+    let from = |text: &str| text.parse().unwrap();
+    let one = sources.come(from("10.0.0.1:1"), 1).unwrap();
+    assert!(sources.come(from("10.0.0.1:2"), 1).is_none() && sources.come(from("10.0.0.1:3"), 0).is_some());
+    assert!(sources.come(from("10.0.0.2:1"), 1).is_some(), "another address");
+    drop(one);
+    assert!(sources.come(from("10.0.0.1:4"), 1).is_some(), "there is room again");
+    assert!(sources.0.lock().unwrap().is_empty(), "who is gone is forgotten");
+    drop(held);
+    std::thread::sleep(Duration::from_millis(200));
+    let mut again = connect(address, Duration::from_secs(10));
+    ask(&mut again, "/");
+    assert!(rest(&mut again).unwrap().ends_with(b"ok"), "there is room now");
 }
 
 #[test]

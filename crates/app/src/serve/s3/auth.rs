@@ -21,7 +21,8 @@ use super::Service;
 use crate::serve::access::Caller;
 use crate::serve::access::admit::request_id;
 use crate::serve::access::limits::TooOften;
-use crate::serve::access::sigv4::{Signed, UNSIGNED};
+use crate::serve::access::paced::Paced;
+use crate::serve::access::sigv4::{CONTENT_SHA256, Refused, Signed, UNSIGNED, signs_in_query};
 use crate::serve::listen::Origin;
 use crate::serve::metrics::Request as Counted;
 use crate::serve::settings::Access;
@@ -167,20 +168,27 @@ impl hyper::service::Service<hyper::Request<Incoming>> for Guarded {
         let id = request_id(request.headers());
         let (method, uri) = (request.method().clone(), request.uri().clone());
         let received = length(request.headers());
-        let signer = Signed::of(&uri, request.headers()).ok().flatten();
+        let signed = Signed::of(&uri, request.headers());
         let too_often = from.and_then(|from| service.limits.source(from, began).err());
-        let answer = match too_often {
-            Some(refused) => Err(slow_down(&refused)),
+        let refused = match too_often {
+            Some(refused) => Some(slow_down(&refused)),
+            None if service.settings.access == Access::Keys => tampered(&signed, &uri, request.headers()),
+            None => None,
+        };
+        let signer = signed.ok().flatten();
+        let answer = match refused {
+            Some(refused) => Err(refused),
             None => {
                 if service.settings.access == Access::None {
                     as_local(&service, &mut request, signer.as_ref());
                 }
-                Ok(hyper::service::Service::call(&self.inner, request))
+                let grace = service.settings.grace();
+                Ok((self.inner.clone(), request.map(|body| Body::http_body(Paced::new(body, grace)))))
             }
         };
         Box::pin(async move {
             let mut response = match answer {
-                Ok(answer) => answer.await?,
+                Ok((inner, request)) => inner.call(request).await?,
                 Err(response) => response,
             };
             if let Ok(value) = HeaderValue::from_str(&id) {
@@ -220,15 +228,44 @@ fn route(path: &str) -> &'static str {
 }
 
 fn slow_down(refused: &TooOften) -> Answer {
+    let message = format!("there are too many {}", refused.what);
+    let mut response = told(StatusCode::SERVICE_UNAVAILABLE, "SlowDown", &message);
+    response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(refused.seconds()));
+    response
+}
+
+/// An error as S3 tells it.
+fn told(status: StatusCode, code: &str, message: &str) -> Answer {
+    let message = message.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;");
     let text = format!(
-        "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<Error><Code>SlowDown</Code><Message>there are too many {}</Message></Error>",
-        refused.what
+        "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<Error><Code>{code}</Code><Message>{message}</Message></Error>"
     );
     let mut response = hyper::Response::new(Body::from(text));
-    *response.status_mut() = StatusCode::SERVICE_UNAVAILABLE;
-    response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(refused.seconds()));
+    *response.status_mut() = status;
     response.headers_mut().insert(hyper::header::CONTENT_TYPE, HeaderValue::from_static("application/xml"));
     response
+}
+
+/// Refuses a request whose signature leaves open what must not be changed on the way; `s3s` looks at what is signed, and
+/// then obeys every header. Signatures of version 2 have all of them.
+fn tampered(signed: &Result<Option<Signed>, Refused>, uri: &Uri, headers: &HeaderMap) -> Option<Answer> {
+    let in_header = headers.get_all(AUTHORIZATION).iter().next().is_some();
+    if in_header && signs_in_query(uri) {
+        // one of the two would be looked at here, and the other there
+        let message = "Only one auth mechanism allowed; the query has a signature, and so has the Authorization header";
+        return Some(told(StatusCode::BAD_REQUEST, "InvalidArgument", message));
+    }
+    let signed = match signed {
+        Ok(signed) => signed.as_ref()?,
+        Err(Refused(_, what)) => {
+            let code = if in_header { "AuthorizationHeaderMalformed" } else { "AuthorizationQueryParametersError" };
+            return Some(told(StatusCode::BAD_REQUEST, code, what));
+        }
+    };
+    // the hash of the body is signed as such
+    let open = signed.open(headers).find(|name| *name != CONTENT_SHA256 && !signed.has_in_query(name, uri, headers))?;
+    let message = format!("There were headers present in the request which were not signed: {open}");
+    Some(told(StatusCode::FORBIDDEN, "AccessDenied", &message))
 }
 
 /// What a body is declared as that comes in chunks which are not signed.

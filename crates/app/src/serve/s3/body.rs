@@ -13,6 +13,7 @@ use s3s::{S3Request, S3Result, TrailingHeaders, s3_error};
 
 use super::attributes::Sums;
 use crate::limits::MD5_BYTES_MAX;
+use crate::serve::access::paced::too_slow;
 use crate::serve::intake::{Intake, Take, Taken};
 use crate::serve::settings::Settings;
 use engine::pipeline::encoding::{base64, hex};
@@ -149,7 +150,9 @@ async fn piece(body: &mut Option<StreamingBlob>, settings: &Settings) -> S3Resul
 /// Why a body ended before its end.
 fn broken(error: s3s::StdError) -> s3s::S3Error {
     let message = error.to_string();
-    let mut told = if message.to_ascii_lowercase().contains("signature") {
+    let mut told = if let Some(slow) = too_slow(&*error) {
+        s3_error!(RequestTimeout, "{slow}")
+    } else if message.to_ascii_lowercase().contains("signature") {
         s3_error!(SignatureDoesNotMatch, "a piece of the body is not as it was signed: {message}")
     } else if message.to_ascii_lowercase().contains("mismatch") {
         s3_error!(BadDigest, "the body is not as it was signed: {message}")

@@ -5,6 +5,8 @@ use engine::pipeline::preset::Preset;
 use engine::pipeline::topology::{Alarm, Rate, Topology};
 use serde::{Deserialize, Serialize};
 
+use crate::limits::SOURCE_CONNECTIONS_MAX;
+
 /// `[serve.limits]` as it is written, here and on the command line. 0 is no limit.
 #[derive(Debug, Clone, Default, Args, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -24,6 +26,9 @@ pub(crate) struct WrittenLimits {
     /// Requests from one address in a second, of both doors; 0 is no limit.
     #[arg(long, value_name = "N", env = "MILLRACE_LIMITS_SOURCE_PER_SECOND", hide_short_help = true)]
     source_per_second: Option<u32>,
+    /// Connections of one address at a time, to each door; 0 is no limit. Behind a proxy, which is one address, raise it.
+    #[arg(long, value_name = "N", env = "MILLRACE_LIMITS_SOURCE_CONNECTIONS", hide_short_help = true)]
+    source_connections: Option<u32>,
 }
 
 /// The same in force.
@@ -34,6 +39,7 @@ pub(in crate::serve) struct Limits {
     pub uploads_per_day: u32,
     pub key_per_second: u32,
     pub source_per_second: u32,
+    pub source_connections: u32,
 }
 
 impl Limits {
@@ -46,6 +52,7 @@ impl Limits {
             uploads_per_day: of(flags.uploads_per_day, written.uploads_per_day, standard.uploads_per_day),
             key_per_second: of(flags.key_per_second, written.key_per_second, standard.key_per_second),
             source_per_second: of(flags.source_per_second, written.source_per_second, standard.source_per_second),
+            source_connections: of(flags.source_connections, written.source_connections, standard.source_connections),
         }
     }
 
@@ -57,6 +64,7 @@ impl Limits {
             ("uploads_per_day", self.uploads_per_day),
             ("key_per_second", self.key_per_second),
             ("source_per_second", self.source_per_second),
+            ("source_connections", self.source_connections),
         ]
     }
 }
@@ -75,6 +83,7 @@ impl Default for Limits {
             uploads_per_day: rate(Preset::Transactions),
             key_per_second: rate(Preset::Market),
             source_per_second: 2 * rate(Preset::Market),
+            source_connections: SOURCE_CONNECTIONS_MAX,
         }
     }
 }

@@ -62,6 +62,25 @@ fn a_mistake_is_told_with_its_line_and_what_to_do() {
 }
 
 #[test]
+fn a_mistake_in_a_variable_names_the_variable() {
+    let folder = tempdir().unwrap();
+    let told = |words: &[&str], set: &[(&str, &str)]| {
+        let output = millrace(folder.path(), words).envs(set.iter().copied()).output().unwrap();
+        assert_eq!(output.status.code(), Some(2), "{words:?}");
+        stderr(&output)
+    };
+    for (variable, value) in
+        [("MILLRACE_LOG_DAYS", "x"), ("MILLRACE_LIMITS_STATUS_PER_SECOND", "-1"), ("MILLRACE_HTTP", "8080")]
+    {
+        let told = told(&["serve"], &[(variable, value)]);
+        assert!(told.contains(&format!("invalid value '{value}' for 'the variable {variable}'")), "{told}");
+        assert!(!told.contains("for '--"), "{told}");
+    }
+    let told = told(&["serve", "--log-days", "x"], &[("MILLRACE_LOG_DAYS", "x")]);
+    assert!(told.contains("for '--log-days <DAYS>'"), "{told}");
+}
+
+#[test]
 fn https_with_a_certificate_that_is_given() {
     let folder = tempdir().unwrap();
     let path = folder.path();

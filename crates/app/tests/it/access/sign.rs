@@ -63,7 +63,7 @@ impl Signer {
     }
 
     /// The headers that sign a request.
-    pub(super) fn headers(&self, host: &str, request: &Request<'_>) -> Vec<(&'static str, String)> {
+    pub(crate) fn headers(&self, host: &str, request: &Request<'_>) -> Vec<(&'static str, String)> {
         let (date, hash) = (self.date(), sha256(request.body));
         let (path, query) = request.path.split_once('?').unwrap_or((request.path, ""));
         let names = "host;x-amz-content-sha256;x-amz-date";
@@ -92,15 +92,27 @@ impl Signer {
 
     /// A path with a query that lets in for so many seconds.
     pub(super) fn presigned(&self, host: &str, path: &str, expires: u32) -> String {
+        self.presigned_for("GET", host, path, ("", ""), expires)
+    }
+
+    /// The same for a method, and with parameters that stand before and behind those of the signature.
+    pub(super) fn presigned_for(
+        &self,
+        method: &str,
+        host: &str,
+        path: &str,
+        (before, behind): (&str, &str),
+        expires: u32,
+    ) -> String {
         let date = self.date();
         let scope = self.scope(&date).replace('/', "%2F");
         let query = format!(
-            "X-Amz-Algorithm=AWS4-HMAC-SHA256&X-Amz-Credential={}%2F{scope}&X-Amz-Date={date}&X-Amz-Expires={expires}\
-             &X-Amz-SignedHeaders=host",
+            "{before}X-Amz-Algorithm=AWS4-HMAC-SHA256&X-Amz-Credential={}%2F{scope}&X-Amz-Date={date}\
+             &X-Amz-Expires={expires}&X-Amz-SignedHeaders=host{behind}",
             self.access_key
         );
         let payload = if self.service == "s3" { "UNSIGNED-PAYLOAD".to_owned() } else { sha256("") };
-        let canonical = format!("GET\n{path}\n{query}\nhost:{host}\n\nhost\n{payload}");
+        let canonical = format!("{method}\n{path}\n{query}\nhost:{host}\n\nhost\n{payload}");
         format!("{path}?{query}&X-Amz-Signature={}", self.signature(&date, &canonical))
     }
 }
