@@ -196,19 +196,19 @@ def market(account):
             ExpressionAttributeValues={':s': {'S': symbol}, ':from': {'N': str(start)}, ':to': {'N': str(end)}})
         return [item for page in pages for item in page['Items']]
 
-    def points():
-        return len(rows('ACME')) + len(rows('TSLA'))
-
-    check(points(), 0, 'the number of points before')
+    check(len(rows('ACME')) + len(rows('TSLA')), 0, 'the number of points before')
     with Listener(account, 'desk', bus=names['marketEventBusName']) as desk:
-        announced(account, feeder, watcher, api, desk, points)
+        announced(account, feeder, watcher, api, desk, rows)
     check(len(keys_below(watcher.client('s3'), results, 'rejects/')), 1, 'the number of files with refused rows')
     until(lambda: queues_are_empty(account, ('marketProcessingQueueUrl', 'marketProcessingDLQQueueUrl'), watcher) is None,
           'empty queues')
 
 
-def announced(account, feeder, watcher, api, desk, points):
-    """What comes into market, which a desk hears of on the event bus."""
+def announced(account, feeder, watcher, api, desk, rows):
+    """What comes into market, which a desk hears of on the event bus; `rows` finds those of an instrument."""
+    def points():
+        return len(rows('ACME')) + len(rows('TSLA'))
+
     bucket = account.outputs['marketBucketName']
     feeder.client('s3').put_object(Bucket=bucket, Key='day.csv', Body=trades(1200, bad=(5,)))
     until(lambda: points() >= 1199, '1199 points of a file')
@@ -290,7 +290,8 @@ def transactions(account):
 
     csv = {'Content-Type': 'text/csv', 'x-api-key': key}
     with Listener(account, 'till', topic=names['topicArn']) as till:
-        code, answer = api.json('POST', 'upload?key=told.csv', body=TRANSACTIONS.replace(b'txn_', b'told_'), headers=csv)
+        told = TRANSACTIONS.replace(b'txn_', b'told_').replace(b'2024-01-02', b'2024-01-05')
+        code, answer = api.json('POST', 'upload?key=told.csv', body=told, headers=csv)
         check(code, 202, 'the answer to /upload')
         done = until(lambda: till.of('file.completed_with_rejects'), 'the message that told.csv is done')
         check((done['data']['fileId'], done['data']['bucketName'], done['data']['rows']),
