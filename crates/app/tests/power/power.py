@@ -366,8 +366,12 @@ def check(millrace, folder, taken, what):
         run(millrace, 'doctor', '--data', folder)
     last = folder.with_suffix('.csv')
     last.write_text(rows('LAST', 1))
-    # starts on the folder, does what waits, and takes one more
-    run(millrace, 'run', '--data', folder, last)
+    # starts on the folder, does what waits, and takes one more; it ends with its own file, whatever else is under way
+    for _ in range(40):
+        run(millrace, 'run', '--data', folder, last)
+        files = lines(millrace, 'files', '--data', folder)
+        if not any(file['outcome'] == 'in_progress' and file['feed'] != 'market' for file in files):
+            break
     run(millrace, 'doctor', '--data', folder)
     bars = {bar['symbol']: bar for bar in lines(millrace, 'bars', '--data', folder)}
     for name in taken['files'] | {'LAST'}:

@@ -276,20 +276,21 @@ fn a_session_that_is_nearly_full_says_so_and_refuses_what_does_not_fit() {
         staged += 1;
     }
     assert_eq!(staged, 8);
-    // a last step may be as large as what there was
+    // what there was is committed before a step that comes then, which may be as large as a transaction
     let writes = |count: usize| (0..count).map(|number| write(&format!("more {number}"), &megabyte)).collect();
     let commit = |count| Commit {
         source: source("last"),
         expects: Vec::new(),
         step: Step { writes: writes(count), sends: Vec::new() },
     };
-    let error = batch.commit(commit(8)).unwrap_err();
+    let error = batch.commit(commit(16)).unwrap_err();
     assert!(matches!(error, Error::Unavailable { .. }), "{error:?}");
     assert_eq!(batch.load(&key("more 0")).unwrap().value, None, "nothing of it is staged");
-    assert_eq!(batch.commit(commit(7)).unwrap(), Committed::Now);
-    batch.flush(Vec::new(), T).unwrap();
     assert_eq!(place.value("7").unwrap().len(), megabyte.len());
-    assert_eq!(place.value("more 6").unwrap().len(), megabyte.len());
+    assert_eq!(batch.commit(commit(12)).unwrap(), Committed::Now);
+    assert_eq!(place.value("more 11"), None, "that waits for the end");
+    batch.flush(Vec::new(), T).unwrap();
+    assert_eq!(place.value("more 11").unwrap().len(), megabyte.len());
 
     let batch = place.batch();
     let writes = (0..5000).map(|number| write(&format!("many {number}"), "x")).collect();
