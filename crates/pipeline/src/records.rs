@@ -359,7 +359,9 @@ mod tests {
 
     #[test]
     fn an_event_is_known_by_its_record_its_name_and_its_time() {
+        let measured = Measured { alarm: "disk".into(), value: 3.into(), threshold: 2.into(), unit: "files".into() };
         let notice = Notice::about("alarm.raised", 1_704_200_000_000, "disk: full");
+        let notice = Notice { measured: Some(measured), ..notice };
         let id = notice.event_id("about/alarm/1");
         assert_eq!(notice.clone().event_id("about/alarm/1"), id);
         let others = [Notice { at: 1, ..notice.clone() }, Notice { event: "alarm.cleared".into(), ..notice.clone() }];
@@ -369,8 +371,11 @@ mod tests {
         assert_eq!(
             body,
             json!({ "id": id, "type": "alarm.raised", "timestamp": "2024-01-02T12:53:20Z", "data": {
-                "event": "alarm.raised", "at": 1_704_200_000_000_u64, "rows": [0, 0, 0, 0], "detail": "disk: full" } })
+                "event": "alarm.raised", "at": 1_704_200_000_000_u64, "detail": "disk: full",
+                "alarm": "disk", "value": 3, "threshold": 2, "unit": "files" } })
         );
+        let kept = serde_json::to_vec(&notice).expect("it is JSON");
+        assert_eq!(serde_json::from_slice::<Notice>(&kept).expect("it is read again"), notice);
     }
 
     #[test]
