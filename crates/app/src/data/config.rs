@@ -36,7 +36,8 @@ const ENVIRONMENT: &str = "dev";
 /// Why the feeds are of no use.
 enum Wrong {
     Feed(Fault),
-    Contract(anyhow::Error),
+    /// Of this name.
+    Contract(String, anyhow::Error),
 }
 
 impl From<Fault> for Wrong {
@@ -55,16 +56,25 @@ pub(super) fn read(path: Option<&Path>) -> Result<Config> {
     };
     let told = || format!("settings {}", path.display());
     let text = std::fs::read_to_string(path).map_err(complain::unreadable).with_context(told)?;
-    let file: File = rows::settings::read(&text).map_err(Hint::from).with_context(told)?;
+    let mut file: File = rows::settings::read(&text).map_err(Hint::from).with_context(told)?;
+    let line = |head, field, value: &str| rows::settings::line_of(&text, head, field, value);
+    let at = |head, field, value: &str| {
+        line(head, field, value).map_or_else(told, |line| format!("{}, line {line}", told()))
+    };
+    for webhook in &mut file.serve.webhook {
+        webhook.line = line("[[serve.webhook]]", "name", &webhook.name);
+    }
     let beside = path.parent().unwrap_or(Path::new(""));
     let written = file.feed.clone();
-    let feeds = Feeds::new(file.feed, |name| contract(name, beside).map_err(Wrong::Contract));
-    let feeds = feeds.map_err(|wrong| match wrong {
-        Wrong::Feed(fault) => Hint::new(fault.to_string(), fault.hint).into(),
-        Wrong::Contract(error) => error,
+    let found = |name: &str| contract(name, beside).map_err(|error| Wrong::Contract(name.to_owned(), error));
+    let feeds = Feeds::new(file.feed, found).map_err(|wrong| match wrong {
+        Wrong::Feed(fault) => {
+            anyhow::Error::from(Hint::new(fault.to_string(), fault.hint)).context(at("[[feed]]", "name", &fault.feed))
+        }
+        Wrong::Contract(name, error) => error.context(at("[[feed]]", "contract", &name)),
     });
     let environment = environment(file.environment);
-    Ok(Config { feeds: feeds.with_context(told)?, environment, written, serve: file.serve })
+    Ok(Config { feeds: feeds?, environment, written, serve: file.serve })
 }
 
 fn defaults() -> Result<Config> {

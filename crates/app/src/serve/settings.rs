@@ -59,7 +59,7 @@ pub(crate) fn webhooks(written: &[webhook::Written]) -> Result<Vec<Webhook>> {
     }
     let twice = |(place, of): (usize, &webhook::Written)| written[..place].iter().any(|other| other.name == of.name);
     if let Some((_, of)) = written.iter().enumerate().find(|at| twice(*at)) {
-        return Err(Hint::new(format!("webhook `{}` is declared twice", of.name), "keep one of the two").into());
+        return Err(Hint::new(format!("{} is declared twice", of.place()), "keep one of the two").into());
     }
     Ok(written.iter().map(Webhook::new).collect::<Result<_, _>>()?)
 }

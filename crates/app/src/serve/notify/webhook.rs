@@ -29,6 +29,9 @@ pub(crate) struct Written {
     /// Events it wants to hear, `*` for all, `file.*` for those that begin so.
     #[serde(default = "all")]
     pub events: Vec<String>,
+    /// The line on which it is declared, once that is known.
+    #[serde(skip)]
+    pub(crate) line: Option<usize>,
 }
 
 fn all() -> Vec<String> {
@@ -53,11 +56,19 @@ pub(crate) enum Answer {
     Refused(String),
 }
 
+impl Written {
+    /// What it is called, and where it is declared.
+    pub fn place(&self) -> String {
+        let line = self.line.map(|line| format!("line {line}, ")).unwrap_or_default();
+        format!("{line}webhook `{}`", self.name)
+    }
+}
+
 impl Webhook {
     /// Reads a declaration.
     pub fn new(written: &Written) -> Result<Self, Hint> {
-        let Written { name, url, secret, secret_env, events } = written;
-        let wrong = |what: String, hint: &str| Err(Hint::new(format!("webhook `{name}`: {what}"), hint));
+        let Written { name, url, secret, secret_env, events, .. } = written;
+        let wrong = |what: String, hint: &str| Err(Hint::new(format!("{}: {what}", written.place()), hint));
         if name.is_empty() || name.len() > 64 || !name.bytes().all(|byte| byte.is_ascii_graphic()) {
             return wrong("its name is not fit".to_owned(), "take 1 to 64 visible ASCII characters");
         }
@@ -133,6 +144,7 @@ mod tests {
             secret: Some("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw".into()),
             secret_env: None,
             events: vec!["file.*".into(), "alarm.raised".into()],
+            line: None,
         }
     }
 

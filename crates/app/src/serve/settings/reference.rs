@@ -133,7 +133,7 @@ fn quoted(text: &str) -> String {
 /// Webhooks as they would be written, but for what nobody should read.
 pub(crate) fn webhooks(webhooks: &[Webhook]) -> String {
     let mut page = String::new();
-    for Webhook { name, url, secret, secret_env, events } in webhooks {
+    for Webhook { name, url, secret, secret_env, events, .. } in webhooks {
         page.push_str(&format!("\n[[serve.webhook]]\nname = {}\nurl = {}\n", quoted(name), quoted(url)));
         page.push_str(if secret.is_some() { "# secret = \"whsec_…\" is not shown\n" } else { "" });
         page.extend(secret_env.as_ref().map(|name| format!("secret_env = {}\n", quoted(name))));

@@ -52,6 +52,12 @@ fn a_mistake_is_told_with_its_line_and_what_to_do() {
         ("[serve]\notlp = \"https://x/y\"\n", "line 2, `otlp = \"https://x/y\"`"),
         ("[serve]\naccess = \"some\"\n", "line 2, `access = \"some\"`"),
         ("[serve]\nhttp = \"0.0.0.0:1\"\n", "can be reached from outside, and access is `none`"),
+        ("\n[[serve.webhook]]\nname = \"desk\"\nurl = \"https://x\"\n", "line 3, webhook `desk`: it has no secret"),
+        ("[[feed]]\nname = \"a\"\npreset = \"files\"\nkeys = \"*\"\nsettle = \"1x\"\n", "millrace.toml, line 2"),
+        (
+            "[[feed]]\nname = \"a\"\npreset = \"files\"\nkeys = \"*\"\ncontract = \"none.toml\"\n",
+            "millrace.toml, line 5",
+        ),
     ] {
         fs::write(path.join("millrace.toml"), settings).unwrap();
         let output = run(path, &["serve"]);
