@@ -1,21 +1,18 @@
 //! Transaction ids when files of a feed come late, or are parsed at the same time (docs/decisions/0018-ids-by-place.md),
 //! case by case; that it is the same for any order of events is the simulation's to show.
 
-use std::fmt;
 use std::sync::Mutex;
 
 use pipeline::handle::{Call, Error};
 use pipeline::message::{Feed, Message};
 use pipeline::object::ReceiptId;
-use pipeline::ports::{self, Commit, Committed, Ledger, Loaded};
+use pipeline::ports::{self, Committed};
 use pipeline::preset::Stage;
 use pipeline::receipt::Outcome;
 use pipeline::records;
 use pipeline::replay;
-use pipeline::step::{Kind, RecordKey};
-use testkit::MemoryLedger;
 
-use crate::world::{START, World};
+use crate::world::{Hooked, START, World};
 
 const TRANSACTIONS: &str = "transactions-dev";
 
@@ -200,38 +197,14 @@ fn many_ids_are_taken_from_those_behind_as_few_are() {
     }
 }
 
-/// A ledger on which something happens before the next commit of the first stage.
-struct Between {
-    inner: MemoryLedger,
-    work: Mutex<Vec<Box<dyn FnOnce() + Send>>>,
-}
-
-impl fmt::Debug for Between {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Between").finish_non_exhaustive()
-    }
-}
-
-impl Ledger for Between {
-    fn load(&self, key: &RecordKey) -> Result<Loaded, ports::Error> {
-        self.inner.load(key)
-    }
-
-    fn page(
-        &self,
-        kind: Kind,
-        within: &str,
-        after: Option<&str>,
-        records_max: usize,
-    ) -> Result<Vec<(String, Vec<u8>)>, ports::Error> {
-        self.inner.page(kind, within, after, records_max)
-    }
-
-    fn commit(&self, commit: Commit) -> Result<Committed, ports::Error> {
-        let work = self.work.lock().unwrap().pop();
+/// A ledger on which one of these happens before each commit, the last of them first.
+fn between(world: &World, work: Vec<Box<dyn FnOnce() + Send>>) -> Hooked {
+    let work = Mutex::new(work);
+    world.hooked(move |_| {
+        let work = work.lock().unwrap().pop();
         work.into_iter().for_each(|work| work());
-        self.inner.commit(commit)
-    }
+        Ok(())
+    })
 }
 
 /// Two files are parsed at the same time: while the last of `waiting` is, before it commits, the others are done.
@@ -246,7 +219,7 @@ fn meanwhile(world: &World, mends: bool, mut waiting: Vec<Message>) -> Result<Co
         };
         Box::new(done) as Box<dyn FnOnce() + Send>
     });
-    let ledger = Between { inner: world.ledger.clone(), work: Mutex::new(work.collect()) };
+    let ledger = between(world, work.collect());
     world.with_call(|call| world.pipeline.handle(&slow, &Call { ledger: &ledger, mends, ..*call }))
 }
 
@@ -335,7 +308,7 @@ fn who_is_outrun_by_many_looks_at_all_of_them() {
             inner.handle(message).unwrap();
         }
     };
-    let ledger = Between { inner: world.ledger.clone(), work: Mutex::new(vec![Box::new(all)]) };
+    let ledger = between(&world, vec![Box::new(all)]);
     world.with_call(|call| world.pipeline.handle(&slow_message, &Call { ledger: &ledger, ..*call })).unwrap();
     world.collect();
     world.run();

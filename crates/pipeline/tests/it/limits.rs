@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use pipeline::feed::{Fault, Feeds, Written};
 use pipeline::handle::Error;
 use pipeline::limits::{DECISIONS_MAX, FEEDS_MAX, GENERATIONS_KEPT_MAX, MARKET_FILE_ROWS_MAX, QUERY_FILES_MAX};
-use pipeline::ports::{self, Commit, Committed, Ledger, Loaded};
+use pipeline::ports::{self, Commit, Committed, Ledger};
 use pipeline::preset::Preset;
 use pipeline::query;
 use pipeline::receipt::Outcome;
@@ -96,14 +96,6 @@ fn generations_kept_max() {
     assert_eq!(receipt.outcome(), Outcome::Completed);
 }
 
-/// A ledger in which somebody is always quicker, for so many commits.
-#[derive(Debug)]
-struct Contested<'a> {
-    ledger: &'a testkit::MemoryLedger,
-    commits: AtomicU32,
-    lost: u32,
-}
-
 #[test]
 fn decisions_max() {
     for (lost, decided) in [(DECISIONS_MAX - 1, true), (DECISIONS_MAX, false)] {
@@ -114,8 +106,12 @@ fn decisions_max() {
             "symbol,price,volume,timestamp\nA,1,1,2026-01-01T00:00:00Z\n",
         );
         let message = world.waiting.pop_front().unwrap();
-        let contested =
-            Contested { ledger: Box::leak(Box::new(world.ledger.clone())), commits: AtomicU32::new(0), lost };
+        // somebody is always quicker, for so many commits
+        let commits = AtomicU32::new(0);
+        let contested = world.hooked(move |commit| match commits.fetch_add(1, Ordering::SeqCst) < lost {
+            true => Err(ports::Error::Changed(commit.expects[0].0.clone())),
+            false => Ok(()),
+        });
         let handled = world.with_call(|call| {
             let call = pipeline::handle::Call { ledger: &contested, ..*call };
             world.pipeline.handle(&message, &call)
@@ -124,28 +120,5 @@ fn decisions_max() {
             true => assert_eq!(handled.unwrap(), Committed::Now),
             false => assert!(matches!(handled, Err(Error::Port(ports::Error::Changed(_))))),
         }
-    }
-}
-
-impl Ledger for Contested<'static> {
-    fn load(&self, key: &RecordKey) -> Result<Loaded, ports::Error> {
-        self.ledger.load(key)
-    }
-
-    fn page(
-        &self,
-        kind: Kind,
-        within: &str,
-        after: Option<&str>,
-        records_max: usize,
-    ) -> Result<Vec<(String, Vec<u8>)>, ports::Error> {
-        self.ledger.page(kind, within, after, records_max)
-    }
-
-    fn commit(&self, commit: Commit) -> Result<Committed, ports::Error> {
-        if self.commits.fetch_add(1, Ordering::SeqCst) < self.lost {
-            return Err(ports::Error::Changed(commit.expects[0].0.clone()));
-        }
-        self.ledger.commit(commit)
     }
 }

@@ -2,6 +2,7 @@
 //! of it is read as everybody reads it.
 
 use std::collections::VecDeque;
+use std::fmt;
 use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -11,12 +12,13 @@ use pipeline::find;
 use pipeline::handle::{Budget, Call, Error, Pipeline};
 use pipeline::message::{Feed, Message, Tick};
 use pipeline::object::ReceiptId;
-use pipeline::ports::{Commit, Committed, Ledger};
+use pipeline::ports::{self, Commit, Committed, Ledger, Loaded};
 use pipeline::query::{self, At, Of, Transactions};
 use pipeline::receipt::{Outcome, Receipt};
 use pipeline::rows::contribution::Filter;
 use pipeline::rows::source::MemoryScratch;
 use pipeline::rows::time::Interval;
+use pipeline::step::{Kind, RecordKey};
 use pipeline::window::State;
 use testkit::{Faults, MemoryLedger, MemoryObjects};
 
@@ -100,6 +102,13 @@ impl World {
         })
     }
 
+    pub fn hooked(
+        &self,
+        before_commit: impl Fn(&Commit) -> Result<(), ports::Error> + Send + Sync + 'static,
+    ) -> Hooked {
+        Hooked { ledger: self.ledger.clone(), before_commit: Box::new(before_commit) }
+    }
+
     /// Handles everything that waits, each message twice: the second time changes nothing.
     pub fn run(&mut self) {
         while let Some(message) = self.waiting.pop_front() {
@@ -175,5 +184,41 @@ impl World {
         })
         .expect("no faults");
         found
+    }
+}
+
+/// What is looked at, or done, before a commit; after an error it does not happen.
+type Hook = Box<dyn Fn(&Commit) -> Result<(), ports::Error> + Send + Sync>;
+
+/// The ledger of a world with something that comes before each commit.
+pub struct Hooked {
+    ledger: MemoryLedger,
+    before_commit: Hook,
+}
+
+impl fmt::Debug for Hooked {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Hooked").field("ledger", &self.ledger).finish_non_exhaustive()
+    }
+}
+
+impl Ledger for Hooked {
+    fn load(&self, key: &RecordKey) -> Result<Loaded, ports::Error> {
+        self.ledger.load(key)
+    }
+
+    fn page(
+        &self,
+        kind: Kind,
+        within: &str,
+        after: Option<&str>,
+        records_max: usize,
+    ) -> Result<Vec<(String, Vec<u8>)>, ports::Error> {
+        self.ledger.page(kind, within, after, records_max)
+    }
+
+    fn commit(&self, commit: Commit) -> Result<Committed, ports::Error> {
+        (self.before_commit)(&commit)?;
+        self.ledger.commit(commit)
     }
 }
