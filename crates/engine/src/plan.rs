@@ -29,6 +29,9 @@ pub struct Line {
     pub receives_max: u32,
     /// For how long a received message is nobody else's.
     pub visibility_ms: u64,
+    /// Whether each step of a message is committed by itself: those of many steps, which others make some of undone all
+    /// the time.
+    pub is_step_by_step: bool,
 }
 
 /// All queues, and who reads them.
@@ -130,6 +133,7 @@ fn notifications() -> Line {
         is_fifo: true,
         receives_max: 10,
         visibility_ms: 60_000,
+        is_step_by_step: false,
     }
 }
 
@@ -154,6 +158,7 @@ fn line(topology: &Topology, function: &Function, stage: Stage) -> Line {
             is_fifo: queue.fifo,
             receives_max,
             visibility_ms: u64::from(queue.visibility_seconds) * 1000,
+            is_step_by_step: false,
         };
     }
     let attempts = function.triggers.iter().find_map(|trigger| match trigger {
@@ -169,6 +174,8 @@ fn line(topology: &Topology, function: &Function, stage: Stage) -> Line {
         receives_max: attempts.unwrap_or(ATTEMPTS_MAX),
         // as for queues: six times as long as the stage may take
         visibility_ms: u64::from(function.timeout_seconds) * 6000,
+        // what the clock sets to work goes through everything that came since
+        is_step_by_step: function.triggers.iter().any(|trigger| matches!(trigger, Trigger::Schedule(_))),
     }
 }
 

@@ -12,6 +12,7 @@ mod staged;
 
 use std::fmt;
 use std::io::{self, Write};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use pipeline::message::Message;
@@ -38,6 +39,8 @@ pub struct Session {
     now: Millis,
     /// Nothing when each commit is by itself.
     staged: Option<Arc<Mutex<Staged>>>,
+    /// Whether its first steps could not be committed, because others changed what they were decided by.
+    is_overtaken: AtomicBool,
 }
 
 impl fmt::Debug for Session {
@@ -49,17 +52,29 @@ impl fmt::Debug for Session {
 impl Session {
     /// A session that stages: nothing of it is durable before [`Session::flush`], except large objects.
     pub fn batch(objects: &Objects, route: Route, now: Millis) -> Self {
-        Self { objects: objects.clone(), route, now, staged: Some(Arc::default()) }
+        Self {
+            objects: objects.clone(),
+            route,
+            now,
+            staged: Some(Arc::default()),
+            is_overtaken: AtomicBool::new(false),
+        }
     }
 
     /// A session that commits each step and each object when it is told.
     pub fn immediate(objects: &Objects, route: Route, now: Millis) -> Self {
-        Self { objects: objects.clone(), route, now, staged: None }
+        Self { objects: objects.clone(), route, now, staged: None, is_overtaken: AtomicBool::new(false) }
     }
 
     /// Whether it has staged so much that it should be flushed before the next message is handled.
     pub fn wants_flush(&self) -> bool {
         self.staged.as_ref().is_some_and(|staged| lock(staged).wants_flush())
+    }
+
+    /// Whether the first steps of a message could not be committed for no fault of its own. What was staged is gone: handle
+    /// it again in an immediate session, where it decides anew step by step.
+    pub fn is_overtaken(&self) -> bool {
+        self.is_overtaken.load(Ordering::Relaxed)
     }
 
     /// Commits everything that is staged, and acknowledges the messages, in one transaction. Blocks until it is durable.
@@ -74,6 +89,9 @@ impl Session {
     /// and those before it come again.
     fn make_room(&self, staged: Staged) -> Result<(), Error> {
         let done = self.queues().transact(staged.into_transaction(Vec::new()), self.now).wait();
+        if matches!(done, Err(queues::Error::Changed { .. })) {
+            self.is_overtaken.store(true, Ordering::Relaxed);
+        }
         done.map(drop).map_err(|error| unavailable("commit the first steps of a message", error))
     }
 

@@ -70,6 +70,10 @@ impl Batch<'_> {
                 self.put_back(&message);
                 continue;
             }
+            if self.line.is_step_by_step {
+                failed.extend(self.step_by_step(message));
+                continue;
+            }
             match self.one(&session, &message) {
                 Ok(()) => done.push(message),
                 Err(Failed::Outage) => {
@@ -80,14 +84,17 @@ impl Batch<'_> {
                     failed.insert(message.group);
                     since = Instant::now();
                 }
-                Err(Failed::Told(told)) => {
+                Err(why @ (Failed::Told(_) | Failed::Overtaken)) => {
                     // what was staged for a message that failed must not be committed with those before it
                     let staged = std::mem::replace(&mut session, self.session());
                     drop(staged);
                     let before = std::mem::take(&mut done);
                     failed.extend(self.one_by_one(before));
-                    failed.insert(message.group.clone());
-                    self.give_back(&message, &told);
+                    if matches!(why, Failed::Overtaken) && self.line.is_fifo && failed.contains(&message.group) {
+                        self.put_back(&message);
+                    } else {
+                        failed.extend(self.failed(message, why));
+                    }
                     since = Instant::now();
                 }
             }
@@ -120,6 +127,9 @@ impl Batch<'_> {
             self.shared.live.ends(file);
         }
         self.files.extend(file);
+        if session.is_overtaken() {
+            return Err(Failed::Overtaken);
+        }
         if !matches!(&handled, Ok(Err(error)) if is_outage(error)) {
             let failed = !matches!(handled, Ok(Ok(_)));
             self.shared.live.tally((self.line.preset, self.line.stage), failed, since.elapsed());
@@ -184,10 +194,7 @@ impl Batch<'_> {
             match self.one(&session, &message) {
                 Ok(()) => {}
                 Err(Failed::Outage) => break,
-                Err(Failed::Told(told)) => {
-                    self.give_back(&message, &told);
-                    return BTreeSet::from([message.group]);
-                }
+                Err(why) => return self.failed(message, why),
             }
             match session.flush(vec![message.lease], now()) {
                 Ok(()) => {
@@ -207,6 +214,29 @@ impl Batch<'_> {
         std::thread::sleep(PATIENCE);
         self.put_back(&message);
         BTreeSet::from([message.group])
+    }
+
+    /// A message that was not done.
+    fn failed(&mut self, message: Received, why: Failed) -> BTreeSet<Option<String>> {
+        match why {
+            Failed::Overtaken => return self.step_by_step(message),
+            Failed::Outage => {
+                std::thread::sleep(PATIENCE);
+                self.put_back(&message);
+            }
+            Failed::Told(told) => self.give_back(&message, &told),
+        }
+        BTreeSet::from([message.group])
+    }
+
+    /// Handles one message with each of its steps committed by itself, so that of many steps only those are decided anew
+    /// that others have changed. The acknowledgement comes last: until then, what is done is known by its sources.
+    fn step_by_step(&mut self, message: Received) -> BTreeSet<Option<String>> {
+        let session = Session::immediate(&self.shared.objects, self.shared.route.clone(), now());
+        if let Err(why) = self.one(&session, &message) {
+            return self.failed(message, why);
+        }
+        self.flush(self.session(), vec![message])
     }
 
     /// Gives a message back that was not tried, or could not be for no fault of its own.
@@ -239,6 +269,8 @@ const TRIES_MAX: usize = 20;
 enum Failed {
     /// Nothing can be written now: that says nothing about the message.
     Outage,
+    /// It has very many steps, and others changed what the first of them were decided by.
+    Overtaken,
     /// Its attempt failed.
     Told(Box<Told>),
 }

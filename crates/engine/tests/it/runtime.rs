@@ -5,10 +5,14 @@ mod poison;
 mod world;
 
 use std::io::ErrorKind;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::Duration;
 
 use engine::objects::PARTS_BUCKET;
 use engine::runtime::Once;
 use engine::store::Fault;
+use pipeline::message::{Feed, Message, Records};
 use pipeline::object::ReceiptId;
 use pipeline::preset::{Preset, Stage};
 use pipeline::receipt::{Outcome, Status};
@@ -179,6 +183,61 @@ fn a_tick_aggregates_any_number_of_windows() {
     world.is_well();
 }
 
+/// Trades in all windows of market.
+fn trades_of(world: &World) -> usize {
+    let lines = world.lines("market");
+    lines.iter().map(|line| line.split(',').nth(5).unwrap().parse::<usize>().unwrap()).sum()
+}
+
+/// Nobody waits for rows to pause: windows of very many instruments are aggregated while rows come to all of them.
+#[test]
+fn a_tick_goes_on_while_rows_come() {
+    const SYMBOLS: usize = 2000;
+    let folder = tempdir().unwrap();
+    let mut world = World::open(folder.path());
+    world.start();
+    let (stop, sent) = (AtomicBool::new(false), AtomicUsize::new(0));
+    let feed = Feed::try_from("market".to_owned()).unwrap();
+    let batch = |number: usize| {
+        let record = |place: usize| {
+            let symbol = (number * 50 + place) % SYMBOLS;
+            format!(r#"{{"symbol":"S{symbol}","timestamp":"2026-01-01T09:00:01Z","price":"5","volume":"1"}}"#)
+        };
+        let (origin, records) = (format!("q-{number}"), (0..50).map(record).collect());
+        Message::MarketProcess(Records { feed: feed.clone(), origin, of: None, part: 0, records })
+    };
+    std::thread::scope(|scope| {
+        let (world, stop, sent, batch) = (&world, &stop, &sent, &batch);
+        scope.spawn(move || {
+            while !stop.load(Ordering::Relaxed) {
+                world.engine.send(&batch(sent.load(Ordering::Relaxed))).unwrap().wait().unwrap();
+                sent.fetch_add(1, Ordering::Relaxed);
+                std::thread::sleep(Duration::from_millis(2));
+            }
+        });
+        let told = catch_unwind(AssertUnwindSafe(|| {
+            world.until("all instruments have rows", |_| sent.load(Ordering::Relaxed) >= 2 * SYMBOLS / 50);
+            for _ in 0..3 {
+                let before = trades_of(world);
+                world.engine.tick().unwrap();
+                world.until("more of them count", |world| trades_of(world) > before);
+            }
+            world.until("all are aggregated", |world| world.lines("market").len() == SYMBOLS);
+            assert!(world.engine.dead_letters().unwrap().is_empty());
+        }));
+        stop.store(true, Ordering::Relaxed);
+        told.unwrap_or_else(|panic| resume_unwind(panic));
+    });
+    let rows = sent.load(Ordering::Relaxed) * 50;
+    world.until("every row counts", |world| {
+        world.engine.tick().unwrap();
+        std::thread::sleep(Duration::from_millis(200));
+        trades_of(world) == rows
+    });
+    assert!(world.engine.dead_letters().unwrap().is_empty());
+    world.is_well();
+}
+
 #[test]
 fn a_tick_that_was_missed_comes_once_after_the_start() {
     let folder = tempdir().unwrap();
@@ -193,7 +252,7 @@ fn a_tick_that_was_missed_comes_once_after_the_start() {
     drop(world);
     let mut world = World::open(folder.path());
     world.start();
-    std::thread::sleep(std::time::Duration::from_millis(200));
+    std::thread::sleep(Duration::from_millis(200));
     let again = world.engine.queues().record(b"schedule/market").unwrap().expect("it is kept");
     assert!(
         again == tick || u64::from_be_bytes(again.try_into().unwrap()) > u64::from_be_bytes(tick.try_into().unwrap())

@@ -323,3 +323,24 @@ fn sources_are_forgotten_after_eighteen_days_and_no_sooner() {
     assert_eq!(place.value("old").unwrap(), b"1", "records stay");
     assert!(place.queues().record(b"schedule/x").unwrap().is_some());
 }
+
+/// The first steps of a message with very many are committed before its last; if others changed what they were decided by,
+/// the session says that it is overtaken, and nothing of it is there.
+#[test]
+fn a_session_whose_first_steps_are_overtaken_says_so() {
+    let place = Place::new();
+    let batch = place.batch();
+    let decided = Commit {
+        source: source("first"),
+        expects: vec![(key("seen"), Revision::of(None))],
+        step: Step { writes: (0..5000).map(|number| write(&format!("many {number}"), "x")).collect(), sends: vec![] },
+    };
+    assert_eq!(batch.commit(decided).unwrap(), Committed::Now);
+    assert!(!batch.is_overtaken());
+    set(&place.immediate(), "other", "seen", "1").unwrap();
+    let last =
+        Commit { source: source("last"), expects: vec![], step: Step { writes: vec![write("y", "y")], sends: vec![] } };
+    assert!(matches!(batch.commit(last), Err(Error::Unavailable { .. })));
+    assert!(batch.is_overtaken());
+    assert_eq!(place.value("many 0"), None);
+}

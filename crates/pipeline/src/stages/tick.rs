@@ -33,11 +33,11 @@ pub(crate) fn run(task: &Task<'_>, _: &Tick) -> Result<Committed, Error> {
     for id in &ready {
         take_place(task, id)?;
     }
+    let mut after: Option<String> = None;
     loop {
-        let due = task.call.ledger.page(Kind::Due, &within(task), None, WINDOWS_PER_COMMIT)?;
-        if due.is_empty() {
-            break;
-        }
+        let due = task.call.ledger.page(Kind::Due, &within(task), after.as_deref(), WINDOWS_PER_COMMIT)?;
+        let Some((last, _)) = due.last() else { break };
+        after = Some(last.clone());
         aggregate(task, &due)?;
     }
     for id in &ready {
@@ -132,43 +132,67 @@ fn mark_due(task: &Task<'_>, receipt: &Receipt) -> Result<(), Error> {
     Ok(())
 }
 
+/// A window that is to be aggregated, and what made it so.
+struct Due {
+    key: RecordKey,
+    by: MessageId,
+    symbol: String,
+    start: i64,
+}
+
 /// Aggregates windows from their rows. What is committed is known by what was due: the same windows that come due again
 /// later are another commit.
+///
+/// Rows may come all the time, and nobody waits for them to pause: a window says what its rows were when they were read, and
+/// stays due if more came since.
 fn aggregate(task: &Task<'_>, due: &[(String, Vec<u8>)]) -> Result<(), Error> {
     let mut counting = BTreeMap::new();
     let mut windows = Vec::new();
-    for (id, _) in due {
+    for (id, value) in due {
         let mut parts = id.rsplit('/');
         let start = parts.next().and_then(records::instant);
         let symbol = parts.next().map(records::unescaped);
         if let Some((start, symbol)) = start.zip(symbol) {
-            windows.push((RecordKey { kind: Kind::Due, id: id.clone() }, symbol, start));
+            let by = parsed(Kind::Due, id, value)?;
+            windows.push(Due { key: RecordKey { kind: Kind::Due, id: id.clone() }, by, symbol, start });
         }
     }
     let texts: Vec<String> = due.iter().map(|(id, value)| format!("{id} {}", String::from_utf8_lossy(value))).collect();
     let what = digest(&texts.iter().map(String::as_str).collect::<Vec<_>>());
     decide(|| {
         let mut draft = task.draft();
-        for (key, symbol, start) in &windows {
-            // loaded, so that rows that come meanwhile make this decide again
-            if draft.load::<MessageId>(key)?.is_some() {
-                write_window(task, &mut draft, symbol, *start, &mut counting)?;
+        for window in &windows {
+            write_window(task, &mut draft, window, &mut counting)?;
+        }
+        draft.commit(MessageId::of_part(&task.message.id(), "windows", &what))
+    })?;
+    let done = decide(|| {
+        let mut draft = task.draft();
+        for Due { key, by, .. } in &windows {
+            if draft.peek::<MessageId>(key)?.as_ref() == Some(by) {
+                draft.hold(key);
+                draft.remove(key.clone());
             }
-            draft.remove(key.clone());
         }
         draft.commit(MessageId::of_part(&task.message.id(), "due", &what))
-    })
-    .map(drop)
+    });
+    match done {
+        // rows come so often that all of them stay due
+        Err(Error::Port(ports::Error::Changed(_))) => Ok(()),
+        done => done.map(drop),
+    }
 }
 
 fn write_window(
     task: &Task<'_>,
     draft: &mut Draft<'_>,
-    symbol: &str,
-    start: i64,
+    Due { symbol, start, .. }: &Due,
     counting: &mut BTreeMap<String, bool>,
 ) -> Result<(), Error> {
-    let feed = &task.feed.name;
+    let (feed, start) = (&task.feed.name, *start);
+    // before its rows are read: if another tick writes it meanwhile, they may have been more then
+    let key = records::window(feed, symbol, start);
+    let before: Option<Window> = draft.load(&key)?;
     let end = Buckets::new(WINDOW, Zone::utc()).end_of(start);
     let within = records::within(&[feed.as_str(), symbol]);
     let (from, to) = (format!("{within}{}", records::sortable(start)), format!("{within}{}", records::sortable(end)));
@@ -190,8 +214,6 @@ fn write_window(
         }
         Ok(())
     })?;
-    let key = records::window(feed, symbol, start);
-    let before: Option<Window> = draft.load(&key)?;
     if sources.is_empty() {
         draft.remove(key);
         return Ok(());

@@ -1,9 +1,10 @@
 //! What becomes of files: good, bad, repeated, corrected, late.
 
 use std::ops::ControlFlow;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use pipeline::handle::Call;
-use pipeline::message::{Feed, Message, Records};
+use pipeline::message::{Feed, Message, Records, Tick};
 use pipeline::object::ReceiptId;
 use pipeline::ports::{Commit, Committed, Ledger};
 use pipeline::query;
@@ -279,6 +280,45 @@ fn ingested(origin: &str, part: u64, records: &[&str]) -> Message {
     let records = records.iter().map(|record| (*record).to_owned()).collect();
     let feed = Feed::try_from("market".to_owned()).unwrap();
     Message::MarketProcess(Records { feed, origin: origin.to_owned(), of: None, part, records })
+}
+
+/// Rows that come while a tick works are not waited for, and not forgotten: their window stays due.
+#[test]
+fn what_comes_while_a_tick_works_counts_with_the_next() {
+    let record = |symbol: &str| {
+        format!(r#"{{"symbol":"{symbol}","timestamp":"2026-01-01T09:00:01Z","price":"5","volume":"1"}}"#)
+    };
+    // before the windows are written, and before they are not due any more
+    for comes_at in [1, 2] {
+        let mut world = World::new();
+        world.handle(&ingested("q-0", 0, &[&record("A"), &record("B")])).unwrap();
+        let (pipeline, objects, ledger) = (world.pipeline.clone(), world.objects.clone(), world.ledger.clone());
+        let late = record("A");
+        let commits = AtomicU64::new(0);
+        let hooked = world.hooked(move |_| {
+            if commits.fetch_add(1, Ordering::SeqCst) + 1 == comes_at {
+                let inner = World {
+                    pipeline: pipeline.clone(),
+                    objects: objects.clone(),
+                    ledger: ledger.clone(),
+                    ..World::new()
+                };
+                inner.handle(&ingested("q-1", 0, &[&late])).unwrap();
+            }
+            Ok(())
+        });
+        let tick =
+            Message::MarketAggregate(Tick { feed: Feed::try_from("market".to_owned()).unwrap(), due_seconds: 1 });
+        world.with_call(|call| world.pipeline.handle(&tick, &Call { ledger: &hooked, ..*call })).unwrap();
+        let trades = |world: &World| -> Vec<String> {
+            world.lines("market").iter().map(|line| line.split(',').nth(7).unwrap().to_owned()).collect()
+        };
+        assert_eq!(trades(&world), ["1", "1"], "{comes_at}: as it was when the rows were read");
+        world.pass(1000);
+        world.tick();
+        assert_eq!(trades(&world), ["2", "1"], "{comes_at}");
+        assert!(world.ledger.records().iter().all(|(key, _)| key.kind != Kind::Due), "{comes_at}: nothing is due");
+    }
 }
 
 /// Of very many requests a window names the first by name, whatever came when; the rows of all count.
