@@ -34,7 +34,7 @@ use clock::Clock;
 use error::name_of;
 pub use error::{Error, Result};
 use files::Files;
-pub(crate) use files::sync_folder;
+pub(crate) use files::{make_folder, sync_folder};
 pub use lifecycle::{Archived, Expired};
 pub use list::{Listed, Versions};
 pub use record::Head;

@@ -19,7 +19,7 @@ use std::time::Duration;
 use fjall::{Database, Keyspace, KeyspaceCreateOptions, PersistMode, Readable};
 
 use crate::limits::{JOURNAL_BYTES_MAX, TABLE_MEMORY_BYTES_MAX};
-use crate::objects::sync_folder;
+use crate::objects::{make_folder, sync_folder};
 pub use changes::{Change, Changes, Table};
 pub use error::{Error, Result};
 pub use fault::Fault;
@@ -290,7 +290,7 @@ impl Disk {
     /// Opens the folder and checks what is in it; with the number of its last commit.
     fn open(folder: &Path) -> Result<(Self, u64)> {
         let io = |error| Error::from_io(folder, "open", error);
-        fs::create_dir_all(folder).map_err(io)?;
+        make_folder(folder).map_err(io)?;
         let database = open_database(folder)?;
         // Only now the folder is ours.
         let (mark, marked) = Mark::open(folder).map_err(io)?;

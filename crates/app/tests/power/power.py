@@ -35,6 +35,7 @@ LINE = re.compile(r'^(\d+) +(.*)$', re.S)
 RESUMED = re.compile(r'^<\.\.\. (\w+) resumed>(.*)$', re.S)
 CALL = re.compile(r'^(\w+)\((.*)\) += (-?\d+)(.*)$', re.S)
 DESCRIPTOR = re.compile(r'^(\d+)<([^>]*)>')
+FOLDER = re.compile(r'(?:^|, )\d+<((?:\\x[0-9a-f]{2})*)>, "')
 TEXT = re.compile(r'"((?:\\x[0-9a-f]{2})*)"(\.\.\.)?')
 UNFINISHED = ' <unfinished ...>'
 HEAD = 'symbol,price,volume,timestamp\n'
@@ -63,12 +64,17 @@ class File:
         """What was synced, or that with a part of what came later."""
         if chance is None or bytes(self.bytes) == self.synced:
             return self.synced
-        keep = chance.randrange(3)
+        keep = chance.randrange(4)
         if keep == 0:
             return self.synced
         if keep == 1:
             return bytes(self.bytes)
         now = bytes(self.bytes)
+        if keep == 2:
+            # its length came to the disk before what is in it: a part of what was added is zeros
+            start = chance.randint(min(len(self.synced), len(now)), len(now))
+            end = chance.randint(start, len(now))
+            return now[:start] + bytes(end - start) + now[end:]
         same = next((at for at, (one, two) in enumerate(zip(now, self.synced)) if one != two), min(len(now), len(self.synced)))
         upto = chance.randint(same, len(now))
         return now[:upto] + self.synced[upto:]
@@ -141,6 +147,8 @@ class Disk:
     # Calls, as they begin and as they end.
 
     def begins(self, thread, name, arguments):
+        if name == 'io_uring_setup':
+            raise SystemExit('io_uring is not known to this script')
         descriptor = DESCRIPTOR.match(arguments)
         path = plain(descriptor[2]).decode() if descriptor and descriptor[2].startswith('\\x') else ''
         entry = self.find(path) if path else None
@@ -172,6 +180,9 @@ class Disk:
         paths = []
         if name not in ('write', 'pwrite64', 'writev', 'pwritev', 'pwritev2', 'sendto', 'sendmsg'):
             paths = [plain(found[1]).decode() for found in TEXT.finditer(arguments)]
+            if any(self.parts(plain(found[1]).decode()) is not None for found in FOLDER.finditer(arguments)
+                   ) and not all(path.startswith('/') for path in paths):
+                raise SystemExit(f'{name} with a path from an open folder is not known to this script')
             paths = [path if path.startswith('/') else os.path.join(os.getcwd(), path) for path in paths]
         descriptor = DESCRIPTOR.match(arguments)
         path = plain(descriptor[2]).decode() if descriptor and descriptor[2].startswith('\\x') else ''
@@ -260,8 +271,9 @@ def is_large(number, turn):
     return (number + turn) % 4 == 0
 
 
-def post(url, body):
-    request = urllib.request.Request(url, data=body.encode(), headers={'Content-Type': 'text/csv'}, method='POST')
+def post(url, body, name=None):
+    headers = {'Content-Type': 'text/csv', **({'X-Request-Id': name} if name else {})}
+    request = urllib.request.Request(url, data=body.encode(), headers=headers, method='POST')
     with urllib.request.urlopen(request, timeout=60) as answer:
         return json.load(answer)
 
@@ -275,7 +287,8 @@ def load(address):
             post(f'{address}/upload?feed=files&key={name}.csv', rows(name, count))
             post(f'{address}/upload?feed=transactions&key={name}.csv', transactions(name, 2))
             point = {'symbol': f'M{name}', 'price': 5, 'volume': 1, 'timestamp': 1767344401}
-            post(f'{address}/ingest', json.dumps(point))
+            # the answer has this name too, so that one sees in the log what was answered
+            post(f'{address}/ingest', json.dumps(point), f'M{name}')
     clients = [threading.Thread(target=client, args=(number,)) for number in range(3)]
     for each in clients:
         each.start()
@@ -332,15 +345,12 @@ def is_answer(arguments):
 
 
 def answered(answers):
-    """What clients were told is taken: files, files of transactions, and records, which each client sends in this order."""
+    """What clients were told is taken: files, files of transactions, and records."""
     text = b''.join(answers).decode(errors='replace')
     taken = {kind: set() for kind in ('files', 'transactions', 'records')}
     for name, bucket in re.findall(r'"fileId":"(\w+)\.csv".*?"bucketName":"([a-z-]+)"', text):
         taken['transactions' if bucket.startswith('transactions') else 'files'].add(name)
-    for name in taken['files']:
-        number, turn = of(name)
-        if turn > 0:
-            taken['records'].add(f'MC{number}T{turn - 1}')
+    taken['records'] = set(re.findall(r'^x-request-id: (MC\d+T\d+)', text, re.M | re.I))
     return taken
 
 
@@ -382,14 +392,14 @@ def check(millrace, folder, taken, what):
     for name in taken['transactions']:
         assert paid.count(name) == 2, f'{what}: {name} was answered, and {paid.count(name)} of its 2 transactions are there'
     if taken['records']:
-        market = market_bars(millrace, folder, len(taken['records']))
+        market = market_bars(millrace, folder, taken['records'])
         for name in taken['records']:
             bar = market.get(name)
             assert bar and bar['trades'] == 1, f'{what}: the record of {name} was answered, and its bar is {bar}'
     return len(bars)
 
 
-def market_bars(millrace, folder, at_least):
+def market_bars(millrace, folder, symbols):
     """Bars of records, which only the service makes, by its clock."""
     command = [millrace, 'serve', '--data', folder, '--http', '127.0.0.1:0', '--s3', '127.0.0.1:0', '--log', 'off',
                '--aggregate-seconds', '1']
@@ -400,7 +410,7 @@ def market_bars(millrace, folder, at_least):
             with urllib.request.urlopen(f'{address}/bars?feed=market', timeout=60) as answer:
                 told = json.load(answer)
             bars = {bar['symbol']: bar for bar in told['bars']}
-            if len(bars) >= at_least:
+            if symbols <= bars.keys():
                 break
             time.sleep(0.1)
         return bars
@@ -421,8 +431,9 @@ def main():
     work = options.folder.resolve()
     shutil.rmtree(work, ignore_errors=True)
     work.mkdir(parents=True)
-    data, log = work / 'data', work / 'calls'
-    data.mkdir()
+    # the service makes the folder itself
+    data, log = work / 'disk/data', work / 'calls'
+    data.parent.mkdir()
     strace = tracer(work)
     process, served, address = serve(strace, options.millrace, data, log)
     try:
@@ -432,7 +443,7 @@ def main():
         os.kill(served, signal.SIGKILL)
         process.wait()
     every = list(events(log))
-    disk = Disk(data, options.forget)
+    disk = Disk(data.parent, options.forget)
     # when something was answered, and others
     moments = sorted(chance.sample(range(len(every)), options.cuts // 2))
     answers = [place for place, event in enumerate(every) if event[0] == 'begins' and is_answer(event[3])]
@@ -447,7 +458,7 @@ def main():
                 shutil.rmtree(folder, ignore_errors=True)
                 disk.make(folder, draw)
                 taken = answered(disk.answers)
-                found = check(options.millrace, folder, taken, what)
+                found = check(options.millrace, folder / data.name, taken, what)
                 told = ', '.join(f'{len(names)} {kind}' for kind, names in taken.items())
                 print(f'{what}: {told} were answered, all are there; {found} instruments', flush=True)
                 checked += 1

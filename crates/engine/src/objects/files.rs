@@ -55,7 +55,7 @@ pub(super) struct Swept {
 impl Files {
     /// Opens the folder, or makes one.
     pub(super) fn open(folder: &Path) -> io::Result<Self> {
-        fs::create_dir_all(folder.join(UNFINISHED))?;
+        make_folder(&folder.join(UNFINISHED))?;
         sync_folder(folder)?;
         // and the folder itself must be there for good
         sync_folder(folder.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new(".")))?;
@@ -213,6 +213,20 @@ impl Drop for Placed {
         }
         lock(&self.placed).remove(&self.number);
     }
+}
+
+/// Makes a folder with those above it that are missing, there for good.
+pub(crate) fn make_folder(folder: &Path) -> io::Result<()> {
+    let missing: Vec<&Path> = folder.ancestors().take_while(|above| !above.exists()).collect();
+    fs::create_dir_all(folder)?;
+    for made in missing {
+        match made.parent() {
+            Some(above) if above.as_os_str().is_empty() => sync_folder(Path::new("."))?,
+            Some(above) => sync_folder(above)?,
+            None => {}
+        }
+    }
+    Ok(())
 }
 
 /// A file is only there for good when its folder was synced.
