@@ -1,12 +1,16 @@
 //! Cutting, parsing and folding on any number of threads: pieces are cut in order, parsed side by side, and folded in
 //! the order they were cut, so that the number of threads changes nothing but the time it takes.
 
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
 use crate::Result;
 use crate::batch::Batch;
 use crate::check::{Cut, Parse, Piece};
+
+/// Parts beyond one for each thread: a thread whose part is done before its turn comes has another to go on with.
+const SPARE_PARTS: usize = 1;
 
 /// Runs a part to its end. On a refusal everything before it has been folded.
 pub(crate) fn run<P: Parse>(
@@ -20,14 +24,17 @@ pub(crate) fn run<P: Parse>(
         return alone(first, cut, parser(), fold);
     }
     let cutting = Mutex::new(Cutting { cut, first, next: 0, over: false });
-    let folding = Mutex::new(Folding { fold, next: 0, result: Ok(()), abandoned: false });
-    let turn = Condvar::new();
+    let mut take = |part: &mut Part| {
+        let folded = fold(&mut part.batch);
+        folded.and(part.failed.take().map_or(Ok(()), Err))
+    };
+    let line = Line::new(&mut take, threads);
     std::thread::scope(|scope| {
         for _ in 0..threads {
-            scope.spawn(|| work(&cutting, &folding, &turn, parser()));
+            scope.spawn(|| work(&cutting, &line, parser()));
         }
     });
-    folding.into_inner().unwrap_or_else(PoisonError::into_inner).result
+    line.end()
 }
 
 fn alone<P: Parse>(
@@ -61,36 +68,17 @@ struct Cutting<'c> {
     over: bool,
 }
 
-/// The result, which `fold` adds to; threads take turns in the order of their pieces.
-struct Folding<'f, F: ?Sized> {
-    fold: &'f mut F,
-    next: u64,
-    result: Result<()>,
-    /// A thread panicked; its turn will never come.
-    abandoned: bool,
+/// A piece, the batch that it becomes, and why the file ends with it.
+#[derive(Default)]
+struct Part {
+    piece: Piece,
+    batch: Batch,
+    failed: Option<crate::Error>,
 }
 
-/// Lets the other threads go when this one unwinds, so that the panic comes out instead of a standstill.
-struct AbandonOnPanic<'a, 'f, F: ?Sized> {
-    folding: &'a Mutex<Folding<'f, F>>,
-    turn: &'a Condvar,
-}
-
-impl<F: ?Sized> Drop for AbandonOnPanic<'_, '_, F> {
-    fn drop(&mut self) {
-        if std::thread::panicking() {
-            lock(self.folding).abandoned = true;
-            self.turn.notify_all();
-        }
-    }
-}
-
-/// What takes batches in order.
-type Fold<'f> = dyn FnMut(&mut Batch) -> Result<()> + Send + 'f;
-
-fn work<P: Parse>(cutting: &Mutex<Cutting<'_>>, folding: &Mutex<Folding<'_, Fold<'_>>>, turn: &Condvar, mut parser: P) {
-    let (mut piece, mut batch) = (Piece::default(), Batch::default());
-    let _abandon = AbandonOnPanic { folding, turn };
+fn work<P: Parse>(cutting: &Mutex<Cutting<'_>>, line: &Line<'_, Part>, mut parser: P) {
+    let _abandon = AbandonOnPanic(line);
+    let mut part = Part::default();
     loop {
         let (ticket, cut) = {
             let mut cutting = lock(cutting);
@@ -101,32 +89,30 @@ fn work<P: Parse>(cutting: &Mutex<Cutting<'_>>, folding: &Mutex<Folding<'_, Fold
             cutting.next += 1;
             let cut = match cutting.first.take() {
                 Some(prepared) => {
-                    piece = prepared;
+                    part.piece = prepared;
                     Ok(true)
                 }
-                None => cutting.cut.next(&mut piece),
+                None => cutting.cut.next(&mut part.piece),
             };
             cutting.over = !matches!(cut, Ok(true));
             (ticket, cut)
         };
-        let mut failed = None;
         match cut {
-            Ok(false) => batch.clear(),
-            Ok(true) => failed = parser.parse(&mut piece, &mut batch).err(),
+            Ok(false) => part.batch.clear(),
+            Ok(true) => part.failed = parser.parse(&mut part.piece, &mut part.batch).err(),
             Err(error) => {
-                batch.clear();
-                failed = Some(error);
+                part.batch.clear();
+                part.failed = Some(error);
             }
         }
-        let goes_on = take_turn(folding, turn, ticket, |fold| {
-            let folded = fold(&mut batch);
-            folded.and(failed.map_or(Ok(()), Err))
-        });
-        if !goes_on {
-            lock(cutting).over = true;
-            return;
+        match line.hand_in(ticket, part) {
+            Some(spare) => part = spare,
+            None => {
+                lock(cutting).over = true;
+                return;
+            }
         }
-        std::mem::swap(&mut piece.buffer, &mut batch.input);
+        std::mem::swap(&mut part.piece.buffer, &mut part.batch.input);
     }
 }
 
@@ -146,10 +132,10 @@ pub(crate) fn in_order(
         });
     }
     let unmade = AtomicUsize::new(0);
-    let folding = Mutex::new(Folding { fold: take, next: 0, result: Ok(()), abandoned: false });
-    let turn = Condvar::new();
+    let mut take = |made: &mut Vec<u8>| take(made);
+    let line = Line::new(&mut take, threads);
     let work = || {
-        let _abandon = AbandonOnPanic { folding: &folding, turn: &turn };
+        let _abandon = AbandonOnPanic(&line);
         let mut made = Vec::new();
         loop {
             let part = unmade.fetch_add(1, Ordering::Relaxed);
@@ -158,37 +144,96 @@ pub(crate) fn in_order(
             }
             made.clear();
             make(part, &mut made);
-            if !take_turn(&folding, &turn, part as u64, |take| take(&made)) {
-                return;
+            match line.hand_in(part as u64, made) {
+                Some(spare) => made = spare,
+                None => return,
             }
         }
     };
     std::thread::scope(|scope| (0..threads).for_each(|_| drop(scope.spawn(work))));
-    folding.into_inner().unwrap_or_else(PoisonError::into_inner).result
+    line.end()
 }
 
-/// Waits until `ticket` is next, and does its part of the result; false when no more parts are wanted.
-fn take_turn<F: ?Sized>(
-    folding: &Mutex<Folding<'_, F>>,
-    turn: &Condvar,
-    ticket: u64,
-    part: impl FnOnce(&mut F) -> Result<()>,
-) -> bool {
-    let mut folding = lock(folding);
-    while folding.next != ticket && !folding.abandoned {
-        folding = turn.wait(folding).unwrap_or_else(PoisonError::into_inner);
+/// What takes parts in order.
+type Take<'t, T> = dyn FnMut(&mut T) -> Result<()> + Send + 't;
+
+/// Where parts wait until all before them were taken. Whoever hands one in takes those whose turn it is, if nobody else
+/// is at it, and goes on with a part that was taken; so a thread rarely waits for another.
+struct Line<'t, T> {
+    state: Mutex<State<T>>,
+    take: Mutex<&'t mut Take<'t, T>>,
+    changed: Condvar,
+}
+
+struct State<T> {
+    /// Handed in before their turn, by ticket.
+    early: BTreeMap<u64, T>,
+    /// To be used again.
+    spare: Vec<T>,
+    next: u64,
+    is_taking: bool,
+    waiting: usize,
+    result: Result<()>,
+    /// A thread panicked; its turn will never come.
+    abandoned: bool,
+}
+
+impl<'t, T: Default> Line<'t, T> {
+    fn new(take: &'t mut Take<'t, T>, threads: usize) -> Self {
+        let spare = (0..SPARE_PARTS.min(threads)).map(|_| T::default()).collect();
+        let (early, result) = (BTreeMap::new(), Ok(()));
+        let state = State { early, spare, next: 0, is_taking: false, waiting: 0, result, abandoned: false };
+        Self { state: Mutex::new(state), take: Mutex::new(take), changed: Condvar::new() }
     }
-    if folding.abandoned {
-        return false;
+
+    /// Takes the part when its turn comes; gives another to go on with, or none when no more are wanted.
+    fn hand_in(&self, ticket: u64, part: T) -> Option<T> {
+        let mut state = lock(&self.state);
+        state.early.insert(ticket, part);
+        loop {
+            if state.abandoned || state.result.is_err() {
+                return None;
+            }
+            let next = state.next;
+            if !state.is_taking
+                && let Some(mut part) = state.early.remove(&next)
+            {
+                state.is_taking = true;
+                drop(state);
+                let taken = lock(&self.take)(&mut part);
+                state = lock(&self.state);
+                state.is_taking = false;
+                state.next += 1;
+                state.result = taken;
+                state.spare.push(part);
+                if state.waiting > 0 {
+                    self.changed.notify_all();
+                }
+            } else if let Some(spare) = state.spare.pop() {
+                return Some(spare);
+            } else {
+                state.waiting += 1;
+                state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
+                state.waiting -= 1;
+            }
+        }
     }
-    if folding.result.is_ok() {
-        folding.result = part(folding.fold);
+
+    fn end(self) -> Result<()> {
+        self.state.into_inner().unwrap_or_else(PoisonError::into_inner).result
     }
-    folding.next += 1;
-    let goes_on = folding.result.is_ok();
-    drop(folding);
-    turn.notify_all();
-    goes_on
+}
+
+/// Lets the other threads go when this one unwinds, so that the panic comes out instead of a standstill.
+struct AbandonOnPanic<'l, 't, T>(&'l Line<'t, T>);
+
+impl<T> Drop for AbandonOnPanic<'_, '_, T> {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            lock(&self.0.state).abandoned = true;
+            self.0.changed.notify_all();
+        }
+    }
 }
 
 /// A panic on another thread is passed on by the scope; until then its lock is as good as any.
