@@ -11,7 +11,7 @@ use crate::decimal::Decimal;
 use crate::reason::{ReasonId, Reasons};
 
 pub(crate) use evaluate::{Columns, Evaluator, Field, Place, QuickFields, shown};
-pub(crate) use names::{Copied, FileNames, Names, NewNames, WorkerNames};
+pub(crate) use names::{Copied, FileNames, Names, NewNames, Sought, WorkerNames};
 
 /// Rows of one piece of a file.
 #[derive(Debug, Default)]

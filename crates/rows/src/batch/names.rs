@@ -71,6 +71,14 @@ impl WorkerNames {
     pub fn number_at(&mut self, buffer: &[u8], start: usize, end: usize) -> u32 {
         self.names.number_at(buffer, start, end)
     }
+
+    /// The number of each of those, given if it is new. Their places are looked at together before one after the other is
+    /// asked for: with many names most of them are far from the core.
+    #[inline(always)]
+    pub fn numbers(&mut self, sought: &[Sought<'_>], mut each: impl FnMut(u32)) {
+        self.names.touch(sought);
+        sought.iter().for_each(|one| each(self.names.number_of(one)));
+    }
 }
 
 /// The names of a file.
@@ -132,6 +140,14 @@ struct Slot {
     number: u32,
 }
 
+/// A name with what it is found by.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Sought<'b> {
+    key: Key,
+    name: &'b [u8],
+    hash: u64,
+}
+
 /// Bytes of a name that are all in a slot.
 const TINY: usize = 8;
 
@@ -167,24 +183,36 @@ impl Names {
     /// The number of `name`, given if it is new.
     #[inline]
     pub fn number(&mut self, name: &[u8]) -> u32 {
-        self.number_of(Key::of(name), name)
+        self.number_of(&Sought::of(name))
     }
 
     /// The number of `buffer[start..end]`; quicker than `number` when 16 bytes can be read from `start` on.
     #[inline(always)]
     pub fn number_at(&mut self, buffer: &[u8], start: usize, end: usize) -> u32 {
-        let (from_start, length) = (&buffer[start..], end - start);
-        match from_start.first_chunk::<SHORT>() {
-            Some(chunk) if length <= SHORT => self.number_of(Key::short(chunk, length), &from_start[..length]),
-            _ => self.number(&from_start[..length]),
+        self.number_of(&Sought::at(buffer, start, end))
+    }
+
+    /// Brings what is looked at for these names into the cache.
+    #[inline(always)]
+    fn touch(&self, sought: &[Sought<'_>]) {
+        if self.table.is_empty() {
+            return;
+        }
+        let mask = self.table.len() - 1;
+        let numbers = sought.iter().map(|one| self.table[one.hash as usize & mask].number);
+        std::hint::black_box(numbers.clone().fold(0, |all, number| all ^ number));
+        if sought.iter().any(|one| one.name.len() > TINY) {
+            let lengths = numbers.filter_map(|number| Some(self.ends[number.checked_sub(1)? as usize].1.length));
+            std::hint::black_box(lengths.fold(0, |all, length| all ^ length));
         }
     }
 
     #[inline(always)]
-    fn number_of(&mut self, key: Key, name: &[u8]) -> u32 {
+    fn number_of(&mut self, sought: &Sought<'_>) -> u32 {
+        let Sought { key, name, hash } = *sought;
         if !self.table.is_empty() {
             let mask = self.table.len() - 1;
-            let mut at = key.hash(name) as usize & mask;
+            let mut at = hash as usize & mask;
             loop {
                 let slot = self.table[at];
                 if slot.number == 0 {
@@ -238,6 +266,27 @@ fn place(table: &mut [Slot], hash: u64, slot: Slot) {
         at = (at + 1) & mask;
     }
     table[at] = slot;
+}
+
+impl<'b> Sought<'b> {
+    #[inline]
+    fn of(name: &'b [u8]) -> Self {
+        let key = Key::of(name);
+        Self { key, name, hash: key.hash(name) }
+    }
+
+    /// Of `buffer[start..end]`; quicker than `of` when 16 bytes can be read from `start` on.
+    #[inline(always)]
+    pub fn at(buffer: &'b [u8], start: usize, end: usize) -> Self {
+        let (from_start, length) = (&buffer[start..], end - start);
+        match from_start.first_chunk::<SHORT>() {
+            Some(chunk) if length <= SHORT => {
+                let (key, name) = (Key::short(chunk, length), &from_start[..length]);
+                Self { key, name, hash: key.hash(name) }
+            }
+            _ => Self::of(&from_start[..length]),
+        }
+    }
 }
 
 impl Key {

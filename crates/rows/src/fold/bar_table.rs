@@ -18,6 +18,8 @@ pub(crate) struct BarTable {
     lasts: Vec<(i64, u32)>,
     /// Of the trades of a batch, where their bars are.
     positions: Vec<u32>,
+    /// Of the trades of a batch, those bars that are not the last of their names.
+    others: Vec<Key>,
 }
 
 /// As a start: no bar is known.
@@ -34,7 +36,7 @@ pub(super) fn wide_numbers(trade: &TradeRow, wide: &mut Iter<'_, (u32, [Decimal;
 
 impl BarTable {
     pub fn new(groups: Groups<BarGroup>, buckets: Buckets, prefix: u16) -> Self {
-        Self { groups, buckets, prefix, lasts: Vec::new(), positions: Vec::new() }
+        Self { groups, buckets, prefix, lasts: Vec::new(), positions: Vec::new(), others: Vec::new() }
     }
 
     /// Adds the rows of a batch, whose names are `numbers` among `names`.
@@ -54,6 +56,7 @@ impl BarTable {
     }
 
     fn add_trades(&mut self, trades: &Trades, numbers: &[u32]) -> Result<()> {
+        self.look_ahead(trades, numbers);
         // First where each row goes, then all of them go there: so a core waits for several bars at a time.
         let mut positions = std::mem::take(&mut self.positions);
         positions.clear();
@@ -70,6 +73,20 @@ impl BarTable {
         }
         self.positions = positions;
         if fits { Ok(()) } else { Err(sum_out_of_range()) }
+    }
+
+    /// Has what says where bars are brought into the cache, for all bars that must be looked for: one after the other
+    /// would each wait for memory.
+    fn look_ahead(&mut self, trades: &Trades, numbers: &[u32]) {
+        let Self { lasts, buckets, others, prefix, .. } = self;
+        others.clear();
+        others.extend(trades.rows.iter().filter_map(|trade| {
+            let (bucket, name) = (buckets.start_of(trade.time), numbers[trade.name as usize]);
+            (lasts[name as usize].0 != bucket).then_some(Key { bucket, name, prefix: *prefix })
+        }));
+        if others.len() > 1 {
+            self.groups.touch(self.others.iter().copied());
+        }
     }
 
     fn add_bars(&mut self, bars: &[BarRow], numbers: &[u32]) -> Result<()> {

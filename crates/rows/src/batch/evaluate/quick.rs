@@ -1,7 +1,7 @@
 //! The quick path: rows whose values are taken as they stand from single columns and pass every check at once.
 //! It answers false for anything else and leaves the batch as it was; then `row` decides and explains.
 
-use super::super::{Batch, TradeRow, TransactionRow, WIDE, WorkerNames};
+use super::super::{Batch, Sought, TradeRow, TransactionRow, WIDE, WorkerNames};
 use super::{Evaluator, Place, group, trade_id_hash};
 use crate::cells::Cells;
 use crate::currency;
@@ -286,11 +286,44 @@ fn fill<'a, F: QuickFields<'a>, T: Default>(
     }));
 }
 
+/// Names that are looked for at a time.
+const NAMES_AHEAD: usize = 64;
+
+/// The column of the names, as `fill`; `text` gives what names a row.
+#[inline(always)]
+fn fill_names<'a, F: QuickFields<'a>>(
+    column: &mut Vec<u32>,
+    fine: &mut [bool],
+    mut rows: impl Iterator<Item = F>,
+    names: &mut WorkerNames,
+    text: impl Fn(&F) -> Option<Field<'a>>,
+) {
+    column.clear();
+    column.resize(fine.len(), 0);
+    for (column, fine) in column.chunks_mut(NAMES_AHEAD).zip(fine.chunks_mut(NAMES_AHEAD)) {
+        let (mut sought, mut places, mut count) = ([Sought::default(); NAMES_AHEAD], [0; NAMES_AHEAD], 0);
+        for (place, (fine, row)) in fine.iter_mut().zip(&mut rows).enumerate() {
+            match text(&row) {
+                Some(field) => {
+                    (sought[count], places[count]) = (Sought::at(field.around, field.start, field.end), place);
+                    count += 1;
+                }
+                None => *fine = false,
+            }
+        }
+        let mut places = places.iter();
+        names.numbers(&sought[..count], |number| {
+            if let Some(place) = places.next() {
+                column[*place] = number;
+            }
+        });
+    }
+}
+
 impl QuickTrades {
     #[inline(always)]
-    fn symbol<'a>(&'a self, fields: &impl QuickFields<'a>, names: &mut WorkerNames) -> Option<u32> {
-        let symbol = self.symbol.field(fields).filter(|symbol| !symbol.is_empty())?;
-        Some(symbol.number_in(names))
+    fn symbol<'a>(&'a self, fields: &impl QuickFields<'a>) -> Option<Field<'a>> {
+        self.symbol.field(fields).filter(|symbol| !symbol.is_empty())
     }
 
     #[inline(always)]
@@ -313,7 +346,7 @@ impl QuickTrades {
     ) -> Option<TradeRow> {
         let (price, volume) = (self.price(fields, checks)?, self.volume(fields, checks)?);
         let time = self.time.read(fields, iso, &checks.time.reading)?;
-        Some(TradeRow { time, price, volume, name: self.symbol(fields, names)? })
+        Some(TradeRow { time, price, volume, name: self.symbol(fields)?.number_in(names) })
     }
 
     fn read_columns<'a, F: QuickFields<'a>>(
@@ -327,7 +360,7 @@ impl QuickTrades {
         fill(prices, fine, rows.clone(), |row| self.price(row, checks));
         fill(volumes, fine, rows.clone(), |row| self.volume(row, checks));
         fill(times, fine, rows.clone(), |row| self.time.read(row, iso, &checks.time.reading));
-        fill(numbers_of_names, fine, rows, |row| self.symbol(row, names));
+        fill_names(numbers_of_names, fine, rows, names, |row| self.symbol(row));
     }
 
     /// Takes the row, if its sequence and trade id are in order as well.
@@ -385,9 +418,8 @@ impl QuickTransactions {
     }
 
     #[inline(always)]
-    fn merchant<'a>(&'a self, fields: &impl QuickFields<'a>, names: &mut WorkerNames) -> Option<u32> {
-        let merchant = self.merchant.field(fields).filter(|merchant| !row::is_blank(merchant.text()))?;
-        Some(merchant.number_in(names))
+    fn merchant<'a>(&'a self, fields: &impl QuickFields<'a>) -> Option<Field<'a>> {
+        self.merchant.field(fields).filter(|merchant| !row::is_blank(merchant.text()))
     }
 
     #[inline(always)]
@@ -403,7 +435,7 @@ impl QuickTransactions {
             amount: self.amount.read(fields, &checks.amount.notation)?,
             time: self.time.read(fields, iso, &checks.time.reading)?,
             group: self.group(fields)?,
-            merchant: self.merchant(fields, names)?,
+            merchant: self.merchant(fields)?.number_in(names),
         })
     }
 
@@ -419,7 +451,7 @@ impl QuickTransactions {
         fill(amounts, fine, rows.clone(), |row| self.amount.read(row, &checks.amount.notation));
         fill(times, fine, rows.clone(), |row| self.time.read(row, iso, &checks.time.reading));
         fill(groups, fine, rows.clone(), |row| self.group(row));
-        fill(merchants, fine, rows, |row| self.merchant(row, names));
+        fill_names(merchants, fine, rows, names, |row| self.merchant(row));
     }
 
     #[inline(always)]
