@@ -42,6 +42,11 @@ pub(crate) trait QuickFields<'a> {
     /// The field in a slot; None when it is not in the input as it stands.
     fn field(&self, slot: usize) -> Option<Field<'a>>;
 
+    /// Puts the text of a field that is there, but not as it stands, in place of what is in `into`.
+    fn other_text(&self, _slot: usize, _into: &mut Vec<u8>) -> bool {
+        false
+    }
+
     /// Appends a field to cells that are for the whole batch.
     #[inline(always)]
     fn keep(&self, field: Field<'a>, cells: &mut Cells) {
@@ -96,6 +101,10 @@ impl Fixed {
             Fixed::Slot(slot) => fields.field(*slot),
             Fixed::Constant(value) => Some(Field { around: value, start: 0, end: value.len() }),
         }
+    }
+
+    fn other_text<'a>(&self, fields: &impl QuickFields<'a>, into: &mut Vec<u8>) -> bool {
+        matches!(self, Fixed::Slot(slot) if fields.other_text(*slot, into))
     }
 }
 
@@ -286,29 +295,42 @@ fn fill<'a, F: QuickFields<'a>, T: Default>(
     }));
 }
 
+#[inline(always)]
+fn is_symbol(text: &[u8]) -> bool {
+    !text.is_empty()
+}
+
+#[inline(always)]
+fn is_merchant(text: &[u8]) -> bool {
+    !row::is_blank(text)
+}
+
 /// Names that are looked for at a time.
 const NAMES_AHEAD: usize = 64;
 
-/// The column of the names, as `fill`; `text` gives what names a row.
+/// The column of names, as `fill`; a row is not fine if its name is not `wanted`.
 #[inline(always)]
 fn fill_names<'a, F: QuickFields<'a>>(
     column: &mut Vec<u32>,
     fine: &mut [bool],
     mut rows: impl Iterator<Item = F>,
     names: &mut WorkerNames,
-    text: impl Fn(&F) -> Option<Field<'a>>,
+    name: &'a Fixed,
+    wanted: impl Fn(&[u8]) -> bool,
 ) {
     column.clear();
     column.resize(fine.len(), 0);
+    let mut other = Vec::new();
     for (column, fine) in column.chunks_mut(NAMES_AHEAD).zip(fine.chunks_mut(NAMES_AHEAD)) {
         let (mut sought, mut places, mut count) = ([Sought::default(); NAMES_AHEAD], [0; NAMES_AHEAD], 0);
         for (place, (fine, row)) in fine.iter_mut().zip(&mut rows).enumerate() {
-            match text(&row) {
-                Some(field) => {
+            match name.field(&row) {
+                Some(field) if wanted(field.text()) => {
                     (sought[count], places[count]) = (Sought::at(field.around, field.start, field.end), place);
                     count += 1;
                 }
-                None => *fine = false,
+                None if name.other_text(&row, &mut other) && wanted(&other) => column[place] = names.number(&other),
+                _ => *fine = false,
             }
         }
         let mut places = places.iter();
@@ -323,7 +345,7 @@ fn fill_names<'a, F: QuickFields<'a>>(
 impl QuickTrades {
     #[inline(always)]
     fn symbol<'a>(&'a self, fields: &impl QuickFields<'a>) -> Option<Field<'a>> {
-        self.symbol.field(fields).filter(|symbol| !symbol.is_empty())
+        self.symbol.field(fields).filter(|symbol| is_symbol(symbol.text()))
     }
 
     #[inline(always)]
@@ -360,7 +382,7 @@ impl QuickTrades {
         fill(prices, fine, rows.clone(), |row| self.price(row, checks));
         fill(volumes, fine, rows.clone(), |row| self.volume(row, checks));
         fill(times, fine, rows.clone(), |row| self.time.read(row, iso, &checks.time.reading));
-        fill_names(numbers_of_names, fine, rows, names, |row| self.symbol(row));
+        fill_names(numbers_of_names, fine, rows, names, &self.symbol, is_symbol);
     }
 
     /// Takes the row, if its sequence and trade id are in order as well.
@@ -419,7 +441,7 @@ impl QuickTransactions {
 
     #[inline(always)]
     fn merchant<'a>(&'a self, fields: &impl QuickFields<'a>) -> Option<Field<'a>> {
-        self.merchant.field(fields).filter(|merchant| !row::is_blank(merchant.text()))
+        self.merchant.field(fields).filter(|merchant| is_merchant(merchant.text()))
     }
 
     #[inline(always)]
@@ -451,7 +473,7 @@ impl QuickTransactions {
         fill(amounts, fine, rows.clone(), |row| self.amount.read(row, &checks.amount.notation));
         fill(times, fine, rows.clone(), |row| self.time.read(row, iso, &checks.time.reading));
         fill(groups, fine, rows.clone(), |row| self.group(row));
-        fill_names(merchants, fine, rows, names, |row| self.merchant(row));
+        fill_names(merchants, fine, rows, names, &self.merchant, is_merchant);
     }
 
     #[inline(always)]

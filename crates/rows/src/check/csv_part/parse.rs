@@ -258,6 +258,16 @@ impl<'a> QuickFields<'a> for RecordFields<'a> {
         Some(Field { around: self.buffer, start, end })
     }
 
+    /// With a quote written twice in it.
+    fn other_text(&self, slot: usize, into: &mut Vec<u8>) -> bool {
+        let (start, end) = self.at.field_span(self.positions, self.slots[slot]);
+        let field = &self.buffer[start..end];
+        match self.quote {
+            Some(quote) if field.first() == Some(&quote) => csv::unquote(field, quote, into) == Unquoted::Copied,
+            _ => false,
+        }
+    }
+
     #[inline(always)]
     fn keep(&self, field: Field<'a>, cells: &mut Cells) {
         cells.push_span(field.start, field.end);
