@@ -3,10 +3,11 @@
 //!
 //! Each caller has a bucket that holds a second's worth of their share, and is full when they come. A share is the rate of the
 //! route by the number of callers who asked in this second or the one before. What the others leave over is for whoever asks
-//! for more than their share, but for half a second's worth that is kept. So that somebody who comes finds their share though others have just taken all there was, a
-//! second's worth may be owed: the fuller a bucket is, the deeper its caller may bring the route into debt, and half as deep
-//! whoever asked for more than their share of late. Those who take all they can never bring it so deep that somebody finds
-//! nothing who asks for no more than their share, and not for most of it at once.
+//! for more than their share; half a second's worth is kept from who goes on to. So that somebody who comes finds their share
+//! though others have just taken all there was, a second's worth may be owed: the fuller a bucket is, the deeper its caller
+//! may bring the route into debt, and half as deep whoever asked for more than their share of late. Those who take all they
+//! can never bring it so deep that somebody finds nothing who asks for no more than their share, and not for most of it at
+//! once.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
@@ -44,8 +45,8 @@ struct Own {
     at: Instant,
     /// In which they asked last.
     second: u64,
-    /// In which they last asked for more than their share.
-    over: Option<u64>,
+    /// In which they last asked for more than their share, and in which they began to.
+    over: Option<(u64, u64)>,
 }
 
 /// Tokens that a bucket holds, at least: one to be taken, and one by which it is seen whether it is full.
@@ -73,14 +74,15 @@ impl Shares {
         let more = now.saturating_duration_since(own.at).as_secs_f64() * share;
         let tokens = (own.tokens * (held / own.held) + more).min(held);
         (own.tokens, own.held, own.at, own.second) = (tokens, held, now.max(own.at), second);
+        own.over = own.over.filter(|(last, _)| last + 1 >= second);
         if tokens < 1.0 {
-            own.over = Some(second);
+            own.over = Some((second, own.over.map_or(second, |(_, first)| first)));
         }
-        let is_over = own.over.is_some_and(|over| over + 1 >= second);
-        // of what is left over, half a second's worth is for those who have not had their share
-        let kept = if rate >= HELD_MIN { rate / 2.0 } else { 0.0 };
+        // of what is left over, half a second's worth is kept from who goes on asking for too much
+        let goes_on = own.over.is_some_and(|(_, first)| first < second);
+        let kept = if goes_on && rate >= HELD_MIN { rate / 2.0 } else { 0.0 };
         // what the route may owe to somebody whose bucket is all but empty, and how much more with one that is full
-        let (least, more) = if is_over { (0.0, rate / 2.0) } else { (rate / 2.0, rate / 2.0) };
+        let (least, more) = if own.over.is_some() { (0.0, rate / 2.0) } else { (rate / 2.0, rate / 2.0) };
         let may_owe = least + more * (tokens - 1.0) / (held - 1.0);
         if tokens >= 1.0 && inner.left - 1.0 >= -may_owe {
             own.tokens -= 1.0;
