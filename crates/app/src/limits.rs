@@ -23,6 +23,10 @@ pub const BODY_PIECE_SECONDS_MAX: u32 = 60;
 pub const BODY_BYTES_PER_SECOND_MIN: u64 = 1024;
 /// Bytes of a field of a form that is not the file.
 pub const FORM_FIELD_BYTES_MAX: usize = 4096;
+/// Bytes of a file in a form to the S3 door: it is held in memory.
+pub const FORM_FILE_BYTES_MAX: u64 = 16 * 1024 * 1024;
+/// Forms that the S3 door reads at a time.
+pub const FORMS_MAX: usize = 4;
 /// Bytes of an `Idempotency-Key`.
 pub const IDEMPOTENCY_KEY_BYTES_MAX: usize = 255;
 /// Bytes of a request to `POST /ingest`, unless `ingest_bytes_max` says otherwise: it is held in memory.

@@ -9,6 +9,7 @@ mod auth;
 mod body;
 mod buckets;
 mod copy;
+mod form;
 mod list;
 mod multipart;
 mod read;
@@ -35,6 +36,7 @@ pub(super) fn door(service: &Arc<Service>) -> Result<Guarded> {
     let mut builder = S3ServiceBuilder::new(Storage { service: service.clone(), made: Arc::new(made) });
     builder.set_auth(auth::Keys(service.clone()));
     builder.set_access(auth::Gate(service.clone()));
+    builder.set_config(form::limits());
     Ok(Guarded { inner: builder.build(), service: service.clone() })
 }
 

@@ -2,7 +2,7 @@
 
 use std::pin::Pin;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use hyper::body::{Body as _, Incoming};
 use hyper::header::{AUTHORIZATION, CONTENT_LENGTH, HeaderMap, HeaderValue, RETRY_AFTER};
@@ -17,7 +17,7 @@ use s3s::path::S3Path;
 use s3s::service::S3Service;
 use s3s::{Body, S3Request, S3Result, s3_error};
 
-use super::Service;
+use super::{Service, form};
 use crate::serve::access::Caller;
 use crate::serve::access::admit::request_id;
 use crate::serve::access::limits::TooOften;
@@ -176,6 +176,8 @@ impl hyper::service::Service<hyper::Request<Incoming>> for Guarded {
             None => None,
         };
         let signer = signed.ok().flatten();
+        let form = form::is_form(&method, request.headers()).then(form::place);
+        let refused = refused.or_else(|| matches!(form, Some(None)).then(|| slow_down(&FORMS)));
         let answer = match refused {
             Some(refused) => Err(refused),
             None => {
@@ -187,6 +189,7 @@ impl hyper::service::Service<hyper::Request<Incoming>> for Guarded {
             }
         };
         Box::pin(async move {
+            let _form = form;
             let mut response = match answer {
                 Ok((inner, request)) => inner.call(request).await?,
                 Err(response) => response,
@@ -213,6 +216,9 @@ impl hyper::service::Service<hyper::Request<Incoming>> for Guarded {
         })
     }
 }
+
+/// There are too many forms at a time.
+const FORMS: TooOften = TooOften { what: "forms at a time", wait: Duration::from_secs(1) };
 
 fn length(headers: &HeaderMap) -> u64 {
     let text = headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok());
