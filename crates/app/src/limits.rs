@@ -27,6 +27,8 @@ pub const FORM_FIELD_BYTES_MAX: usize = 4096;
 pub const FORM_FILE_BYTES_MAX: u64 = 16 * 1024 * 1024;
 /// Forms that the S3 door reads at a time.
 pub const FORMS_MAX: usize = 4;
+/// Bytes of a chunk of a body to the S3 door that is signed by itself: it is held in memory.
+pub const SIGNED_CHUNK_BYTES_MAX: u64 = 16 * 1024 * 1024;
 /// Bytes of an `Idempotency-Key`.
 pub const IDEMPOTENCY_KEY_BYTES_MAX: usize = 255;
 /// Bytes of a request to `POST /ingest`, unless `ingest_bytes_max` says otherwise: it is held in memory.

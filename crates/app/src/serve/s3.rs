@@ -8,6 +8,7 @@ mod attributes;
 mod auth;
 mod body;
 mod buckets;
+mod chunks;
 mod copy;
 mod form;
 mod list;

@@ -2,8 +2,10 @@
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
+use super::access::signer;
 use super::client::{Request, answer, connect, request, send};
 use super::overload::resident_bytes;
 use super::server::Server;
@@ -261,6 +263,40 @@ fn a_form_is_an_object() {
     let taken = answer(&mut stream).unwrap();
     assert_eq!(taken.status, 204, "{taken:?}");
     let got = send(&server.s3, &Request { path: &format!("{BUCKET}/form.csv"), ..Request::default() });
+    assert!(got.status == 200 && got.body == file, "{} {} bytes", got.status, got.body.len());
+    sound(&mut server);
+}
+
+#[test]
+fn a_body_in_one_large_chunk_takes_little_memory() {
+    let mut server = Server::fresh(&[]);
+    let pair = serde_json::json!({ "accessKeyId": "AKIAELSEWHERE", "secretAccessKey": "x" });
+    let (path, host) = (format!("{BUCKET}/large.csv"), server.s3.clone());
+    let file = vec![b'x'; 200 * 1024 * 1024];
+    let signed = signer(&pair, "s3").headers(&host, &Request { method: "PUT", path: &path, ..Request::default() });
+    let mut headers: Vec<(&str, &str)> = signed.iter().map(|(name, value)| (*name, value.as_str())).collect();
+    headers[1].1 = "STREAMING-UNSIGNED-PAYLOAD-TRAILER";
+    let length = file.len().to_string();
+    headers.extend([("x-amz-decoded-content-length", length.as_str()), ("x-amz-trailer", "x-amz-checksum-crc32")]);
+    let body = [format!("{:x}\r\n", file.len()).as_bytes(), &file, b"\r\n0\r\n\r\n"].concat();
+    let before = resident_bytes(server.id());
+    let ends = AtomicBool::new(false);
+    let most = std::thread::scope(|scope| {
+        let watching = scope.spawn(|| {
+            let mut most = 0;
+            while !ends.load(Ordering::SeqCst) {
+                most = most.max(resident_bytes(server.id()));
+                std::thread::sleep(Duration::from_millis(5));
+            }
+            most
+        });
+        let put = send(&host, &Request { method: "PUT", path: &path, headers: &headers, body: &body });
+        ends.store(true, Ordering::SeqCst);
+        assert_eq!(put.status, 200, "{}", put.text());
+        watching.join().unwrap()
+    });
+    assert!(most.saturating_sub(before) < 100 * 1024 * 1024, "memory grew by {} bytes", most - before);
+    let got = send(&host, &Request { path: &path, ..Request::default() });
     assert!(got.status == 200 && got.body == file, "{} {} bytes", got.status, got.body.len());
     sound(&mut server);
 }

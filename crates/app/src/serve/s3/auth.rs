@@ -17,7 +17,7 @@ use s3s::path::S3Path;
 use s3s::service::S3Service;
 use s3s::{Body, S3Request, S3Result, s3_error};
 
-use super::{Service, form};
+use super::{Service, chunks, form};
 use crate::serve::access::Caller;
 use crate::serve::access::admit::request_id;
 use crate::serve::access::limits::TooOften;
@@ -185,7 +185,12 @@ impl hyper::service::Service<hyper::Request<Incoming>> for Guarded {
                     as_local(&service, &mut request, signer.as_ref());
                 }
                 let grace = service.settings.grace();
-                Ok((self.inner.clone(), request.map(|body| Body::http_body(Paced::new(body, grace)))))
+                let is_cut = chunks::are_in(request.headers());
+                let request = request.map(|body| match Paced::new(body, grace) {
+                    body if is_cut => Body::http_body(chunks::Cut::new(body)),
+                    body => Body::http_body(body),
+                });
+                Ok((self.inner.clone(), request))
             }
         };
         Box::pin(async move {
