@@ -18,10 +18,17 @@ pub const DRAIN_SECONDS_MAX: u64 = 20;
 pub const REQUEST_ID_BYTES_MAX: usize = 128;
 /// Time in which the next piece of a body must come, unless `piece_seconds` says otherwise.
 pub const BODY_PIECE_SECONDS_MAX: u32 = 60;
-/// Bytes of a body that must come in a second, once it has been waited for as long as for a piece.
+/// Bytes of a body that must come in a second: it is given up once it was waited for longer than twice the time for a piece,
+/// and a second for every so many bytes that came.
 pub const BODY_BYTES_PER_SECOND_MIN: u64 = 1024;
 /// Bytes of a field of a form that is not the file.
 pub const FORM_FIELD_BYTES_MAX: usize = 4096;
+/// Bytes of a file in a form to the S3 door: it is held in memory.
+pub const FORM_FILE_BYTES_MAX: u64 = 16 * 1024 * 1024;
+/// Forms that the S3 door reads at a time.
+pub const FORMS_MAX: usize = 4;
+/// Bytes of a chunk of a body to the S3 door that is signed by itself: it is held in memory.
+pub const SIGNED_CHUNK_BYTES_MAX: u64 = 16 * 1024 * 1024;
 /// Bytes of an `Idempotency-Key`.
 pub const IDEMPOTENCY_KEY_BYTES_MAX: usize = 255;
 /// Bytes of a request to `POST /ingest`, unless `ingest_bytes_max` says otherwise: it is held in memory.

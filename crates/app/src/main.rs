@@ -96,7 +96,12 @@ fn from_variable(mut error: clap::Error) -> clap::Error {
         return error;
     };
     let flag = told.split([' ', '=']).next().unwrap_or_default().to_owned();
-    if std::env::args().any(|word| word == flag || word.starts_with(&format!("{flag}="))) {
+    // words need not be text
+    let is_flag = |word: std::ffi::OsString| {
+        let rest = word.as_encoded_bytes().strip_prefix(flag.as_bytes());
+        rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(b"="))
+    };
+    if std::env::args_os().any(is_flag) {
         return error;
     }
     let command = Cli::command();

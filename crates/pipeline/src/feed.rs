@@ -102,6 +102,8 @@ pub struct Feeds(Vec<Declared>);
 pub struct Fault {
     /// The feed it is about.
     pub feed: String,
+    /// How many are declared before it.
+    pub place: usize,
     /// What is wrong, with its value.
     pub what: String,
     /// What to write instead.
@@ -145,9 +147,9 @@ impl Feeds {
         mut contract: impl FnMut(&str) -> Result<Contract, E>,
     ) -> Result<Self, E> {
         let mut feeds: Vec<Declared> = Vec::new();
-        for feed in written {
+        for (place, feed) in written.into_iter().enumerate() {
             let name = feed.name.clone();
-            let fault = |what: String, hint| Fault { feed: name.clone(), what, hint };
+            let fault = |what: String, hint| Fault { feed: name.clone(), place, what, hint };
             if feeds.iter().any(|known| known.name.as_str() == name) {
                 return Err(fault("it is declared twice".into(), "give one of the two another name").into());
             }

@@ -15,10 +15,10 @@ pub fn read<T: DeserializeOwned>(text: &str) -> Result<T, Refusal> {
     })
 }
 
-/// The line on which a field has this text, in one of the tables of this head, such as `[[feed]]`; none if it is written in a
-/// way that is not looked for. It is for what is found to be wrong after the settings were read.
-pub fn line_of(text: &str, head: &str, field: &str, value: &str) -> Option<usize> {
-    let mut is_within = false;
+/// The lines on which a field has this text, in the tables of this head, such as `[[feed]]`, in their order; what is written
+/// in a way that is not looked for is left out. It is for what is found to be wrong after the settings were read.
+pub fn lines_of(text: &str, head: &str, field: &str, value: &str) -> Vec<usize> {
+    let (mut lines, mut is_within) = (Vec::new(), false);
     for (number, line) in text.lines().enumerate() {
         let line = line.trim();
         if line.starts_with('[') {
@@ -28,10 +28,10 @@ pub fn line_of(text: &str, head: &str, field: &str, value: &str) -> Option<usize
         let Some(said) = said.map(str::trim_start).filter(|_| is_within) else { continue };
         let quoted = |quote: char| said.strip_prefix(quote)?.split(quote).next();
         if quoted('"').or_else(|| quoted('\'')) == Some(value) {
-            return Some(number + 1);
+            lines.push(number + 1);
         }
     }
-    None
+    lines
 }
 
 #[cfg(test)]
@@ -41,10 +41,12 @@ mod tests {
     #[test]
     fn what_is_found_later_has_its_line_too() {
         let text = "[serve]\nname = \"a\"\n\n[[feed]]\nname = 'b'\n\n[[feed]] \n  name=\"a\" # this\nkeys = \"a\"\n";
-        assert_eq!(line_of(text, "[[feed]]", "name", "a"), Some(8));
-        assert_eq!(line_of(text, "[[feed]]", "name", "b"), Some(5));
-        assert_eq!(line_of(text, "[[feed]]", "keys", "a"), Some(9));
-        assert_eq!(line_of(text, "[[feed]]", "name", "c"), None);
+        assert_eq!(lines_of(text, "[[feed]]", "name", "a"), [8]);
+        assert_eq!(lines_of(text, "[[feed]]", "name", "b"), [5]);
+        assert_eq!(lines_of(text, "[[feed]]", "keys", "a"), [9]);
+        assert!(lines_of(text, "[[feed]]", "name", "c").is_empty());
+        let twice = format!("{text}[[feed]]\nname = \"a\"\n");
+        assert_eq!(lines_of(&twice, "[[feed]]", "name", "a"), [8, 11]);
     }
 
     #[test]

@@ -57,21 +57,25 @@ pub(super) fn read(path: Option<&Path>) -> Result<Config> {
     let told = || format!("settings {}", path.display());
     let text = std::fs::read_to_string(path).map_err(complain::unreadable).with_context(told)?;
     let mut file: File = rows::settings::read(&text).map_err(Hint::from).with_context(told)?;
-    let line = |head, field, value: &str| rows::settings::line_of(&text, head, field, value);
-    let at = |head, field, value: &str| {
-        line(head, field, value).map_or_else(told, |line| format!("{}, line {line}", told()))
-    };
-    for webhook in &mut file.serve.webhook {
-        webhook.line = line("[[serve.webhook]]", "name", &webhook.name);
+    let lines = |head, field, value: &str| rows::settings::lines_of(&text, head, field, value);
+    let at = |line: Option<&usize>| line.map_or_else(told, |line| format!("{}, line {line}", told()));
+    for place in 0..file.serve.webhook.len() {
+        let (before, from) = file.serve.webhook.split_at_mut(place);
+        let Some(webhook) = from.first_mut() else { continue };
+        let same = before.iter().filter(|other| other.name == webhook.name).count();
+        webhook.line = lines("[[serve.webhook]]", "name", &webhook.name).get(same).copied();
     }
     let beside = path.parent().unwrap_or(Path::new(""));
     let written = file.feed.clone();
     let found = |name: &str| contract(name, beside).map_err(|error| Wrong::Contract(name.to_owned(), error));
     let feeds = Feeds::new(file.feed, found).map_err(|wrong| match wrong {
         Wrong::Feed(fault) => {
-            anyhow::Error::from(Hint::new(fault.to_string(), fault.hint)).context(at("[[feed]]", "name", &fault.feed))
+            let same = written.iter().take(fault.place).filter(|other| other.name == fault.feed).count();
+            let line = at(lines("[[feed]]", "name", &fault.feed).get(same));
+            anyhow::Error::from(Hint::new(fault.to_string(), fault.hint)).context(line)
         }
-        Wrong::Contract(name, error) => error.context(at("[[feed]]", "contract", &name)),
+        // the first that names it is read first
+        Wrong::Contract(name, error) => error.context(at(lines("[[feed]]", "contract", &name).first())),
     });
     let environment = environment(file.environment);
     Ok(Config { feeds: feeds?, environment, written, serve: file.serve })

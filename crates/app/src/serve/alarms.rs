@@ -3,7 +3,7 @@
 //! [`Alarms::evaluate`] is a function of what was seen; the thread that calls it is in `watch`. Changes of state are its
 //! answer, so that somebody can be told of each once.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use engine::queues;
@@ -59,6 +59,9 @@ fn of_word<'de, D: serde::Deserializer<'de>>(from: D) -> Result<bool, D::Error> 
     Ok(String::deserialize(from)? == "alarm")
 }
 
+/// What names of alarms about functions begin with.
+const OF_ERRORS: &str = "errors/";
+
 /// Under which the alarms that are on are kept in the store.
 const PREFIX: &str = "alarms/";
 
@@ -78,6 +81,8 @@ struct Inner {
     states: BTreeMap<String, State>,
     /// What functions had done and failed to do at moments of the last minutes, the oldest first.
     windows: BTreeMap<String, VecDeque<(u64, u64, u64)>>,
+    /// Alarms that were on when the service last ran, and are about what is measured over a while.
+    kept: BTreeSet<String>,
 }
 
 /// All alarms.
@@ -91,8 +96,14 @@ impl Alarms {
         let records = engine.queues().records(PREFIX.as_bytes(), None, KEPT_MAX)?;
         // one that cannot be read is found out anew
         let states = records.iter().filter_map(|(_, value)| serde_json::from_slice::<State>(value).ok());
-        alarms.lock().states = states.map(|state| (state.name.clone(), state)).collect();
+        alarms.keep(states);
         Ok(alarms)
+    }
+
+    fn keep(&self, states: impl Iterator<Item = State>) {
+        let mut inner = self.lock();
+        inner.states = states.map(|state| (state.name.clone(), state)).collect();
+        inner.kept = inner.states.keys().filter(|name| name.starts_with(OF_ERRORS)).cloned().collect();
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner> {
@@ -116,7 +127,7 @@ impl Alarms {
             let (done, failed) = inner.within_window(function, sample.at, *done, *failed);
             let percent = if failed == 0 { 0.0 } else { 100.0 * failed as f64 / (done + failed) as f64 };
             let reason = format!("{function} failed in {failed} of {} attempts within 5 minutes", done + failed);
-            see(format!("errors/{function}"), percent, thresholds.errors_percent, "percent", reason);
+            see(format!("{OF_ERRORS}{function}"), percent, thresholds.errors_percent, "percent", reason);
         }
         for (queue, count) in &sample.dead {
             see(
@@ -157,6 +168,21 @@ impl Inner {
         (done.saturating_sub(done_then), failed.saturating_sub(failed_then))
     }
 
+    /// Whether an alarm that is kept would end only because nothing is known of the time before the start: it goes on until
+    /// it is found to be on, or a whole window was looked at.
+    fn is_unmeasured(&mut self, now: &State) -> bool {
+        if !self.kept.contains(&now.name) {
+            return false;
+        }
+        let window = now.name.strip_prefix(OF_ERRORS).and_then(|function| self.windows.get(function));
+        let began = window.and_then(|window| window.front()).map_or(now.since, |(at, _, _)| *at);
+        let is_measured = now.is_on || now.since.saturating_sub(began) >= WINDOW_MS;
+        if is_measured {
+            self.kept.remove(&now.name);
+        }
+        !is_measured
+    }
+
     fn take(&mut self, seen: Vec<State>, at: u64) -> Vec<State> {
         let mut changes = Vec::new();
         // what is not looked at any more, as the quota of a day that is over, is alarming no longer
@@ -168,6 +194,9 @@ impl Inner {
         }
         self.states.retain(|name, state| state.is_on || seen.iter().any(|now| now.name == *name));
         for mut now in seen {
+            if self.is_unmeasured(&now) {
+                continue;
+            }
             let before = self.states.get(&now.name);
             let changed = before.map_or(now.is_on, |before| before.is_on != now.is_on);
             if let Some(before) = before.filter(|_| !changed) {
@@ -188,7 +217,10 @@ mod tests {
 
     /// Evaluates samples a minute apart, and answers what changed with each.
     fn drill(samples: Vec<Sample>) -> Vec<Vec<(String, bool)>> {
-        let alarms = Alarms::default();
+        drill_on(&Alarms::default(), samples)
+    }
+
+    fn drill_on(alarms: &Alarms, samples: Vec<Sample>) -> Vec<Vec<(String, bool)>> {
         let told = |(minute, sample): (usize, Sample)| {
             let sample = Sample { at: minute as u64 * 60_000, ..sample };
             let changes = alarms.evaluate(&sample, &Thresholds::default());
@@ -223,6 +255,44 @@ mod tests {
         // what was done and failed before the window is not in it: one failure is left, and nothing done
         assert_eq!(fired[6], []);
         assert_eq!(fired[7], change(name, false));
+    }
+
+    #[test]
+    fn a_start_ends_no_alarm_about_what_was_before_it() {
+        let name = "errors/file-validator";
+        let on = State {
+            name: name.to_owned(),
+            is_on: true,
+            since: 0,
+            value: 50.0,
+            threshold: 5.0,
+            unit: "percent".to_owned(),
+            reason: "file-validator failed in 5 of 10 attempts within 5 minutes".to_owned(),
+        };
+        let seen = |done, failed| Sample {
+            functions: vec![("file-validator".into(), done, failed)],
+            dead: vec![("validator-dlq".into(), 0)],
+            ..Sample::default()
+        };
+        let dead = State { name: "dead-letters/validator-dlq".to_owned(), ..on.clone() };
+        let started = || {
+            let alarms = Alarms::default();
+            alarms.keep([on.clone(), dead.clone()].into_iter());
+            alarms
+        };
+        // a window without failures ends it, and what can be counted at once is known at once
+        let alarms = started();
+        let changes = drill_on(&alarms, vec![seen(0, 0), seen(0, 0), seen(1, 0), seen(9, 0), seen(9, 0), seen(9, 0)]);
+        assert_eq!(changes[0], change(&dead.name, false));
+        assert_eq!(changes[1..5], vec![vec![]; 4]);
+        assert_eq!(changes[5], change(name, false));
+        // until then it is told as it was
+        let alarms = started();
+        drill_on(&alarms, vec![seen(0, 0), seen(9, 0)]);
+        assert!(alarms.states().contains(&on), "{:?}", alarms.states());
+        // found to be so again, it is one as any other
+        let changes = drill_on(&started(), vec![seen(0, 0), seen(1, 1), seen(90, 1)]);
+        assert_eq!(changes[1..], [vec![], change(name, false)]);
     }
 
     #[test]

@@ -135,11 +135,16 @@ impl Door {
         let places = Arc::new(Semaphore::new(bounds.connections));
         let sources: Arc<Sources> = Arc::default();
         loop {
-            let Ok(place) = places.clone().acquire_owned().await else { break };
-            let accepted = tokio::select! {
-                accepted = self.listener.accept() => accepted,
+            // who waits for a place hears of the end as well
+            let next = async {
+                let place = places.clone().acquire_owned().await.ok()?;
+                Some((place, self.listener.accept().await))
+            };
+            let next = tokio::select! {
+                next = next => next,
                 () = stop.told() => break,
             };
+            let Some((place, accepted)) = next else { break };
             let Ok((stream, from)) = accepted else {
                 // out of descriptors: those that are open end by and by
                 tokio::time::sleep(Duration::from_millis(50)).await;

@@ -6,7 +6,7 @@
 use std::io::{Read, Write};
 use std::net::{TcpStream, ToSocketAddrs};
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -25,9 +25,10 @@ const PATIENCE: Duration = Duration::from_secs(5);
 /// Tries to send the same spans.
 const TRIES_MAX: u32 = 3;
 
-/// Where spans go; nowhere, if no collector is set. Dropped, it sends what waits and ends.
+/// Where spans go; nowhere, if no collector is set. Dropped, it sends what waits, unless the collector is away, and ends.
 pub(super) struct Traces {
     to: Option<SyncSender<Vec<Value>>>,
+    ends: Arc<AtomicBool>,
     thread: Option<JoinHandle<()>>,
     metrics: Arc<Metrics>,
 }
@@ -36,13 +37,14 @@ impl Traces {
     /// Begins to send to a collector.
     pub fn start(collector: Option<&Collector>, metrics: Arc<Metrics>) -> std::io::Result<Self> {
         let Some(Collector(host)) = collector.cloned() else {
-            return Ok(Self { to: None, thread: None, metrics });
+            return Ok(Self { to: None, ends: Arc::default(), thread: None, metrics });
         };
         let (to, from) = sync_channel(TRACES_WAITING_MAX);
-        let counted = metrics.clone();
-        let run = move || send_all(&host, &from, &counted);
+        let (counted, ends) = (metrics.clone(), Arc::<AtomicBool>::default());
+        let is_end = ends.clone();
+        let run = move || send_all(&host, &from, &is_end, &counted);
         let thread = std::thread::Builder::new().name("millrace-otlp".to_owned()).spawn(run)?;
-        Ok(Self { to: Some(to), thread: Some(thread), metrics })
+        Ok(Self { to: Some(to), ends, thread: Some(thread), metrics })
     }
 
     /// Tells of a file that came to its end.
@@ -58,6 +60,7 @@ impl Traces {
 
 impl Drop for Traces {
     fn drop(&mut self) {
+        self.ends.store(true, Ordering::SeqCst);
         self.to = None;
         if let Some(thread) = self.thread.take() {
             let _ = thread.join();
@@ -106,7 +109,9 @@ fn spans(receipt: &Receipt) -> Vec<Value> {
     spans
 }
 
-fn send_all(host: &str, from: &Receiver<Vec<Value>>, metrics: &Metrics) {
+fn send_all(host: &str, from: &Receiver<Vec<Value>>, ends: &AtomicBool, metrics: &Metrics) {
+    let is_end = || ends.load(Ordering::SeqCst);
+    let mut is_away = false;
     while let Ok(mut spans) = from.recv() {
         for _ in 1..FILES_SENT_MAX {
             match from.try_recv() {
@@ -115,13 +120,19 @@ fn send_all(host: &str, from: &Receiver<Vec<Value>>, metrics: &Metrics) {
             }
         }
         let count = spans.len() as u64;
+        // who ends does not wait for a collector that is away
+        if is_away && is_end() {
+            metrics.spans_lost.fetch_add(count, Ordering::Relaxed);
+            continue;
+        }
         let resource = json!({ "attributes": [attribute("service.name", "millrace")] });
         let scope = json!({ "scope": { "name": "millrace" }, "spans": spans });
         let body = json!({ "resourceSpans": [{ "resource": resource, "scopeSpans": [scope] }] }).to_string();
-        let sent = (0..TRIES_MAX).any(|tried| {
+        let sent = (0..TRIES_MAX).take_while(|tried| *tried == 0 || !is_end()).any(|tried| {
             std::thread::sleep(Duration::from_millis(200) * tried);
             post(host, &body).is_ok_and(|status| (200..300).contains(&status))
         });
+        is_away = !sent;
         if !sent {
             metrics.spans_lost.fetch_add(count, Ordering::Relaxed);
         }
@@ -151,4 +162,26 @@ fn post(host: &str, body: &str) -> std::io::Result<u16> {
     stream.read_exact(&mut head)?;
     let status = std::str::from_utf8(&head[9..]).ok().and_then(|status| status.parse().ok());
     status.ok_or_else(|| std::io::Error::other("the collector does not speak HTTP"))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::TcpListener;
+    use std::time::Instant;
+
+    use super::*;
+
+    #[test]
+    fn the_end_does_not_wait_for_a_collector_that_is_away() {
+        let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+        let metrics: Arc<Metrics> = Arc::default();
+        let traces = Traces::start(Some(&Collector(address.to_string())), metrics.clone()).unwrap();
+        let to = traces.to.clone().unwrap();
+        let count = (0..TRACES_WAITING_MAX).filter(|_| to.try_send(vec![Value::Null]).is_ok()).count();
+        drop(to);
+        let began = Instant::now();
+        drop(traces);
+        assert!(began.elapsed() < Duration::from_secs(4), "{:?}", began.elapsed());
+        assert_eq!(metrics.spans_lost.load(Ordering::Relaxed), count as u64);
+    }
 }

@@ -8,7 +8,9 @@ mod attributes;
 mod auth;
 mod body;
 mod buckets;
+mod chunks;
 mod copy;
+mod form;
 mod list;
 mod multipart;
 mod read;
@@ -35,6 +37,7 @@ pub(super) fn door(service: &Arc<Service>) -> Result<Guarded> {
     let mut builder = S3ServiceBuilder::new(Storage { service: service.clone(), made: Arc::new(made) });
     builder.set_auth(auth::Keys(service.clone()));
     builder.set_access(auth::Gate(service.clone()));
+    builder.set_config(form::limits());
     Ok(Guarded { inner: builder.build(), service: service.clone() })
 }
 
@@ -52,14 +55,21 @@ impl Storage {
 
     /// Refuses a key that clients may not write.
     async fn writable(&self, bucket: &str, key: &str) -> S3Result<()> {
-        self.bucket(bucket).await?;
-        if let Some(letter) = unspeakable(key) {
-            return Err(s3_error!(
+        self.removable(bucket, key).await?;
+        match unspeakable(key) {
+            Some(letter) => Err(s3_error!(
                 InvalidArgument,
                 "the key has the character {}, which no answer in XML 1.0 can tell; leave it out",
                 letter.escape_unicode()
-            ));
+            )),
+            None => Ok(()),
         }
+    }
+
+    /// Refuses a key that clients may not delete. One that they may not write can lie there all the same: from the command
+    /// line, or from before it was refused.
+    async fn removable(&self, bucket: &str, key: &str) -> S3Result<()> {
+        self.bucket(bucket).await?;
         match OUTPUTS.iter().find(|output| key.starts_with(**output)) {
             Some(output) if preset_of(bucket).is_some() => {
                 Err(s3_error!(AccessDenied, "keys under {output} are written by the stages alone"))

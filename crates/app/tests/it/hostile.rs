@@ -2,9 +2,12 @@
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
+use super::access::signer;
 use super::client::{Request, answer, connect, request, send};
+use super::overload::resident_bytes;
 use super::server::Server;
 use super::{run, stderr, stdout};
 
@@ -200,4 +203,100 @@ fn records_that_are_announced_to_be_too_many_are_refused_at_once() {
         assert_eq!((answer.status, answer.code().as_str()), (413, "too_large"), "{access}");
         assert!(began.elapsed() < Duration::from_secs(10), "{access}: {:?}", began.elapsed());
     }
+}
+
+/// A form with a file, as browsers send it to a bucket: its head, and its body up to the end of the file.
+fn form(server: &Server, file: &[u8], bytes: usize) -> Vec<u8> {
+    let before = "--xx\r\nContent-Disposition: form-data; name=\"key\"\r\n\r\nform.csv\r\n--xx\r\n\
+                  Content-Disposition: form-data; name=\"file\"; filename=\"a.csv\"\r\n\r\n";
+    let length = before.len() + bytes + "\r\n--xx--\r\n".len();
+    let host = &server.s3;
+    let head = format!(
+        "POST {BUCKET} HTTP/1.1\r\nhost: {host}\r\nconnection: close\r\ncontent-length: {length}\r\n\
+         content-type: Multipart/Form-Data; boundary=xx\r\n\r\n{before}"
+    );
+    [head.as_bytes(), file].concat()
+}
+
+#[test]
+fn forms_of_nobody_take_little_memory() {
+    let server = Server::fresh(&["--access", "keys"]);
+    let sent = |file: &[u8]| {
+        let mut stream = connect(&server.s3).unwrap();
+        let _ = stream.write_all(&form(&server, file, file.len()));
+        let _ = stream.write_all(b"\r\n--xx--\r\n");
+        answer(&mut stream)
+    };
+    let small = sent(b"x").unwrap();
+    assert!(small.status == 403 && small.text().contains("not signed"), "{small:?}");
+    let before = resident_bytes(server.id());
+    let large = vec![b'x'; 96 * 1024 * 1024];
+    // whoever does not read on may be answered by a connection that is broken off
+    if let Ok(answer) = sent(&large) {
+        assert!(answer.status == 400 && answer.text().contains("EntityTooLarge"), "{answer:?}");
+    }
+    let grown = resident_bytes(server.id()).saturating_sub(before);
+    assert!(grown < 64 * 1024 * 1024, "memory grew by {grown} bytes");
+
+    let mut held: Vec<TcpStream> = Vec::new();
+    for _ in 0..4 {
+        let mut stream = connect(&server.s3).unwrap();
+        stream.write_all(&form(&server, b"half", 1024)).unwrap();
+        held.push(stream);
+    }
+    wait_until("a fifth is refused", || {
+        let fifth = sent(b"x").unwrap();
+        let is_told = fifth.text().contains("SlowDown") && fifth.header("retry-after") == Some("1");
+        fifth.status == 503 && is_told
+    });
+    drop(held);
+    wait_until("there is room again", || sent(b"x").unwrap().status == 403);
+}
+
+#[test]
+fn a_form_is_an_object() {
+    let mut server = Server::fresh(&[]);
+    let mut stream = connect(&server.s3).unwrap();
+    let file = vec![b'7'; 3 * 1024 * 1024];
+    stream.write_all(&form(&server, &file, file.len())).unwrap();
+    stream.write_all(b"\r\n--xx--\r\n").unwrap();
+    let taken = answer(&mut stream).unwrap();
+    assert_eq!(taken.status, 204, "{taken:?}");
+    let got = send(&server.s3, &Request { path: &format!("{BUCKET}/form.csv"), ..Request::default() });
+    assert!(got.status == 200 && got.body == file, "{} {} bytes", got.status, got.body.len());
+    sound(&mut server);
+}
+
+#[test]
+fn a_body_in_one_large_chunk_takes_little_memory() {
+    let mut server = Server::fresh(&[]);
+    let pair = serde_json::json!({ "accessKeyId": "AKIAELSEWHERE", "secretAccessKey": "x" });
+    let (path, host) = (format!("{BUCKET}/large.csv"), server.s3.clone());
+    let file = vec![b'x'; 200 * 1024 * 1024];
+    let signed = signer(&pair, "s3").headers(&host, &Request { method: "PUT", path: &path, ..Request::default() });
+    let mut headers: Vec<(&str, &str)> = signed.iter().map(|(name, value)| (*name, value.as_str())).collect();
+    headers[1].1 = "STREAMING-UNSIGNED-PAYLOAD-TRAILER";
+    let length = file.len().to_string();
+    headers.extend([("x-amz-decoded-content-length", length.as_str()), ("x-amz-trailer", "x-amz-checksum-crc32")]);
+    let body = [format!("{:x}\r\n", file.len()).as_bytes(), &file, b"\r\n0\r\n\r\n"].concat();
+    let before = resident_bytes(server.id());
+    let ends = AtomicBool::new(false);
+    let most = std::thread::scope(|scope| {
+        let watching = scope.spawn(|| {
+            let mut most = 0;
+            while !ends.load(Ordering::SeqCst) {
+                most = most.max(resident_bytes(server.id()));
+                std::thread::sleep(Duration::from_millis(5));
+            }
+            most
+        });
+        let put = send(&host, &Request { method: "PUT", path: &path, headers: &headers, body: &body });
+        ends.store(true, Ordering::SeqCst);
+        assert_eq!(put.status, 200, "{}", put.text());
+        watching.join().unwrap()
+    });
+    assert!(most.saturating_sub(before) < 100 * 1024 * 1024, "memory grew by {} bytes", most - before);
+    let got = send(&host, &Request { path: &path, ..Request::default() });
+    assert!(got.status == 200 && got.body == file, "{} {} bytes", got.status, got.body.len());
+    sound(&mut server);
 }

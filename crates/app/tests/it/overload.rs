@@ -28,7 +28,7 @@ fn key(server: &Server, partner: &str) -> String {
     made["apiKey"].as_str().unwrap_or_else(|| panic!("{made}")).to_owned()
 }
 
-fn resident_bytes(id: u32) -> u64 {
+pub(crate) fn resident_bytes(id: u32) -> u64 {
     let status = std::fs::read_to_string(format!("/proc/{id}/status")).unwrap();
     let line = status.lines().find(|line| line.starts_with("VmRSS")).unwrap();
     line.split_whitespace().nth(1).unwrap().parse::<u64>().unwrap() * 1024

@@ -145,6 +145,26 @@ fn what_is_refused_says_what_to_do_here() {
 }
 
 #[test]
+fn what_no_listing_could_tell_can_be_deleted() {
+    let folder = tempdir().unwrap();
+    fs::write(folder.path().join("a\u{1}.csv"), "symbol,price,volume,timestamp\nA,10,2,2026-01-01T09:00:01Z\n")
+        .unwrap();
+    assert!(run(folder.path(), &["run", "a\u{1}.csv"]).status.success());
+    let served = Server::start(folder.path(), &[]);
+    let path = "/file-processing-bucket-dev/a%01.csv";
+    let ask = |method, path| send(&served.s3, &Request { method, path, ..Request::default() });
+    let there = ask("GET", path);
+    assert_eq!(there.status, 200, "{there:?}");
+    let version = format!("{path}?versionId={}", there.header("x-amz-version-id").unwrap());
+    let deleted = ask("DELETE", path);
+    assert_eq!(deleted.status, 204, "{deleted:?}");
+    assert_eq!(ask("GET", path).status, 404);
+    let deleted = ask("DELETE", &version);
+    assert_eq!(deleted.status, 204, "{deleted:?}");
+    assert_eq!(ask("GET", &version).status, 404);
+}
+
+#[test]
 fn raw_bodies_names_and_feeds() {
     let folder = tempdir().unwrap();
     fs::write(

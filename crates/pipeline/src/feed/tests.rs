@@ -11,6 +11,7 @@ fn written(text: &str) -> Result<Feeds, Fault> {
     Feeds::new(file.feed, |name| {
         rows::contract::builtin(name).cloned().ok_or_else(|| Fault {
             feed: name.into(),
+            place: 0,
             what: "no contract".into(),
             hint: "",
         })

@@ -139,6 +139,10 @@ mod tests {
         let slow = read(300, 1, 50, 100, 0).unwrap_err();
         assert!((2..=6).contains(&slow.bytes) && slow.waited >= Duration::from_millis(300), "{slow:?}");
         assert!(slow.to_string().ends_with("of the body came in 0 seconds, less than 1024 a second"), "{slow}");
+        // at half of it, after twice the time for which one is waited for that brings nothing
+        let half = read(200, 51, 100, 100, 0).unwrap_err();
+        let earned = Duration::from_millis(half.bytes * 1000 / BODY_BYTES_PER_SECOND_MIN);
+        assert!(half.waited >= Duration::from_millis(200) + earned && half.bytes >= 51, "{half:?}");
         // at twice the least rate it may go on, past what one piece is waited for
         assert_eq!(read(300, 100, 50, 20, 0), Ok(2000));
         // that nobody wanted more of it for a while is not held against it

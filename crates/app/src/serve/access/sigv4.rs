@@ -4,7 +4,7 @@
 //! one query are tried, because clients differ in how often they encode what is encoded already, and in whether they sort;
 //! none of them means anything else.
 
-use axum::http::{HeaderMap, Method, Uri, header};
+use axum::http::{HeaderMap, HeaderValue, Method, Uri, header};
 use ring::hmac;
 
 use crate::data::keys::book::{same, sha256};
@@ -51,31 +51,55 @@ pub(in crate::serve) enum Paths {
 }
 
 impl Signed {
-    /// What a request says, in its header or its query; none when it is not signed at all.
+    /// What a request says, in its header or its query; none when it is not signed at all, or in another way.
+    ///
+    /// Whatever another reader could take for something else is refused: there is one header, of one form, with each field
+    /// once, and no signature in the query beside it.
     pub fn of(uri: &Uri, headers: &HeaderMap) -> Result<Option<Self>, Refused> {
         let query = pairs(uri.query().unwrap_or_default());
         let text = |name| headers.get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
-        if let Some(header) = text(header::AUTHORIZATION.as_str()).filter(|value| value.starts_with(ALGORITHM)) {
-            return Self::of_header(&header, text(DATE), text(CONTENT_SHA256)).map(Some);
+        let mut given = headers.get_all(header::AUTHORIZATION).iter();
+        let header = given.next().map(HeaderValue::as_bytes).and_then(|bytes| bytes.strip_prefix(ALGORITHM.as_bytes()));
+        if given.next().is_some() {
+            return refuse("malformed_signature", "there is more than one Authorization header");
         }
-        if signs_in_query(uri) { Self::of_query(&query, text(CONTENT_SHA256)).map(Some) } else { Ok(None) }
+        let Some(header) = header else {
+            let signed = signs_in_query(uri).then(|| Self::of_query(&query, text(CONTENT_SHA256)));
+            return signed.transpose();
+        };
+        if signs_in_query(uri) {
+            return refuse("malformed_signature", "it is signed twice, in the Authorization header and in the query");
+        }
+        let text_of = std::str::from_utf8(header).ok().filter(|header| header.is_ascii());
+        let Some(header) = text_of.and_then(|header| header.strip_prefix(' ')) else {
+            return refuse("malformed_signature", format!("{ALGORITHM} is not followed by a space and plain ASCII"));
+        };
+        Self::of_header(header, text(DATE), text(CONTENT_SHA256)).map(Some)
     }
 
+    /// Takes what stands behind the algorithm.
     fn of_header(header: &str, date: Option<String>, declared: Option<String>) -> Result<Self, Refused> {
-        let field = |name: &str| {
-            let parts = header[ALGORITHM.len()..].split(',').map(str::trim);
-            parts.filter_map(|part| part.strip_prefix(name)?.strip_prefix('=')).next().map(str::to_owned)
-        };
-        let (Some(credential), Some(names), Some(signature)) =
-            (field("Credential"), field("SignedHeaders"), field("Signature"))
-        else {
+        const FIELDS: [&str; 3] = ["Credential", "SignedHeaders", "Signature"];
+        let mut found = [None; FIELDS.len()];
+        for part in header.split(',').map(str::trim) {
+            let (name, value) = part.split_once('=').unwrap_or((part, ""));
+            let known = FIELDS.iter().position(|known| *known == name);
+            let Some(field) = known.and_then(|at| found.get_mut(at)) else {
+                let what = format!("the Authorization header has the field {name:?}, which is none of {FIELDS:?}");
+                return refuse("malformed_signature", what);
+            };
+            if field.replace(value).is_some() {
+                return refuse("malformed_signature", format!("the Authorization header has the field {name} twice"));
+            }
+        }
+        let [Some(credential), Some(names), Some(signature)] = found else {
             return refuse(
                 "malformed_signature",
                 "the Authorization header lacks Credential, SignedHeaders or Signature",
             );
         };
         let Some(date) = date else { return refuse("malformed_signature", "the request has no X-Amz-Date header") };
-        Self::new(&credential, date, &names, signature, None, declared)
+        Self::new(credential, date, names, signature.to_owned(), None, declared)
     }
 
     fn of_query(query: &[(String, String)], declared: Option<String>) -> Result<Self, Refused> {
@@ -133,7 +157,10 @@ impl Signed {
                 format!("the names of the signed headers, {names}, are not lowercase"),
             );
         }
-        let headers = names.split(';').map(str::to_owned).collect();
+        let headers: Vec<String> = names.split(';').map(str::to_owned).collect();
+        if let Some(twice) = headers.iter().enumerate().find(|(index, name)| headers[..*index].contains(name)) {
+            return refuse("malformed_signature", format!("{} is twice among the signed headers", twice.1));
+        }
         let scope = format!("{day}/{region}/{service}/aws4_request");
         Ok(Self { access_key: (*access_key).to_owned(), scope, date, headers, signature, expires, declared })
     }
@@ -175,9 +202,11 @@ impl Signed {
     }
 
     /// The headers of a request that anybody could have added or changed since it was signed, of those that must be signed.
+    /// One that is no text counts as not signed: it is left out of what is signed by who cannot write it.
     pub fn open<'h>(&'h self, headers: &'h HeaderMap) -> impl Iterator<Item = &'h str> {
         let names = headers.keys().map(|name| name.as_str()).filter(|name| name.starts_with("x-amz-"));
-        std::iter::once("host").chain(names).filter(|name| self.headers.iter().all(|signed| signed != name))
+        let is_signed = |name: &str| self.headers.iter().any(|signed| signed == name) && is_text(name, headers);
+        std::iter::once("host").chain(names).filter(move |name| !is_signed(name))
     }
 
     /// Whether a header says what a parameter of the presigned query says, which is signed.
@@ -263,6 +292,11 @@ impl Signed {
     }
 }
 
+/// Whether all values of a header are text.
+pub(in crate::serve) fn is_text(name: &str, headers: &HeaderMap) -> bool {
+    headers.get_all(name).iter().all(|value| std::str::from_utf8(value.as_bytes()).is_ok())
+}
+
 /// Whether a query has a signature of version 4.
 pub(in crate::serve) fn signs_in_query(uri: &Uri) -> bool {
     pairs(uri.query().unwrap_or_default()).iter().any(|(name, _)| name == "X-Amz-Signature")
@@ -276,7 +310,7 @@ pub(in crate::serve) fn without_signature(uri: &Uri) -> Option<Uri> {
 }
 
 /// Parameters of a query, decoded.
-fn pairs(query: &str) -> Vec<(String, String)> {
+pub(in crate::serve) fn pairs(query: &str) -> Vec<(String, String)> {
     let parts = query.split('&').filter(|part| !part.is_empty());
     let text = |part: &str| String::from_utf8_lossy(&decoded(part, true)).into_owned();
     parts

@@ -65,6 +65,25 @@ fn more_connections_wait_until_others_end() {
 }
 
 #[test]
+fn a_port_that_is_full_ends_when_it_is_told_to() {
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+    let (tell, told) = tokio::sync::watch::channel(false);
+    let (address, serving) = runtime.block_on(async move {
+        let mut door = Door::open("http", ([127, 0, 0, 1], 0).into(), None, 0).await.unwrap();
+        door.bounds = Bounds { connections: 1, ..BOUNDS };
+        let address = door.address();
+        let routes = TowerToHyperService::new(Router::new().route("/", get(|| async { "ok" })));
+        (address, tokio::spawn(async move { door.serve(routes, &Stop(told)).await }))
+    });
+    let mut only = connect(address, Duration::from_secs(10));
+    only.write_all(b"GET / HTTP/1.1\r\nhost: x\r\n\r\n").unwrap();
+    assert!(only.read(&mut [0; 1024]).unwrap() > 0);
+    tell.send(true).unwrap();
+    let ended = runtime.block_on(async { tokio::time::timeout(Duration::from_secs(5), serving).await });
+    assert!(ended.is_ok(), "it waits for a place");
+}
+
+#[test]
 fn an_address_has_so_many_connections_and_others_are_let_in() {
     let (_runtime, address) = door(Bounds { of_one: 2, ..BOUNDS }, None);
     let held = [(); 2].map(|()| connect(address, Duration::from_secs(10)));

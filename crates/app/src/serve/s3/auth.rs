@@ -2,7 +2,7 @@
 
 use std::pin::Pin;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use hyper::body::{Body as _, Incoming};
 use hyper::header::{AUTHORIZATION, CONTENT_LENGTH, HeaderMap, HeaderValue, RETRY_AFTER};
@@ -17,12 +17,12 @@ use s3s::path::S3Path;
 use s3s::service::S3Service;
 use s3s::{Body, S3Request, S3Result, s3_error};
 
-use super::Service;
+use super::{Service, chunks, form};
 use crate::serve::access::Caller;
 use crate::serve::access::admit::request_id;
 use crate::serve::access::limits::TooOften;
 use crate::serve::access::paced::Paced;
-use crate::serve::access::sigv4::{CONTENT_SHA256, Refused, Signed, UNSIGNED, signs_in_query};
+use crate::serve::access::sigv4::{CONTENT_SHA256, Refused, Signed, UNSIGNED, is_text, pairs, signs_in_query};
 use crate::serve::listen::Origin;
 use crate::serve::metrics::Request as Counted;
 use crate::serve::settings::Access;
@@ -176,6 +176,8 @@ impl hyper::service::Service<hyper::Request<Incoming>> for Guarded {
             None => None,
         };
         let signer = signed.ok().flatten();
+        let form = form::is_form(&method, request.headers()).then(form::place);
+        let refused = refused.or_else(|| matches!(form, Some(None)).then(|| slow_down(&FORMS)));
         let answer = match refused {
             Some(refused) => Err(refused),
             None => {
@@ -183,10 +185,16 @@ impl hyper::service::Service<hyper::Request<Incoming>> for Guarded {
                     as_local(&service, &mut request, signer.as_ref());
                 }
                 let grace = service.settings.grace();
-                Ok((self.inner.clone(), request.map(|body| Body::http_body(Paced::new(body, grace)))))
+                let is_cut = chunks::are_in(request.headers());
+                let request = request.map(|body| match Paced::new(body, grace) {
+                    body if is_cut => Body::http_body(chunks::Cut::new(body)),
+                    body => Body::http_body(body),
+                });
+                Ok((self.inner.clone(), request))
             }
         };
         Box::pin(async move {
+            let _form = form;
             let mut response = match answer {
                 Ok((inner, request)) => inner.call(request).await?,
                 Err(response) => response,
@@ -213,6 +221,9 @@ impl hyper::service::Service<hyper::Request<Incoming>> for Guarded {
         })
     }
 }
+
+/// There are too many forms at a time.
+const FORMS: TooOften = TooOften { what: "forms at a time", wait: Duration::from_secs(1) };
 
 fn length(headers: &HeaderMap) -> u64 {
     let text = headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok());
@@ -247,25 +258,58 @@ fn told(status: StatusCode, code: &str, message: &str) -> Answer {
 }
 
 /// Refuses a request whose signature leaves open what must not be changed on the way; `s3s` looks at what is signed, and
-/// then obeys every header. Signatures of version 2 have all of them.
+/// then obeys every header. What it could read otherwise than it is read here is refused as well: it takes any word for the
+/// algorithm, looks for a signature in one place after the other, and leaves out what is no text or is there twice.
 fn tampered(signed: &Result<Option<Signed>, Refused>, uri: &Uri, headers: &HeaderMap) -> Option<Answer> {
-    let in_header = headers.get_all(AUTHORIZATION).iter().next().is_some();
-    if in_header && signs_in_query(uri) {
+    let in_header = headers.contains_key(AUTHORIZATION);
+    if [in_header, signs_in_query(uri), has_parameter(uri, OLD)].iter().filter(|there| **there).count() > 1 {
         // one of the two would be looked at here, and the other there
-        let message = "Only one auth mechanism allowed; the query has a signature, and so has the Authorization header";
+        let message =
+            "Only one auth mechanism allowed; the query has a signature, and another, or the Authorization header";
         return Some(told(StatusCode::BAD_REQUEST, "InvalidArgument", message));
     }
-    let signed = match signed {
-        Ok(signed) => signed.as_ref()?,
+    match signed {
         Err(Refused(_, what)) => {
             let code = if in_header { "AuthorizationHeaderMalformed" } else { "AuthorizationQueryParametersError" };
-            return Some(told(StatusCode::BAD_REQUEST, code, what));
+            Some(told(StatusCode::BAD_REQUEST, code, what))
         }
-    };
-    // the hash of the body is signed as such
-    let open = signed.open(headers).find(|name| *name != CONTENT_SHA256 && !signed.has_in_query(name, uri, headers))?;
-    let message = format!("There were headers present in the request which were not signed: {open}");
-    Some(told(StatusCode::FORBIDDEN, "AccessDenied", &message))
+        Ok(Some(signed)) => {
+            // the hash of the body is signed as such
+            let is_said = |name: &str| name == CONTENT_SHA256 || signed.has_in_query(name, uri, headers);
+            signed.open(headers).find(|name| !is_said(name)).map(unsigned)
+        }
+        Ok(None) if in_header => {
+            let message =
+                "The authorization mechanism you have provided is not supported. Please use AWS4-HMAC-SHA256.";
+            Some(told(StatusCode::BAD_REQUEST, "InvalidRequest", message))
+        }
+        Ok(None) if has_parameter(uri, OLD) => of_version_2(uri, headers),
+        Ok(None) => None,
+    }
+}
+
+/// The parameter by which a link is known that is signed in version 2.
+const OLD: &str = "Signature";
+
+/// The same of a link that is signed in version 2, which has all headers of AWS that are text, and each parameter that
+/// says what is to be done, if it is there once.
+fn of_version_2(uri: &Uri, headers: &HeaderMap) -> Option<Answer> {
+    let names: Vec<String> = pairs(uri.query().unwrap_or_default()).into_iter().map(|(name, _)| name).collect();
+    if let Some((_, name)) = names.iter().enumerate().find(|(index, name)| names[..*index].contains(name)) {
+        let message = format!("the query has the parameter {name} twice");
+        return Some(told(StatusCode::BAD_REQUEST, "InvalidArgument", &message));
+    }
+    let of_aws = headers.keys().map(|name| name.as_str()).filter(|name| name.starts_with("x-amz-"));
+    of_aws.filter(|name| !is_text(name, headers)).map(unsigned).next()
+}
+
+fn unsigned(name: &str) -> Answer {
+    let message = format!("There were headers present in the request which were not signed: {name}");
+    told(StatusCode::FORBIDDEN, "AccessDenied", &message)
+}
+
+fn has_parameter(uri: &Uri, wanted: &str) -> bool {
+    pairs(uri.query().unwrap_or_default()).iter().any(|(name, _)| name == wanted)
 }
 
 /// What a body is declared as that comes in chunks which are not signed.

@@ -75,7 +75,7 @@ impl Storage {
     }
 
     async fn remove(&self, bucket: &str, key: &str, version: Option<String>) -> S3Result<Removed> {
-        self.writable(bucket, key).await?;
+        self.removable(bucket, key).await?;
         let lock = self.service.locks.of(bucket, key);
         let _shared = lock.read().await;
         let _stays = self.stays(bucket).await?;

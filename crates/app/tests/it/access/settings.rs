@@ -1,7 +1,9 @@
 //! Settings: what overrides what, and how a mistake is told; https with a certificate that is given.
 
+use std::ffi::OsStr;
 use std::fs;
 use std::net::TcpStream;
+use std::os::unix::ffi::OsStrExt as _;
 use std::sync::Arc;
 
 use rustls::pki_types::ServerName;
@@ -53,6 +55,14 @@ fn a_mistake_is_told_with_its_line_and_what_to_do() {
         ("[serve]\naccess = \"some\"\n", "line 2, `access = \"some\"`"),
         ("[serve]\nhttp = \"0.0.0.0:1\"\n", "can be reached from outside, and access is `none`"),
         ("\n[[serve.webhook]]\nname = \"desk\"\nurl = \"https://x\"\n", "line 3, webhook `desk`: it has no secret"),
+        (
+            "[[serve.webhook]]\nname = \"desk\"\nurl = \"https://x\"\n[[serve.webhook]]\nname = 'desk'\nurl = \"https://y\"\n",
+            "line 5, webhook `desk` is declared twice",
+        ),
+        (
+            "[[feed]]\nname = \"a\"\npreset = \"files\"\nkeys = \"a\"\n[[feed]]\nname = \"a\"\npreset = \"files\"\nkeys = \"b\"\n",
+            "millrace.toml, line 6: feed `a`: it is declared twice",
+        ),
         ("[[feed]]\nname = \"a\"\npreset = \"files\"\nkeys = \"*\"\nsettle = \"1x\"\n", "millrace.toml, line 2"),
         (
             "[[feed]]\nname = \"a\"\npreset = \"files\"\nkeys = \"*\"\ncontract = \"none.toml\"\n",
@@ -84,6 +94,13 @@ fn a_mistake_in_a_variable_names_the_variable() {
     }
     let told = told(&["serve", "--log-days", "x"], &[("MILLRACE_LOG_DAYS", "x")]);
     assert!(told.contains("for '--log-days <DAYS>'"), "{told}");
+
+    // a word of the command line that is no text
+    let mut command = millrace(folder.path(), &["serve", "--tls-key", "k.pem"]);
+    command.arg("--tls-certificate").arg(OsStr::from_bytes(b"\xff.pem"));
+    let output = command.env("MILLRACE_LOG_DAYS", "x").output().unwrap();
+    let told = stderr(&output);
+    assert!(output.status.code() == Some(2) && told.contains("for 'the variable MILLRACE_LOG_DAYS'"), "{told}");
 }
 
 #[test]

@@ -1,10 +1,12 @@
 //! Requests to the S3 door that are not what was signed.
 
+use std::io::Write as _;
+
 use tempfile::tempdir;
 
 use super::sign::Signer;
 use super::{BUCKET, DAY, get, key, put, signer, text};
-use crate::client::{Answer, Request, send};
+use crate::client::{Answer, Request, answer, connect, send};
 use crate::server::Server;
 
 /// The status, and what S3 calls it.
@@ -76,6 +78,93 @@ fn headers_that_nobody_signed_are_refused_by_the_s3_door() {
     let free = [("Content-Type", "text/csv"), ("Cache-Control", "no-cache")];
     let link = presigned(INBOX, ("", ""));
     assert_eq!(send(host, &Request { method: "PUT", path: &link, headers: &free, body: b"x" }).status, 200);
+}
+
+/// Sends an empty file with headers that need not be text.
+fn put_raw(host: &str, path: &str, headers: &[(&str, &[u8])]) -> Answer {
+    let mut head =
+        format!("PUT {path} HTTP/1.1\r\nhost: {host}\r\nconnection: close\r\ncontent-length: 0\r\n").into_bytes();
+    for (name, value) in headers {
+        head.extend_from_slice(&[name.as_bytes(), b": ", value, b"\r\n"].concat());
+    }
+    head.extend_from_slice(b"\r\n");
+    let mut stream = connect(host).unwrap();
+    stream.write_all(&head).unwrap();
+    answer(&mut stream).unwrap()
+}
+
+#[test]
+fn what_the_s3_door_and_its_library_would_read_differently_is_refused() {
+    let folder = tempdir().unwrap();
+    let made = key(folder.path(), &["--admin"]);
+    let server = Server::start(folder.path(), &["--access", "keys"]);
+    let (signs, host) = (signer(&made, "s3"), server.s3.as_str());
+    assert_eq!(signs.send(host, &put(SECRET, "the secret")).status, 200);
+    let headers = signs.headers(host, &put(INBOX, ""));
+    let (good, signed) = (headers[2].1.as_str(), &headers[..2]);
+    let (_, fields) = good.split_once(' ').unwrap();
+    let open = good.split_once("SignedHeaders=").unwrap().1.split_once(',').unwrap().0;
+    let wider = format!("SignedHeaders={open};x-amz-copy-source");
+    let link = signs.presigned_for("PUT", host, INBOX, ("", ""), 60);
+    let old = signs.link_of_version_2("PUT", INBOX, 60);
+    let sent = |path: &str, copies: &[u8], values: &[&[u8]]| {
+        let mut all: Vec<(&str, &[u8])> = signed.iter().map(|(name, value)| (*name, value.as_bytes())).collect();
+        all.extend(values.iter().map(|value| ("Authorization", *value)));
+        all.push(("x-amz-copy-source", copies));
+        put_raw(host, path, &all)
+    };
+    let malformed = (400, "AuthorizationHeaderMalformed");
+    let unknown = (400, "InvalidRequest");
+    let twice = (400, "InvalidArgument");
+    let copy = SECRET.as_bytes();
+    let accents = good.replace(open, &format!("{open};\u{e9}"));
+    let unread = good.replace(open, &format!("{open};x-amz-copy-source"));
+    for (what, path, values, code) in [
+        ("another word", INBOX, vec![format!("X {fields}")], unknown),
+        ("small letters", INBOX, vec![format!("aws4-hmac-sha256 {fields}")], unknown),
+        ("of version 2", INBOX, vec![format!("AWS {}:eA==", signs.access_key)], unknown),
+        ("a tab", INBOX, vec![good.replacen(' ', "\t", 1)], malformed),
+        ("a longer word", INBOX, vec![good.replacen(' ', &format!(",{wider}, "), 1)], malformed),
+        ("glued to the word", INBOX, vec![good.replacen(' ', &format!(",{wider}, x "), 1)], malformed),
+        ("one name twice", INBOX, vec![good.replace("SignedHeaders", &format!("{wider}, SignedHeaders"))], malformed),
+        ("names that are no ASCII", INBOX, vec![accents], malformed),
+        ("two headers", INBOX, vec![good.to_owned(), good.to_owned()], malformed),
+        ("two, one of nobody", INBOX, vec!["Basic eA==".to_owned(), good.to_owned()], malformed),
+        ("a link of version 4 as well", &link, vec![good.to_owned()], twice),
+        ("a link of version 2 as well", &old, vec![unread], twice),
+        ("two links in one", &format!("{old}&{}", link.split_once('?').unwrap().1), vec![], twice),
+    ] {
+        let values: Vec<&[u8]> = values.iter().map(|value| value.as_bytes()).collect();
+        let answer = sent(path, copy, &values);
+        let (status, name) = told(&answer);
+        assert_eq!((status, name.as_str()), code, "{what}: {answer:?}");
+        assert_eq!(signs.send(host, &get(INBOX)).status, 404, "{what}: it was obeyed");
+    }
+    let answer = sent(INBOX, copy, &[b"\xff", good.as_bytes()]);
+    assert_eq!(told(&answer), (400, malformed.1.to_owned()), "a header that is no text: {answer:?}");
+    let answer = sent(INBOX, b"\xff", &[good.replace(open, &format!("{open};x-amz-copy-source")).as_bytes()]);
+    assert_eq!(told(&answer), (403, "AccessDenied".to_owned()), "a value that is no text: {answer:?}");
+    assert_eq!(signs.send(host, &get(INBOX)).status, 404, "something was obeyed");
+}
+
+#[test]
+fn links_of_version_2_hold_for_what_was_signed() {
+    let folder = tempdir().unwrap();
+    let made = key(folder.path(), &["--admin"]);
+    let server = Server::start(folder.path(), &["--access", "keys"]);
+    let (signs, host) = (signer(&made, "s3"), server.s3.as_str());
+    let link = signs.link_of_version_2("PUT", INBOX, 60);
+    for (what, path, header, code) in [
+        ("a header of AWS", &link, ("x-amz-copy-source", SECRET.as_bytes()), "SignatureDoesNotMatch"),
+        ("one that is no text", &link, ("x-amz-object-size", b"5\xff".as_slice()), "AccessDenied"),
+        ("another operation", &format!("{link}&tagging"), ("x-free", b"1".as_slice()), "SignatureDoesNotMatch"),
+        ("another, twice", &format!("{link}&tagging&tagging"), ("x-free", b"1".as_slice()), "InvalidArgument"),
+        ("its end", &signs.link_of_version_2("PUT", INBOX, -1), ("x-free", b"1".as_slice()), "AccessDenied"),
+    ] {
+        assert_eq!(told(&put_raw(host, path, &[header])).1, code, "{what}");
+        assert_eq!(signs.send(host, &get(INBOX)).status, 404, "{what}: it was obeyed");
+    }
+    assert_eq!(put_raw(host, &link, &[("x-free", b"1".as_slice())]).status, 200);
 }
 
 #[test]

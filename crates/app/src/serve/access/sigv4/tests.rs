@@ -96,6 +96,60 @@ fn what_is_not_signed_is_refused() {
 }
 
 #[test]
+fn what_another_reader_could_take_for_something_else_is_refused() {
+    let good = of_suite("host;x-amz-date", "00");
+    let (word, fields) = good.split_once(' ').unwrap();
+    let date = ("x-amz-date", "20150830T123600Z");
+    let of = |uri: &str, values: &[&[u8]]| {
+        let mut headers = head(&[("host", "h"), date]);
+        for value in values {
+            headers.append(header::AUTHORIZATION, HeaderValue::from_bytes(value).unwrap());
+        }
+        Signed::of(&uri.parse().unwrap(), &headers)
+    };
+    let closer = good.replace(", ", ",");
+    for form in [good.as_str(), &format!("{word}   {fields}"), &closer, &format!("{good} ")] {
+        assert_eq!(of("/", &[form.as_bytes()]), of("/", &[good.as_bytes()]), "{form}");
+        assert!(of("/", &[form.as_bytes()]).unwrap().is_some(), "{form}");
+    }
+    for other in ["X", "AWS", "aws4-hmac-sha256", "AWS4-HMAC-SHA1", "Bearer"] {
+        assert_eq!(of("/", &[format!("{other} {fields}").as_bytes()]), Ok(None), "{other}");
+    }
+    let refused = |uri: &str, values: &[&[u8]]| match of(uri, values) {
+        Err(Refused(code, _)) => assert_eq!(code, "malformed_signature"),
+        read => panic!("{values:?} is read as {read:?}"),
+    };
+    let more = |before: &str, after: &str| good.replacen(before, after, 1);
+    for odd in [
+        more(" ", "\t"),
+        more(" ", ","),
+        more(" ", ",SignedHeaders=host;x-amz-copy-source "),
+        more(" ", "2 "),
+        more("SignedHeaders", "SignedHeaders=host;x-amz-meta-a, SignedHeaders"),
+        format!("{good}, SignedHeaders=host"),
+        format!("{good}, Signature=00"),
+        format!("{good}, Credential=a"),
+        format!("{good}, More=1"),
+        format!("{good},"),
+        more("host;", "host;host;"),
+        more("host;", "host;\u{e9};"),
+    ] {
+        refused("/", &[odd.as_bytes()]);
+    }
+    refused("/", &[&[good.as_bytes(), b"\xff"].concat()]);
+    refused("/", &[good.as_bytes(), good.as_bytes()]);
+    refused("/", &[b"\xff", good.as_bytes()]);
+    refused("/", &[b"Bearer x", good.as_bytes()]);
+    refused("/?X-Amz-Signature=0", &[good.as_bytes()]);
+    // a value that is no text is not what was signed
+    let mut headers = head(&[("host", "h"), date, ("authorization", &of_suite("host;x-amz-date;x-amz-size", "00"))]);
+    let signed = Signed::of(&"/".parse().unwrap(), &headers).unwrap().unwrap();
+    assert!(signed.covers(&headers).is_ok());
+    headers.insert("x-amz-size", HeaderValue::from_bytes(b"5\xff").unwrap());
+    assert_eq!(signed.covers(&headers).unwrap_err().0, "header_not_signed");
+}
+
+#[test]
 fn paths_and_queries() {
     assert_eq!(path("/a//b/../c%20d", Paths::Twice).unwrap(), "/a/c%2520d");
     assert_eq!(path("/a//b/../c%20d", Paths::Once).unwrap(), "/a//b/../c%20d");
