@@ -5,13 +5,12 @@ mod failed;
 mod files;
 mod http;
 mod ingest;
+mod time;
 mod upload;
-
-use std::time::{Duration, Instant};
 
 use pipeline::Millis;
 use pipeline::message::{Feed, Message, Tick};
-use pipeline::topology::{Trigger, WORKFLOW_SECONDS_MAX};
+use pipeline::topology::Trigger;
 use serde_json::{Value, json};
 
 use crate::events::{Event, of_workflow};
@@ -19,42 +18,7 @@ use crate::function::{Error, Function};
 use crate::stored::Stored;
 use crate::tell::Told;
 
-/// The circumstances of a call.
-#[derive(Debug, Clone)]
-pub struct Call {
-    /// When it must be over.
-    pub deadline: Instant,
-    /// The trace that it is part of, as X-Ray names it.
-    pub trace: Option<String>,
-}
-
-/// The time that is left for a batch of rows that is under way, and for the answer.
-const ROWS_RESERVE: Duration = Duration::from_secs(15);
-
-/// The time that is left for what is under way: with less, nothing new is begun.
-const RESERVE: Duration = Duration::from_secs(20);
-
-impl Call {
-    /// A call that may take so long.
-    pub fn within(time: Duration) -> Self {
-        Self { deadline: Instant::now() + time, trace: None }
-    }
-
-    /// The time that is left.
-    pub(crate) fn left(&self) -> Duration {
-        self.deadline.saturating_duration_since(Instant::now())
-    }
-
-    /// Whether there is time for more rows.
-    pub(crate) fn has_time_for_rows(&self) -> bool {
-        self.left() > ROWS_RESERVE
-    }
-
-    /// Whether there is time to begin something.
-    pub(crate) fn has_time(&self) -> bool {
-        Instant::now() + RESERVE < self.deadline
-    }
-}
+pub use time::Call;
 
 impl Function {
     /// Answers a call, and writes down in `told` what was done.
@@ -69,6 +33,7 @@ impl Function {
         let (event, began) = of_workflow(event);
         let event = Event::read(event)?;
         self.expect(&event)?;
+        let call = &self.within_workflow(&event, call, began);
         let answered = match event {
             Event::Batch(received) => {
                 let answer = self.batch(&received, call, told);
@@ -84,7 +49,10 @@ impl Function {
             Event::Request(request) => return Ok(self.request(&request, told)),
             Event::Nothing => return Ok(Value::Null),
             Event::Files(files) => self.files(files, told).map(|()| Value::Null),
-            Event::Started(arrived) => self.arrived(arrived, told).and_then(|first| self.answer(first.as_ref())),
+            Event::Started(arrived) => self
+                .begin_in_time(began)
+                .and_then(|()| self.arrived(arrived, told))
+                .and_then(|first| self.answer(first.as_ref())),
             Event::Task(message) => self.step(&message, call, began, told),
             Event::Tick(second) => self.tick(second, told).map(|()| Value::Null),
             Event::Failed(failure) => self.failed(failure, told).map(|()| Value::Null),
@@ -107,7 +75,7 @@ impl Function {
             return Ok(json!({ "message": handed_on(message)? }));
         }
         told.message(message);
-        let call = &self.within_workflow(call, began)?;
+        self.begin_in_time(began)?;
         if self.store_rows(message, call)? == Stored::InPart {
             return Ok(json!({ "message": handed_on(message)?, "more": true }));
         }
@@ -138,26 +106,6 @@ impl Function {
         let stages = self.preset.stages();
         let place = |wanted| stages.iter().position(|stage| *stage == wanted);
         message.stage().0 == self.preset && self.function.stage.and_then(place) < place(message.stage().1)
-    }
-
-    /// The call with the time that the workflow has for this stage: its share, and no more than is left before what the
-    /// stages behind it need. With too little of that, nothing is begun, for a workflow that comes to its end leaves no
-    /// dead letter.
-    fn within_workflow(&self, call: &Call, began: Option<Millis>) -> Result<Call, Error> {
-        let Some(workflow) = self.topology.workflow else { return Ok(call.clone()) };
-        let stages = self.topology.functions.iter().filter(|function| function.triggers.contains(&Trigger::Workflow));
-        let place = stages.take_while(|function| function.name != self.name()).count();
-        let seconds = |seconds: u32| Duration::from_secs(seconds.into());
-        let behind = workflow.stage_seconds.iter().skip(place + 1).sum::<u32>() + workflow.failure_seconds;
-        let share = workflow.stage_seconds.get(place).copied().unwrap_or_default();
-        let ends = began.map(|began| began + u64::from(WORKFLOW_SECONDS_MAX - behind) * 1000);
-        let left = ends.map(|ends| Duration::from_millis(ends.saturating_sub((self.now)())));
-        if left.is_some_and(|left| left < ROWS_RESERVE) {
-            let text = format!("{} has no time left in this workflow; start one with what it was given", self.name());
-            return Err(Error::new("out_of_time", text));
-        }
-        let time = left.unwrap_or(seconds(share)).min(seconds(share));
-        Ok(Call { deadline: call.deadline.min(Instant::now() + time), trace: call.trace.clone() })
     }
 
     /// What the workflow hands to its next stage.

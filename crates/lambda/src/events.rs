@@ -39,7 +39,7 @@ pub struct Failure {
     pub of: Box<Event>,
     /// What it came to, as far as the cloud knows: a function that died says nothing.
     pub error: String,
-    /// How often it was tried, if that is known.
+    /// How often it was tried at least, if that is known.
     pub attempts: Option<u32>,
 }
 
@@ -214,11 +214,14 @@ impl Failure {
         // what a function said of its failure is JSON within the text
         let said: Value = serde_json::from_str(cause).unwrap_or_default();
         let said = said["errorMessage"].as_str().unwrap_or(cause);
+        // what took all its time is not tried again; whether it was tried before, and came to an error, nobody says
+        let is_late = name == "States.Timeout";
+        let said =
+            if is_late { "it took all the time of its stage; attempts before that are not counted" } else { said };
         Ok(Self {
             of: Box::new(Event::read(input.clone())?),
             error: format!("{name}: {said}"),
-            // what took all its time is not tried again
-            attempts: (name == "States.Timeout").then_some(1),
+            attempts: is_late.then_some(1),
         })
     }
 }

@@ -3,7 +3,7 @@
 
 use std::sync::Mutex;
 use std::sync::PoisonError;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use pipeline::ports::Cause;
 
@@ -15,8 +15,15 @@ const PAUSE_MS: u64 = 20;
 /// The longest pause.
 const PAUSE_MS_MAX: u64 = 5_000;
 
-/// Writes all of them; after an error it is open which.
-pub fn fill(table: &dyn Table, name: Name, items: Vec<Item>, process: u64) -> Result<(), Cause> {
+/// Writes all of them; after an error it is open which. What is not taken is not waited for after `until`, if there is such a
+/// time.
+pub fn fill(
+    table: &dyn Table,
+    name: Name,
+    items: Vec<Item>,
+    process: u64,
+    until: Option<Instant>,
+) -> Result<(), Cause> {
     let mut batches: Vec<Vec<Item>> = Vec::with_capacity(items.len().div_ceil(BATCH_ITEMS_MAX));
     let mut items = items.into_iter().peekable();
     while items.peek().is_some() {
@@ -27,7 +34,7 @@ pub fn fill(table: &dyn Table, name: Name, items: Vec<Item>, process: u64) -> Re
     let next = || left.lock().unwrap_or_else(PoisonError::into_inner).pop();
     let work = |number: u64| {
         while let Some(batch) = next() {
-            if let Err(cause) = write(table, name, batch, process ^ number) {
+            if let Err(cause) = write(table, name, batch, process ^ number, until) {
                 left.lock().unwrap_or_else(PoisonError::into_inner).clear();
                 failed.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(cause);
             }
@@ -44,7 +51,13 @@ pub fn fill(table: &dyn Table, name: Name, items: Vec<Item>, process: u64) -> Re
 }
 
 /// Writes one batch; a try that brought something does not count.
-fn write(table: &dyn Table, name: Name, mut batch: Vec<Item>, process: u64) -> Result<(), Cause> {
+fn write(
+    table: &dyn Table,
+    name: Name,
+    mut batch: Vec<Item>,
+    process: u64,
+    until: Option<Instant>,
+) -> Result<(), Cause> {
     let mut number = 0;
     loop {
         let count = batch.len();
@@ -59,6 +72,10 @@ fn write(table: &dyn Table, name: Name, mut batch: Vec<Item>, process: u64) -> R
         let longest = (PAUSE_MS << number.min(8)).min(PAUSE_MS_MAX);
         // anything between nothing and all of it, and not what others wait
         let share = (process ^ u64::from(number) ^ count as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 11;
-        std::thread::sleep(Duration::from_millis(share % (2 * longest)));
+        let pause = Duration::from_millis(share % (2 * longest));
+        if until.is_some_and(|until| Instant::now() + pause > until) {
+            return Err(format!("the table did not take {} items before the time was over", batch.len()).into());
+        }
+        std::thread::sleep(pause);
     }
 }
