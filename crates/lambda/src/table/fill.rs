@@ -79,3 +79,54 @@ fn write(
         std::thread::sleep(pause);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicU32, Ordering};
+
+    use super::*;
+    use crate::table::{Action, Error, Key, Place};
+
+    /// A table that takes nothing, as one that is asked for too much.
+    #[derive(Debug, Default)]
+    struct Full(AtomicU32);
+
+    impl Table for Full {
+        fn get(&self, _: &Place) -> Result<Option<Item>, Cause> {
+            Err("it only takes batches".into())
+        }
+
+        fn query(&self, _: &str, _: &str, _: Option<&str>, _: usize) -> Result<(Vec<Item>, Option<String>), Cause> {
+            Err("it only takes batches".into())
+        }
+
+        fn query_rows(&self, _: &str, _: i128, _: i128, _: usize) -> Result<(Vec<Item>, Option<i128>), Cause> {
+            Err("it only takes batches".into())
+        }
+
+        fn transact(&self, _: Vec<Action>) -> Result<(), Error> {
+            Err(Error::Refused(Vec::new()))
+        }
+
+        fn batch(&self, _: Name, items: Vec<Item>) -> Result<Vec<Item>, Cause> {
+            self.0.fetch_add(1, Ordering::Relaxed);
+            Ok(items)
+        }
+    }
+
+    #[test]
+    fn a_table_that_takes_nothing_is_asked_until_the_time_is_over() {
+        let item = || Key::new("g", "1").item([]);
+        let within = |time: Duration| {
+            let (table, began) = (Full::default(), Instant::now());
+            let filled = fill(&table, Name::Rows, vec![item()], 7, Some(began + time));
+            let why = filled.expect_err("it takes nothing").to_string();
+            assert!(why.contains("1 items before the time was over"), "{why}");
+            assert!(began.elapsed() < time + Duration::from_millis(100), "{:?}", began.elapsed());
+            table.0.into_inner()
+        };
+        assert_eq!(within(Duration::ZERO), 1, "it is asked once");
+        let asked = within(Duration::from_millis(400));
+        assert!((2..BATCH_TRIES_MAX).contains(&asked), "{asked}");
+    }
+}
