@@ -8,12 +8,11 @@ mod ingest;
 mod time;
 mod upload;
 
-use pipeline::Millis;
 use pipeline::message::{Feed, Message, Tick};
 use pipeline::topology::Trigger;
 use serde_json::{Value, json};
 
-use crate::events::{Event, of_workflow};
+use crate::events::{Event, Turn, of_workflow};
 use crate::function::{Error, Function};
 use crate::stored::Stored;
 use crate::tell::Told;
@@ -30,10 +29,16 @@ impl Function {
     }
 
     fn answered(&self, event: Value, call: &Call, told: &mut Told) -> Result<Value, Error> {
-        let (event, began) = of_workflow(event);
+        let (event, turn) = of_workflow(event);
         let event = Event::read(event)?;
         self.expect(&event)?;
-        let call = &self.within_workflow(&event, call, began);
+        let call = &self.within_workflow(&event, call, turn.began);
+        if turn.attempt > 1
+            && let Some(ledger) = &self.ledger
+        {
+            // whoever had it before may have died before it told
+            ledger.look_for_untold();
+        }
         let answered = match event {
             Event::Batch(received) => {
                 let answer = self.batch(&received, call, told);
@@ -50,10 +55,10 @@ impl Function {
             Event::Nothing => return Ok(Value::Null),
             Event::Files(files) => self.files(files, told).map(|()| Value::Null),
             Event::Started(arrived) => self
-                .begin_in_time(began)
-                .and_then(|()| self.arrived(arrived, told))
+                .begin_in_time(turn.began)
+                .and_then(|()| self.arrived(arrived, turn.attempt, told))
                 .and_then(|first| self.answer(first.as_ref())),
-            Event::Task(message) => self.step(&message, call, began, told),
+            Event::Task(message) => self.step(&message, call, turn, told),
             Event::Tick(second) => self.tick(second, told).map(|()| Value::Null),
             Event::Failed(failure) => self.failed(failure, told).map(|()| Value::Null),
         };
@@ -70,16 +75,16 @@ impl Function {
 
     /// A step of the workflow. A message of a stage behind this one is handed on to it, and with rows left when the time is
     /// over, this function is called again.
-    fn step(&self, message: &Message, call: &Call, began: Option<Millis>, told: &mut Told) -> Result<Value, Error> {
+    fn step(&self, message: &Message, call: &Call, turn: Turn, told: &mut Told) -> Result<Value, Error> {
         if self.is_before(message) {
             return Ok(json!({ "message": handed_on(message)? }));
         }
         told.message(message);
-        self.begin_in_time(began)?;
+        self.begin_in_time(turn.began)?;
         if self.store_rows(message, call)? == Stored::InPart {
             return Ok(json!({ "message": handed_on(message)?, "more": true }));
         }
-        self.handle(message, 1)?;
+        self.handle(message, turn.attempt)?;
         self.answer(Some(message))
     }
 

@@ -144,13 +144,22 @@ struct Object {
     version: Option<String>,
 }
 
-/// What a stage of the workflow is given, and when the workflow began; other calls are as they are.
-pub fn of_workflow(mut value: Value) -> (Value, Option<u64>) {
-    let began = value.get("startedAt").and_then(Value::as_str).and_then(|text| milliseconds(text).ok());
-    match value.get_mut("input").map(Value::take) {
-        Some(input) => (input, began),
-        None => (value, None),
-    }
+/// What a workflow says of itself beside what a stage is given.
+#[derive(Debug, Clone, Copy)]
+pub struct Turn {
+    /// When the workflow began, if it says so.
+    pub began: Option<u64>,
+    /// Which attempt at the stage this is.
+    pub attempt: u32,
+}
+
+/// What a stage of the workflow is given, and what the workflow says of itself; other calls are as they are.
+pub fn of_workflow(mut value: Value) -> (Value, Turn) {
+    let first = Turn { began: None, attempt: 1 };
+    let Some(input) = value.get_mut("input").map(Value::take) else { return (value, first) };
+    let began = value["startedAt"].as_str().and_then(|text| milliseconds(text).ok());
+    let retries = value["retries"].as_u64().and_then(|retries| u32::try_from(retries).ok());
+    (input, Turn { began, attempt: retries.map_or(1, |retries| retries.saturating_add(1)) })
 }
 
 impl Event {

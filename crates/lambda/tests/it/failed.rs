@@ -194,6 +194,22 @@ fn a_step_that_took_all_its_time_was_tried_at_least_once() {
 }
 
 #[test]
+fn a_stage_that_the_workflow_calls_again_knows_which_attempt_it_is() {
+    let cloud = Cloud::default();
+    let version = put(&cloud, TRANSACTIONS, "a.csv", CARDS);
+    let mut input = json!({ "detail-type": "Object Created", "time": "2024-01-02T12:00:00Z",
+        "detail": { "bucket": { "name": TRANSACTIONS }, "object": { "key": "a.csv", "version-id": version } } });
+    for (retries, name) in STEPS.into_iter().enumerate() {
+        let given = json!({ "input": input, "startedAt": "2024-01-02T12:53:00Z", "retries": retries });
+        input = call(&cloud, name, TRANSACTIONS, given).unwrap();
+    }
+    let receipt = receipt(&cloud, "a.csv");
+    let attempts = |stage| receipt.progress(stage).map(|progress| progress.attempts);
+    let stages = [Stage::Validate, Stage::Transform, Stage::Notify];
+    assert_eq!((stages.map(attempts), receipt.outcome()), ([Some(1), Some(2), Some(3)], Outcome::Completed));
+}
+
+#[test]
 fn a_stage_that_the_workflow_has_given_up_commits_nothing_any_more() {
     let cloud = Cloud::default();
     let version = put(&cloud, TRANSACTIONS, "a.csv", CARDS);
