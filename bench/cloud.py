@@ -1,4 +1,4 @@
-"""A host of Lambda functions with S3, DynamoDB and SQS beside it, as far as bench/lambda.py has use for them.
+"""A host of Lambda functions with S3, DynamoDB, SQS, SNS and EventBridge beside it, as far as bench/lambda.py uses them.
 
 All of it is one thread on loopback. Signatures are not looked at. The services count the time in which they work on at
 least one request, from its last byte to the last byte of the answer, so that it can be taken off the time of a call.
@@ -18,6 +18,10 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 # of DynamoDB
 ACTIONS_MAX = 100
 BATCH_MAX = 25
+# of EventBridge
+EVENTS_MAX = 10
+EVENT_BUS = 'market-events-dev'
+TOPIC_ARN = 'arn:aws:sns:us-east-1:0:transaction-notifications-dev'
 
 
 class Refused(Exception):
@@ -277,6 +281,8 @@ class Cloud(Listener):
 
     def __init__(self):
         self.buckets, self.tables, self.sent = Buckets(), Tables(), []
+        # names and bodies of events, by where they were told
+        self.told = {'topic': [], 'bus': []}
         self.calls, self.busy, self.at_work, self.since = [], 0.0, 0, 0.0
         self.problems = []
 
@@ -307,13 +313,15 @@ class Cloud(Listener):
 
     def answer(self, request):
         target = request.headers.get('x-amz-target')
+        if target is None and request.method == 'POST' and request.path == '/':
+            return self.publish(dict(parse_qsl(request.body.decode(), keep_blank_values=True)))
         if target is None:
             self.calls.append(f'{request.method} object')
             return self.buckets.answer(request)
         service, _, operation = target.partition('.')
         self.calls.append(operation)
         asked = json.loads(request.body)
-        kind = 'application/x-amz-json-' + ('1.1' if service.startswith('Amazon') else '1.0')
+        kind = 'application/x-amz-json-' + ('1.1' if service.startswith(('Amazon', 'AWSEvents')) else '1.0')
         try:
             answer, status = self.operation(operation, asked), 200
         except Refused as refused:
@@ -338,7 +346,27 @@ class Cloud(Listener):
                 told = [self.operation('SendMessage', entry) for entry in asked['Entries']]
                 done = [{'Id': entry['Id'], **one} for entry, one in zip(asked['Entries'], told)]
                 return {'Successful': done, 'Failed': []}
+            case 'PutEvents':
+                entries = asked['Entries']
+                if not 1 <= len(entries) <= EVENTS_MAX:
+                    raise ValueError(f'{len(entries)} events in one call')
+                for entry in entries:
+                    if (entry['EventBusName'], entry['Source']) != (EVENT_BUS, 'millrace'):
+                        raise ValueError(f'an event of {entry["Source"]} for {entry["EventBusName"]}')
+                    self.told['bus'].append((entry['DetailType'], json.loads(entry['Detail'])))
+                ids = [{'EventId': f'e{len(self.told["bus"])}-{number}'} for number in range(len(entries))]
+                return {'FailedEntryCount': 0, 'Entries': ids}
         raise ValueError(f'nobody here does {name}')
+
+    def publish(self, asked):
+        """SNS speaks in forms, and answers in XML."""
+        self.calls.append(asked['Action'])
+        if (asked['Action'], asked['TopicArn']) != ('Publish', TOPIC_ARN):
+            raise ValueError(f'nobody here does {asked["Action"]} on {asked.get("TopicArn")}')
+        self.told['topic'].append((asked['Subject'], json.loads(asked['Message'])))
+        body = f'<PublishResponse xmlns="http://sns.amazonaws.com/doc/2010-03-31/"><PublishResult><MessageId>' \
+               f'm{len(self.told["topic"])}</MessageId></PublishResult></PublishResponse>'
+        return 200, [('content-type', 'text/xml')], body.encode()
 
 
 class Function(Listener):

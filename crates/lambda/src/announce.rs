@@ -8,10 +8,12 @@ mod bus;
 mod topic;
 
 use std::fmt;
+use std::time::Instant;
 
 use pipeline::Millis;
 use pipeline::ports::Cause;
 use pipeline::records::Notice;
+use tokio::runtime::Handle;
 
 pub use bus::Bus;
 pub use topic::Topic;
@@ -38,8 +40,19 @@ pub struct Event {
 
 /// Tells people, or programs of theirs.
 pub trait Announcer: fmt::Debug + Send + Sync + 'static {
-    /// Tells events in their order. After an error it is open which of them were told; tell them again.
-    fn announce(&self, events: &[Event]) -> Result<(), Cause>;
+    /// Tells events in their order, and waits for no answer after `until`. After an error it is open which of them were told;
+    /// tell them again.
+    fn announce(&self, events: &[Event], until: Instant) -> Result<(), Cause>;
+}
+
+/// Waits for an answer, but no longer than that.
+fn answered<T, E: std::error::Error + Send + Sync + 'static>(
+    runtime: &Handle,
+    until: Instant,
+    asked: impl Future<Output = Result<T, E>>,
+) -> Result<T, Cause> {
+    let answer = runtime.block_on(async { tokio::time::timeout_at(until.into(), asked).await });
+    answer.map_err(|_| "there was no answer before the time of the call was nearly over")?.map_err(Cause::from)
 }
 
 impl Event {
@@ -66,7 +79,8 @@ impl Function {
         let tell = |untold: &[Untold]| -> Result<(), Error> {
             let events: Vec<Event> = untold.iter().filter_map(Event::of).collect();
             if !events.is_empty() {
-                let told = announcer.announce(&events);
+                // nobody may be kept from an answer by who does not listen: what is untold fails in time, and comes again
+                let told = announcer.announce(&events, call.until());
                 told.map_err(|cause| Error::new("untold", chain(cause.as_ref())))?;
             }
             Ok(ledger.told(untold)?)
@@ -77,7 +91,7 @@ impl Function {
             return told;
         }
         let mut after: Option<String> = None;
-        while ledger.is_untold_looked_for() && call.has_time() {
+        while ledger.is_untold_looked_for() && call.has_time_to_look() {
             let untold = ledger.untold(after.as_deref(), NOTICES_AT_ONCE_MAX)?;
             tell(&untold)?;
             if untold.len() < NOTICES_AT_ONCE_MAX {

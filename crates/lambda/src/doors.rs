@@ -5,56 +5,19 @@ mod failed;
 mod files;
 mod http;
 mod ingest;
+mod time;
 mod upload;
 
-use std::time::{Duration, Instant};
-
-use pipeline::Millis;
 use pipeline::message::{Feed, Message, Tick};
-use pipeline::topology::{Trigger, WORKFLOW_SECONDS_MAX};
+use pipeline::topology::Trigger;
 use serde_json::{Value, json};
 
-use crate::events::{Event, of_workflow};
+use crate::events::{Event, Turn, of_workflow};
 use crate::function::{Error, Function};
 use crate::stored::Stored;
 use crate::tell::Told;
 
-/// The circumstances of a call.
-#[derive(Debug, Clone)]
-pub struct Call {
-    /// When it must be over.
-    pub deadline: Instant,
-    /// The trace that it is part of, as X-Ray names it.
-    pub trace: Option<String>,
-}
-
-/// The time that is left for a batch of rows that is under way, and for the answer.
-const ROWS_RESERVE: Duration = Duration::from_secs(15);
-
-/// The time that is left for what is under way: with less, nothing new is begun.
-const RESERVE: Duration = Duration::from_secs(20);
-
-impl Call {
-    /// A call that may take so long.
-    pub fn within(time: Duration) -> Self {
-        Self { deadline: Instant::now() + time, trace: None }
-    }
-
-    /// The time that is left.
-    pub(crate) fn left(&self) -> Duration {
-        self.deadline.saturating_duration_since(Instant::now())
-    }
-
-    /// Whether there is time for more rows.
-    pub(crate) fn has_time_for_rows(&self) -> bool {
-        self.left() > ROWS_RESERVE
-    }
-
-    /// Whether there is time to begin something.
-    pub(crate) fn has_time(&self) -> bool {
-        Instant::now() + RESERVE < self.deadline
-    }
-}
+pub use time::Call;
 
 impl Function {
     /// Answers a call, and writes down in `told` what was done.
@@ -66,9 +29,16 @@ impl Function {
     }
 
     fn answered(&self, event: Value, call: &Call, told: &mut Told) -> Result<Value, Error> {
-        let (event, began) = of_workflow(event);
+        let (event, turn) = of_workflow(event);
         let event = Event::read(event)?;
         self.expect(&event)?;
+        let call = &self.within_workflow(&event, call, turn.began);
+        if turn.attempt > 1
+            && let Some(ledger) = &self.ledger
+        {
+            // whoever had it before may have died before it told
+            ledger.look_for_untold();
+        }
         let answered = match event {
             Event::Batch(received) => {
                 let answer = self.batch(&received, call, told);
@@ -84,8 +54,11 @@ impl Function {
             Event::Request(request) => return Ok(self.request(&request, told)),
             Event::Nothing => return Ok(Value::Null),
             Event::Files(files) => self.files(files, told).map(|()| Value::Null),
-            Event::Started(arrived) => self.arrived(arrived, told).and_then(|first| self.answer(first.as_ref())),
-            Event::Task(message) => self.step(&message, call, began, told),
+            Event::Started(arrived) => self
+                .begin_in_time(turn.began)
+                .and_then(|()| self.arrived(arrived, turn.attempt, told))
+                .and_then(|first| self.answer(first.as_ref())),
+            Event::Task(message) => self.step(&message, call, turn, told),
             Event::Tick(second) => self.tick(second, told).map(|()| Value::Null),
             Event::Failed(failure) => self.failed(failure, told).map(|()| Value::Null),
         };
@@ -102,16 +75,16 @@ impl Function {
 
     /// A step of the workflow. A message of a stage behind this one is handed on to it, and with rows left when the time is
     /// over, this function is called again.
-    fn step(&self, message: &Message, call: &Call, began: Option<Millis>, told: &mut Told) -> Result<Value, Error> {
+    fn step(&self, message: &Message, call: &Call, turn: Turn, told: &mut Told) -> Result<Value, Error> {
         if self.is_before(message) {
             return Ok(json!({ "message": handed_on(message)? }));
         }
         told.message(message);
-        let call = &self.within_workflow(call, began)?;
+        self.begin_in_time(turn.began)?;
         if self.store_rows(message, call)? == Stored::InPart {
             return Ok(json!({ "message": handed_on(message)?, "more": true }));
         }
-        self.handle(message, 1)?;
+        self.handle(message, turn.attempt)?;
         self.answer(Some(message))
     }
 
@@ -138,26 +111,6 @@ impl Function {
         let stages = self.preset.stages();
         let place = |wanted| stages.iter().position(|stage| *stage == wanted);
         message.stage().0 == self.preset && self.function.stage.and_then(place) < place(message.stage().1)
-    }
-
-    /// The call with the time that the workflow has for this stage: its share, and no more than is left before what the
-    /// stages behind it need. With too little of that, nothing is begun, for a workflow that comes to its end leaves no
-    /// dead letter.
-    fn within_workflow(&self, call: &Call, began: Option<Millis>) -> Result<Call, Error> {
-        let Some(workflow) = self.topology.workflow else { return Ok(call.clone()) };
-        let stages = self.topology.functions.iter().filter(|function| function.triggers.contains(&Trigger::Workflow));
-        let place = stages.take_while(|function| function.name != self.name()).count();
-        let seconds = |seconds: u32| Duration::from_secs(seconds.into());
-        let behind = workflow.stage_seconds.iter().skip(place + 1).sum::<u32>() + workflow.failure_seconds;
-        let share = workflow.stage_seconds.get(place).copied().unwrap_or_default();
-        let ends = began.map(|began| began + u64::from(WORKFLOW_SECONDS_MAX - behind) * 1000);
-        let left = ends.map(|ends| Duration::from_millis(ends.saturating_sub((self.now)())));
-        if left.is_some_and(|left| left < ROWS_RESERVE) {
-            let text = format!("{} has no time left in this workflow; start one with what it was given", self.name());
-            return Err(Error::new("out_of_time", text));
-        }
-        let time = left.unwrap_or(seconds(share)).min(seconds(share));
-        Ok(Call { deadline: call.deadline.min(Instant::now() + time), trace: call.trace.clone() })
     }
 
     /// What the workflow hands to its next stage.

@@ -39,7 +39,7 @@ pub struct Failure {
     pub of: Box<Event>,
     /// What it came to, as far as the cloud knows: a function that died says nothing.
     pub error: String,
-    /// How often it was tried, if that is known.
+    /// How often it was tried at least, if that is known.
     pub attempts: Option<u32>,
 }
 
@@ -144,13 +144,22 @@ struct Object {
     version: Option<String>,
 }
 
-/// What a stage of the workflow is given, and when the workflow began; other calls are as they are.
-pub fn of_workflow(mut value: Value) -> (Value, Option<u64>) {
-    let began = value.get("startedAt").and_then(Value::as_str).and_then(|text| milliseconds(text).ok());
-    match value.get_mut("input").map(Value::take) {
-        Some(input) => (input, began),
-        None => (value, None),
-    }
+/// What a workflow says of itself beside what a stage is given.
+#[derive(Debug, Clone, Copy)]
+pub struct Turn {
+    /// When the workflow began, if it says so.
+    pub began: Option<u64>,
+    /// Which attempt at the stage this is.
+    pub attempt: u32,
+}
+
+/// What a stage of the workflow is given, and what the workflow says of itself; other calls are as they are.
+pub fn of_workflow(mut value: Value) -> (Value, Turn) {
+    let first = Turn { began: None, attempt: 1 };
+    let Some(input) = value.get_mut("input").map(Value::take) else { return (value, first) };
+    let began = value["startedAt"].as_str().and_then(|text| milliseconds(text).ok());
+    let retries = value["retries"].as_u64().and_then(|retries| u32::try_from(retries).ok());
+    (input, Turn { began, attempt: retries.map_or(1, |retries| retries.saturating_add(1)) })
 }
 
 impl Event {
@@ -214,11 +223,14 @@ impl Failure {
         // what a function said of its failure is JSON within the text
         let said: Value = serde_json::from_str(cause).unwrap_or_default();
         let said = said["errorMessage"].as_str().unwrap_or(cause);
+        // what took all its time is not tried again; whether it was tried before, and came to an error, nobody says
+        let is_late = name == "States.Timeout";
+        let said =
+            if is_late { "it took all the time of its stage; attempts before that are not counted" } else { said };
         Ok(Self {
             of: Box::new(Event::read(input.clone())?),
             error: format!("{name}: {said}"),
-            // what took all its time is not tried again
-            attempts: (name == "States.Timeout").then_some(1),
+            attempts: is_late.then_some(1),
         })
     }
 }

@@ -22,6 +22,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Instant;
 
 use pipeline::Millis;
 use pipeline::message::{Message, MessageId};
@@ -60,6 +61,8 @@ pub struct Ledger {
     attempt: Mutex<Option<Attempt>>,
     process: u64,
     attempts: AtomicU64,
+    /// After this nothing is committed any more, if there is such a time.
+    until: Mutex<Option<Instant>>,
     /// Whether what is to be told is kept until somebody has told it.
     tells: bool,
     untold: Mutex<untold::Known>,
@@ -129,9 +132,20 @@ impl Ledger {
             attempt,
             process,
             attempts,
+            until: Mutex::default(),
             tells,
             untold: Mutex::new(untold::Known::of_new_process()),
         }
+    }
+
+    /// From now on, commits are refused that are begun after this: whoever waits for them has given them up by then, and has
+    /// said so.
+    pub(crate) fn commit_until(&self, until: Option<Instant>) {
+        *self.until.lock().unwrap_or_else(PoisonError::into_inner) = until;
+    }
+
+    fn until(&self) -> Option<Instant> {
+        *self.until.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The messages that a commit from this source took over for whoever called; none if it did not happen.
@@ -236,6 +250,9 @@ impl ports::Ledger for Ledger {
     }
 
     fn commit(&self, mut commit: Commit) -> Result<Committed, ports::Error> {
+        if self.until().is_some_and(|until| Instant::now() > until) {
+            return Err(unavailable("commit", commit.source.as_str(), "nobody waits for it any more".into()));
+        }
         let untold = self.to_tell(&mut commit);
         let committed = self.try_commit(&commit);
         self.remember_untold(untold, &committed);

@@ -5,7 +5,7 @@ use std::ops::ControlFlow;
 use std::time::Instant;
 
 use pipeline::message::{Message, Work};
-use pipeline::object::digest;
+use pipeline::object::{ObjectVersion, digest};
 use pipeline::ports::{Ledger as _, Objects as _};
 use pipeline::preset::Stage;
 use pipeline::receipt::Receipt;
@@ -40,6 +40,10 @@ impl Function {
         let Some(receipt) = self.open_receipt(work)? else { return Ok(Stored::All) };
         // without rows, the stage says so
         let Some(object) = receipt.link("rows") else { return Ok(Stored::All) };
+        self.tracer.rows(message, || self.store_rows_of(object, call))
+    }
+
+    fn store_rows_of(&self, object: &ObjectVersion, call: &Call) -> Result<Stored, Error> {
         let (set, began) = (set_of(&object.key), Instant::now());
         let ledger = self.ledger()?;
         let unavailable = |cause: pipeline::ports::Cause| Error::new("unavailable", chain(cause.as_ref()));

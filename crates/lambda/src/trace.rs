@@ -1,4 +1,5 @@
-//! What of a call takes how long, as subsegments of X-Ray: each stage, and within it each call to a service. They go to the
+//! What of a call takes how long, as subsegments of X-Ray: each stage, and within it each call to a service but those that
+//! write rows, which are any number and are told together. They go to the
 //! daemon beside the function, by UDP, when the call is one of those that are traced.
 //!
 //! Nobody waits for the daemon, and what it does not get is missing in a picture and nowhere else.
@@ -41,8 +42,8 @@ struct Current {
     root: String,
     /// The segment of the call.
     parent: String,
-    /// The stage that is under way.
-    stage: Option<String>,
+    /// The part of it that is under way: a stage, or rows.
+    part: Option<String>,
     done: Vec<String>,
 }
 
@@ -76,7 +77,7 @@ impl Tracer {
         };
         let is_traced = part("Sampled").as_deref() == Some("1");
         let current = part("Root").zip(part("Parent")).filter(|_| is_traced);
-        *daemon.lock() = current.map(|(root, parent)| Current { root, parent, stage: None, done: Vec::new() });
+        *daemon.lock() = current.map(|(root, parent)| Current { root, parent, part: None, done: Vec::new() });
     }
 
     /// Ends a call, and sends what was seen of it.
@@ -96,17 +97,38 @@ impl Tracer {
         attempt: u32,
         work: impl FnOnce() -> Result<T, E>,
     ) -> Result<T, E> {
+        let name = format!("{:?}", message.stage().1).to_ascii_lowercase();
+        self.part(&name, message, json!({ "attempt": attempt }), work)
+    }
+
+    /// Writes rows for a message: so many calls that they are told as one.
+    pub(crate) fn rows<T, E: std::fmt::Display>(
+        &self,
+        message: &Message,
+        work: impl FnOnce() -> Result<T, E>,
+    ) -> Result<T, E> {
+        self.part("rows", message, json!({}), work)
+    }
+
+    /// A part of the call that is of a message, with what it asks of services within it.
+    fn part<T, E: std::fmt::Display>(
+        &self,
+        name: &str,
+        message: &Message,
+        mut annotations: Value,
+        work: impl FnOnce() -> Result<T, E>,
+    ) -> Result<T, E> {
         let Some(id) = self.id() else { return work() };
         let began = now();
-        self.set_stage(Some(id.clone()));
+        self.set_part(Some(id.clone()));
         let done = work();
-        self.set_stage(None);
-        let name = format!("{:?}", message.stage().1).to_ascii_lowercase();
-        let mut more = json!({ "annotations": { "message": message.id().as_str(), "attempt": attempt } });
+        self.set_part(None);
+        annotations["message"] = json!(message.id().as_str());
         if let Some(work) = message.work() {
-            more["annotations"]["receipt"] = json!(work.receipt());
+            annotations["receipt"] = json!(work.receipt());
         }
-        self.note(&id, &name, began, done.as_ref().err().map(ToString::to_string), more);
+        let failed = done.as_ref().err().map(ToString::to_string);
+        self.note(&id, name, began, failed, json!({ "annotations": annotations }));
         done
     }
 
@@ -129,10 +151,10 @@ impl Tracer {
         Some(format!("{:016x}", xxh3_64(format!("{root} {} {number}", daemon.process).as_bytes())))
     }
 
-    fn set_stage(&self, stage: Option<String>) {
+    fn set_part(&self, part: Option<String>) {
         let Some(daemon) = &self.0 else { return };
         if let Some(current) = daemon.lock().as_mut() {
-            current.stage = stage;
+            current.part = part;
         }
     }
 
@@ -140,11 +162,11 @@ impl Tracer {
         let Some(daemon) = &self.0 else { return };
         let mut current = daemon.lock();
         let Some(current) = current.as_mut() else { return };
-        // of what is asked of services there may be any number; stages are few
+        // of what is asked of services there may be any number; parts are few
         if more.get("namespace").is_some() && current.done.len() >= SUBSEGMENTS_MAX {
             return;
         }
-        let parent = current.stage.as_ref().unwrap_or(&current.parent);
+        let parent = current.part.as_ref().unwrap_or(&current.parent);
         let mut subsegment = more;
         let mut put = |name: &str, value: Value| subsegment[name] = value;
         put("type", json!("subsegment"));

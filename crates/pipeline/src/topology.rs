@@ -152,6 +152,10 @@ pub enum Role {
 /// Seconds that a workflow may take, as the cloud limits it.
 pub const WORKFLOW_SECONDS_MAX: u32 = 300;
 
+/// Seconds that a function of the workflow has more than its stage: it is the workflow that ends an attempt, for what the
+/// workflow ends it does not try again; and what it has given up does not go on for longer.
+pub const OUTLIVES_SECONDS: u32 = 1;
+
 /// Stages that call each other in order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Workflow {

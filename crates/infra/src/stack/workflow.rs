@@ -123,9 +123,14 @@ fn goes_on(function: &topology::Function) -> bool {
     function.uses.iter().any(|need| matches!(need, Use::Fill(_)))
 }
 
-/// A state in which a function is called. It is told when the workflow began, for that has an end.
+/// A state in which a function is called. It is told when the workflow began, for that has an end, and how often it was called
+/// before for the same.
 fn call(function: &str, seconds: u32, attempts_max: u32, next: &str) -> Json {
-    let payload = Json::object([("input.$", "$".into()), ("startedAt.$", "$$.Execution.StartTime".into())]);
+    let payload = Json::object([
+        ("input.$", "$".into()),
+        ("startedAt.$", "$$.Execution.StartTime".into()),
+        ("retries.$", "$$.State.RetryCount".into()),
+    ]);
     let parameters = Fields::new().with("FunctionName", format!("${{{function}}}")).with("Payload", payload);
     // an attempt that took all its time leaves none for another
     let never = Json::object([("ErrorEquals", vec!["States.Timeout"].into()), ("MaxAttempts", 0.into())]);

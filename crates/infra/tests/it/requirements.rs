@@ -55,7 +55,7 @@ const SECTIONS: &[(&str, usize, &str)] = &[
     ("004/cost", 4, "Cost Optimization"),
     ("millrace/files", 4, ""),
     ("millrace/market", 6, ""),
-    ("millrace/transactions", 7, ""),
+    ("millrace/transactions", 9, ""),
 ];
 
 #[test]

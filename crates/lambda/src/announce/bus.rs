@@ -1,6 +1,6 @@
 //! The event bus: events by their names, so many at a time; of those that it did not take, each says why.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use aws_sdk_eventbridge::Client;
 use aws_sdk_eventbridge::primitives::DateTime;
@@ -8,7 +8,7 @@ use aws_sdk_eventbridge::types::PutEventsRequestEntry as Entry;
 use pipeline::ports::Cause;
 use tokio::runtime::Handle;
 
-use super::{Announcer, Event};
+use super::{Announcer, Event, answered};
 use crate::limits::{ANNOUNCE_TRIES_MAX, EVENTS_BYTES_MAX, EVENTS_MAX};
 
 /// The source that our events name.
@@ -43,12 +43,12 @@ impl Bus {
     }
 
     /// Sends so many as one call takes; those that were not taken again, within reason.
-    fn put<'a>(&self, mut events: Vec<&'a Event>) -> Result<(), Cause> {
+    fn put<'a>(&self, mut events: Vec<&'a Event>, until: Instant) -> Result<(), Cause> {
         let mut number = 0;
         loop {
             let entries = events.iter().map(|event| self.entry(event)).collect();
             let asked = self.client.put_events().set_entries(Some(entries));
-            let answer = self.runtime.block_on(asked.send())?;
+            let answer = answered(&self.runtime, until, asked.send())?;
             number += 1;
             let answers = answer.entries();
             // an entry without an answer was not taken either
@@ -74,8 +74,8 @@ impl Bus {
 }
 
 impl Announcer for Bus {
-    fn announce(&self, events: &[Event]) -> Result<(), Cause> {
-        batches(events).try_for_each(|batch| self.put(batch.iter().collect()))
+    fn announce(&self, events: &[Event], until: Instant) -> Result<(), Cause> {
+        batches(events).try_for_each(|batch| self.put(batch.iter().collect(), until))
     }
 }
 

@@ -1,11 +1,13 @@
 //! The topic: one message for each event, which the name of the event can be chosen by.
 
+use std::time::Instant;
+
 use aws_sdk_sns::Client;
 use aws_sdk_sns::types::MessageAttributeValue;
 use pipeline::ports::Cause;
 use tokio::runtime::Handle;
 
-use super::{Announcer, Event};
+use super::{Announcer, Event, answered};
 
 /// A topic of SNS.
 #[derive(Debug)]
@@ -23,14 +25,14 @@ impl Topic {
 }
 
 impl Announcer for Topic {
-    fn announce(&self, events: &[Event]) -> Result<(), Cause> {
+    fn announce(&self, events: &[Event], until: Instant) -> Result<(), Cause> {
         for event in events {
             let attribute =
                 |text: &str| MessageAttributeValue::builder().data_type("String").string_value(text).build();
             let asked = self.client.publish().topic_arn(&self.arn).message(&event.payload).subject(&event.name);
             let asked = asked.message_attributes("type", attribute(&event.name)?);
             let asked = asked.message_attributes("id", attribute(&event.id)?);
-            self.runtime.block_on(asked.send())?;
+            answered(&self.runtime, until, asked.send())?;
         }
         Ok(())
     }

@@ -1,4 +1,5 @@
-//! Messages of a queue, in order: the first failure of a group fails the rest of it and no other.
+//! Messages of a queue, in order: the first failure of a group holds up the rest of it and no other, unless it leaves the
+//! queue with it: then those behind it go on, as when a message before them was never sent.
 
 use std::collections::BTreeSet;
 
@@ -7,6 +8,7 @@ use pipeline::topology::{Role, Trigger};
 use serde_json::Value;
 
 use super::Call;
+use super::failed::LastAttempts;
 use crate::events::Received;
 use crate::function::{Error, Function, chain};
 use crate::tell::Told;
@@ -14,22 +16,43 @@ use crate::tell::Told;
 impl Function {
     /// Answers with those that are to come again.
     pub(super) fn batch(&self, received: &[Received], call: &Call, told: &mut Told) -> Value {
-        let mut groups: BTreeSet<String> = BTreeSet::new();
+        let last = LastAttempts::of(received, self.receives_max());
+        self.watched(&last, call, told, |told| self.in_order(received, &last, call, told))
+    }
+
+    fn in_order(&self, received: &[Received], last: &LastAttempts, call: &Call, told: &mut Told) -> Value {
+        let receives_max = self.receives_max();
+        let (mut held_up, mut in_front): (BTreeSet<&str>, BTreeSet<&str>) = Default::default();
         let mut failed = Vec::new();
-        for (index, received) in received.iter().enumerate() {
-            let waits = received.group().is_some_and(|group| groups.contains(group));
+        for (place, received) in received.iter().enumerate() {
+            let waits = received.group().is_some_and(|group| held_up.contains(group));
             // what is not begun comes again whole; the first is begun whatever the clock says, or nothing ever is
-            let done = !waits && (index == 0 || call.has_time()) && self.received(received, call, told);
-            if !done {
-                failed.push(received.message_id.clone());
-                groups.extend(received.group().map(str::to_owned));
+            let done = if !waits && (place == 0 || call.has_time()) {
+                last.begin(place);
+                // whoever waited for another with all its receives was never tried: it has its attempts now
+                let waited = received.group().is_some_and(|group| in_front.contains(group));
+                let attempts = if waited && received.receives() >= receives_max { receives_max } else { 1 };
+                let done = self.received(received, attempts, call, told);
+                last.end(place);
+                done
+            } else {
+                let why = if waits { "another of its group failed before it" } else { "there was no time left for it" };
+                self.not_begun(last, place, why, told);
+                false
+            };
+            if done {
+                continue;
             }
+            failed.push(received.message_id.clone());
+            // what was received for the last time is a dead letter, and does not come before the others any more
+            let of = if received.receives() < receives_max { &mut held_up } else { &mut in_front };
+            of.extend(received.group());
         }
         super::failed(failed)
     }
 
-    /// Does the stage on one message; whether it is done.
-    fn received(&self, received: &Received, call: &Call, told: &mut Told) -> bool {
+    /// Does the stage on one message, so many times at most; whether it is done.
+    fn received(&self, received: &Received, attempts: u32, call: &Call, told: &mut Told) -> bool {
         let message = match Message::from_json(&received.body) {
             Ok(message) => message,
             Err(error) => {
@@ -45,15 +68,32 @@ impl Function {
             ledger.look_for_untold();
         }
         let receives = received.receives();
-        let done = if receives >= self.receives_max() {
-            self.last_attempt(&message, receives, call, told)
-        } else {
-            self.handle(&message, receives).map(drop)
-        };
-        if let Err(error) = &done {
-            told.failed(error);
+        let mut handled = self.handle(&message, receives);
+        for _ in 1..attempts {
+            if handled.is_err() && call.has_time() {
+                handled = self.handle(&message, receives);
+            }
         }
-        done.is_ok()
+        let Err(error) = handled else { return true };
+        if receives >= self.receives_max()
+            && let Err(untold) = self.give_up(&message, receives, &error.to_string())
+        {
+            // the dead letter says so too
+            told.failed(&untold);
+        }
+        told.failed(&error);
+        false
+    }
+
+    /// A message that goes back to its queue as it came. If it does not come again from there, its receipt is told.
+    fn not_begun(&self, last: &LastAttempts, place: usize, why: &str, told: &mut Told) {
+        let Some(attempt) = last.end(place) else { return };
+        told.message(&attempt.message);
+        let error = Error::new("not_begun", format!("{} did not come to it: {why}", self.name()));
+        if let Err(untold) = self.give_up(&attempt.message, attempt.receives, &error.to_string()) {
+            told.failed(&untold);
+        }
+        told.failed(&error);
     }
 
     /// How often a message is received before it is a dead letter.

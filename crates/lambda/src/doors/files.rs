@@ -12,7 +12,7 @@ impl Function {
     pub(super) fn files(&self, files: Vec<Arrived>, told: &mut Told) -> Result<(), Error> {
         let mut failed = None;
         for arrived in files {
-            if let Err(error) = self.arrived(arrived, told) {
+            if let Err(error) = self.arrived(arrived, 1, told) {
                 // the last is told as what the call came to
                 if let Some(earlier) = failed.replace(error) {
                     told.failed(&earlier);
@@ -23,7 +23,7 @@ impl Function {
     }
 
     /// An object that was written; the message that was handled, if a feed takes it.
-    pub(super) fn arrived(&self, arrived: Arrived, told: &mut Told) -> Result<Option<Message>, Error> {
+    pub(super) fn arrived(&self, arrived: Arrived, attempt: u32, told: &mut Told) -> Result<Option<Message>, Error> {
         let Some(arriving) = arrive(&self.pipeline.feeds, arrived) else { return Ok(None) };
         let first = arriving.step.sends.first().cloned();
         // the first message goes nowhere: it is kept, and whoever is called again handles it again
@@ -31,7 +31,7 @@ impl Function {
         self.ledger()?.commit(commit)?;
         if let Some(message) = &first {
             told.message(message);
-            self.handle(message, 1)?;
+            self.handle(message, attempt)?;
         }
         Ok(first)
     }

@@ -64,9 +64,9 @@ impl Ledger {
 
     /// Writes rows, and then down that so many of the set are there.
     pub(crate) fn store(&self, set: &str, items: Vec<Item>, stored: u64) -> Result<(), Cause> {
-        fill(self.table.as_ref(), Name::Rows, items, self.process)?;
+        fill(self.table.as_ref(), Name::Rows, items, self.process, self.until())?;
         let fields = [(STORED, Field::Number(stored)), (EXPIRES, Field::Number(self.expires()))];
-        fill(self.table.as_ref(), Name::Ledger, vec![checkpoint(set).item(fields)], self.process)
+        fill(self.table.as_ref(), Name::Ledger, vec![checkpoint(set).item(fields)], self.process, self.until())
     }
 }
 

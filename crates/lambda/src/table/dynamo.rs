@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use aws_sdk_dynamodb::Client;
-use aws_sdk_dynamodb::error::SdkError;
+use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
 use aws_sdk_dynamodb::primitives::Blob;
 use aws_sdk_dynamodb::types::{
@@ -139,13 +139,18 @@ impl Table for Dynamo {
     }
 
     fn batch(&self, name: Name, items: Vec<Item>) -> Result<Vec<Item>, Cause> {
-        let request = |item| {
-            let put = PutRequest::builder().set_item(Some(attributes(item))).build()?;
+        let request = |item: &Item| {
+            let put = PutRequest::builder().set_item(Some(attributes(item.clone()))).build()?;
             Ok::<_, Cause>(WriteRequest::builder().put_request(put).build())
         };
-        let requests = items.into_iter().map(request).collect::<Result<Vec<_>, _>>()?;
+        let requests = items.iter().map(request).collect::<Result<Vec<_>, _>>()?;
         let asked = self.client.batch_write_item().request_items(self.table(name), requests);
-        let answer = self.runtime.block_on(asked.send())?;
+        let answer = match self.runtime.block_on(asked.send()) {
+            Ok(answer) => answer,
+            // nothing was taken, and that is how it is said: whoever has the items waits longer than the client did
+            Err(error) if error.code().is_some_and(|code| THROTTLED.contains(&code)) => return Ok(items),
+            Err(error) => return Err(error.into()),
+        };
         let left = answer.unprocessed_items.unwrap_or_default().into_values().flatten();
         Ok(left.filter_map(|request| request.put_request).map(|put| item(put.item)).collect())
     }
@@ -156,6 +161,9 @@ impl Table for Dynamo {
         self.runtime.block_on(asked.send()).map(drop).map_err(refused)
     }
 }
+
+/// What DynamoDB says when it takes nothing for now.
+const THROTTLED: [&str; 3] = ["ThrottlingException", "ProvisionedThroughputExceededException", "RequestLimitExceeded"];
 
 /// What an answer that is no success means.
 fn refused(error: SdkError<TransactWriteItemsError>) -> Error {

@@ -253,3 +253,43 @@ fn a_batch_of_which_nothing_could_be_told_comes_again_and_is_told() {
     assert_eq!(answer, json!({ "batchItemFailures": [] }));
     assert_eq!((names(&cloud), cloud.untold()), (vec!["rows.kept".to_owned()], 0));
 }
+
+#[test]
+fn telling_has_the_time_of_the_stage_and_not_of_the_function() {
+    let cloud = Cloud::default();
+    // it is 12:53:20; the first stage has until 160 seconds after the workflow began, and 150 seconds at most
+    let given = |key: &str, began: &str| {
+        let version = put(&cloud, TRANSACTIONS, key, &format!("no rows of {key}"));
+        json!({ "input": started(key, &version), "startedAt": format!("2024-01-02T12:{began}.000Z") })
+    };
+    let patience = |name: &str, event: Value| {
+        let before = cloud.patience().len();
+        call(&cloud, name, TRANSACTIONS, event).unwrap();
+        let seconds: Vec<f64> = cloud.patience()[before..].iter().map(Duration::as_secs_f64).collect();
+        assert_eq!(seconds.len(), 1, "{name} tells once");
+        seconds[0]
+    };
+    // one second is for the answer
+    let is_within = |seconds: f64, most: f64| seconds > most - 5.0 && seconds <= most - 1.0;
+    let first = patience(OF_TRANSACTIONS[0], given("a.csv", "53:20"));
+    assert!(is_within(first, 150.0), "{first}");
+    let late = patience(OF_TRANSACTIONS[0], given("b.csv", "51:10"));
+    assert!(is_within(late, 30.0), "{late}");
+    // of the workflow the time is known, when it began or not
+    let mut event = started("c.csv", &put(&cloud, TRANSACTIONS, "c.csv", CARDS));
+    for name in &OF_TRANSACTIONS[..2] {
+        event = call(&cloud, name, TRANSACTIONS, event).unwrap();
+    }
+    let last = patience(OF_TRANSACTIONS[2], event);
+    assert!(is_within(last, 20.0), "{last}");
+    let mut failed = started("d.csv", &put(&cloud, TRANSACTIONS, "d.csv", "no rows of d.csv"));
+    failed["error"] = json!({ "Error": "Error", "Cause": "why" });
+    let failed = patience(OF_TRANSACTIONS[2], json!({ "failed": failed }));
+    assert!(is_within(failed, 10.0), "{failed}");
+    // and where there is no workflow, of the call
+    let version = put(&cloud, MARKET, "e.csv", "no rows");
+    let name = OF_MARKET[0];
+    let before = cloud.patience().len();
+    call(&cloud, name, MARKET, created(MARKET, "e.csv", &version)).unwrap();
+    assert!(is_within(cloud.patience()[before].as_secs_f64(), 300.0));
+}

@@ -4,6 +4,7 @@ mod buckets;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 use lambda::announce::{Announcer, Event};
 use lambda::queue::Queue;
@@ -56,6 +57,8 @@ struct State {
     /// What a queue that keeps the order has seen.
     seen: BTreeSet<String>,
     told: Vec<Event>,
+    /// How long each call that tells people was given.
+    patience: Vec<Duration>,
     calls: Vec<&'static str>,
     planned: BTreeMap<usize, Fault>,
     /// A transaction on its way, and before which call it lands.
@@ -103,6 +106,11 @@ impl Cloud {
         self.lock().told.clone()
     }
 
+    /// How long each call that tells people was given.
+    pub fn patience(&self) -> Vec<Duration> {
+        self.lock().patience.clone()
+    }
+
     /// Lets no call fail any more.
     pub fn calm(&self) {
         self.lock().planned.clear();
@@ -129,6 +137,15 @@ impl Cloud {
         let mut state = self.lock();
         let versions = state.objects.get_mut(&(object.bucket.clone(), object.key.clone())).expect("it is there");
         versions.retain(|(version, ..)| *version != object.version);
+    }
+
+    /// Takes an object away that a stage has written: kept by its content, between its folder and its name.
+    pub fn remove_result(&self, bucket: &str, key: &str) {
+        let (folder, name) = key.split_once('/').expect("results are in folders");
+        let mut state = self.lock();
+        let before = state.objects.len();
+        state.objects.retain(|(of, key), _| of != bucket || !key.starts_with(folder) || !key.ends_with(name));
+        assert_eq!(state.objects.len() + 1, before, "it was there");
     }
 
     /// Uploads in parts that were begun and are neither whole nor forgotten.
@@ -441,8 +458,9 @@ impl Queue for Cloud {
 }
 
 impl Announcer for Cloud {
-    fn announce(&self, events: &[Event]) -> Result<(), Cause> {
+    fn announce(&self, events: &[Event], until: Instant) -> Result<(), Cause> {
         assert!(!events.is_empty(), "nothing is told");
+        self.lock().patience.push(until.saturating_duration_since(Instant::now()));
         let take = |state: &mut State, events: &[Event]| {
             for event in events {
                 let body: serde_json::Value = serde_json::from_str(&event.payload).expect("an event is JSON");

@@ -23,14 +23,14 @@ use crate::ledger::ledger;
 
 const TIMED_OUT: &str = "2024-01-02T12:05:00.000Z q Task timed out after 300.00 seconds";
 
-fn receipt(cloud: &Cloud, name: &str) -> Receipt {
+pub fn receipt(cloud: &Cloud, name: &str) -> Receipt {
     let found = pipeline::find::by_name(&ledger(cloud, 99), name).expect("it answers");
     found.expect("it is known").receipt
 }
 
 /// What the receipt says of a stage that was given up: how often it was tried, and why.
 #[track_caller]
-fn failure(cloud: &Cloud, name: &str, stage: Stage) -> (u32, String) {
+pub fn failure(cloud: &Cloud, name: &str, stage: Stage) -> (u32, String) {
     let receipt = receipt(cloud, name);
     assert_eq!(receipt.outcome(), Outcome::Failed, "{:?}", receipt.view());
     let failure = receipt.progress(stage).and_then(|progress| progress.failure.clone()).expect("it says so");
@@ -152,13 +152,81 @@ fn a_file_that_the_workflow_gave_up_is_failed_and_told_until_it_is_started_again
 }
 
 #[test]
-fn a_step_that_took_all_its_time_was_tried_once() {
+fn what_a_stage_has_done_too_late_is_failed_at_the_stage_that_is_never_begun() {
+    for at in 0..3 {
+        let cloud = Cloud::default();
+        let version = put(&cloud, TRANSACTIONS, "a.csv", CARDS);
+        let mut input = json!({ "detail-type": "Object Created", "time": "2024-01-02T12:00:00Z",
+            "detail": { "bucket": { "name": TRANSACTIONS }, "object": { "key": "a.csv", "version-id": version } } });
+        for name in &STEPS[..at] {
+            input = call(&cloud, name, TRANSACTIONS, input).unwrap();
+        }
+        // it is done, but the workflow does not wait for the answer
+        call(&cloud, STEPS[at], TRANSACTIONS, input.clone()).unwrap();
+        call(&cloud, STEPS[2], TRANSACTIONS, given_up(&input, "States.Timeout", "")).unwrap();
+        match [Some(Stage::Transform), Some(Stage::Notify), None][at] {
+            Some(stage) => assert_eq!(failure(&cloud, "a.csv", stage).0, 1),
+            None => assert_eq!(receipt(&cloud, "a.csv").outcome(), Outcome::Completed),
+        }
+        // started again with what the dead letter holds
+        let begun = STEPS.into_iter().try_fold(input, |event, name| {
+            if event["message"].is_null() && event["detail"].is_null() {
+                Err(())
+            } else {
+                Ok(call(&cloud, name, TRANSACTIONS, event).unwrap())
+            }
+        });
+        assert!(begun.is_ok() || at == 2);
+        assert_eq!(receipt(&cloud, "a.csv").outcome(), Outcome::Completed, "{at}");
+    }
+}
+
+#[test]
+fn a_step_that_took_all_its_time_was_tried_at_least_once() {
     let cloud = Cloud::default();
     let version = put(&cloud, TRANSACTIONS, "a.csv", CARDS);
     let input = json!({ "detail-type": "Object Created", "time": "2024-01-02T12:00:00Z",
         "detail": { "bucket": { "name": TRANSACTIONS }, "object": { "key": "a.csv", "version-id": version } } });
     call(&cloud, STEPS[2], TRANSACTIONS, given_up(&input, "States.Timeout", "")).unwrap();
-    assert_eq!(failure(&cloud, "a.csv", Stage::Validate), (1, "States.Timeout: ".to_owned()));
+    let (attempts, why) = failure(&cloud, "a.csv", Stage::Validate);
+    // nobody says whether an attempt before it came to an error
+    assert_eq!((attempts, why.contains("attempts before that are not counted")), (1, true), "{why}");
+}
+
+#[test]
+fn a_stage_that_the_workflow_calls_again_knows_which_attempt_it_is() {
+    let cloud = Cloud::default();
+    let version = put(&cloud, TRANSACTIONS, "a.csv", CARDS);
+    let mut input = json!({ "detail-type": "Object Created", "time": "2024-01-02T12:00:00Z",
+        "detail": { "bucket": { "name": TRANSACTIONS }, "object": { "key": "a.csv", "version-id": version } } });
+    for (retries, name) in STEPS.into_iter().enumerate() {
+        let given = json!({ "input": input, "startedAt": "2024-01-02T12:53:00Z", "retries": retries });
+        input = call(&cloud, name, TRANSACTIONS, given).unwrap();
+    }
+    let receipt = receipt(&cloud, "a.csv");
+    let attempts = |stage| receipt.progress(stage).map(|progress| progress.attempts);
+    let stages = [Stage::Validate, Stage::Transform, Stage::Notify];
+    assert_eq!((stages.map(attempts), receipt.outcome()), ([Some(1), Some(2), Some(3)], Outcome::Completed));
+}
+
+#[test]
+fn a_stage_that_the_workflow_has_given_up_commits_nothing_any_more() {
+    let cloud = Cloud::default();
+    let version = put(&cloud, TRANSACTIONS, "a.csv", CARDS);
+    let input = json!({ "detail-type": "Object Created", "time": "2024-01-02T12:00:00Z",
+        "detail": { "bucket": { "name": TRANSACTIONS }, "object": { "key": "a.csv", "version-id": version } } });
+    // it is 12:53:20, and this stage has until 160 seconds after the beginning: two seconds and a half
+    let given = json!({ "input": input, "startedAt": "2024-01-02T12:50:42.500Z" });
+    let function = slow(&cloud, STEPS[0], TRANSACTIONS, Duration::from_millis(2_700));
+    let within = Call::within(Duration::from_secs(151));
+    let late = function.call(given, &within, &mut Told::default()).unwrap_err();
+    assert!(late.to_string().contains("nobody waits for it any more"), "{late}");
+    call(&cloud, STEPS[2], TRANSACTIONS, given_up(&input, "States.Timeout", "")).unwrap();
+    failure(&cloud, "a.csv", Stage::Validate);
+    // started again, the same process does it
+    let function = slow(&cloud, STEPS[0], TRANSACTIONS, Duration::ZERO);
+    function.call(input, &within, &mut Told::default()).unwrap();
+    assert_eq!(receipt(&cloud, "a.csv").outcome(), Outcome::InProgress);
 }
 
 /// Buckets that take their time.
@@ -199,21 +267,7 @@ impl Buckets for Slow {
 /// Delivers a message with its last attempt to a function whose reads take so long; whether the receipt was failed while
 /// it was at it.
 fn last_attempt(cloud: &Cloud, message: &Message, time: Duration, reads: Duration) -> bool {
-    let parts = Parts {
-        table: Some(Box::new(cloud.clone())),
-        queue: Some(Arc::new(cloud.clone())),
-        announcer: None,
-        buckets: Some(Arc::new(Slow(cloud.clone(), reads))),
-        files: Some(FILES.to_owned()),
-        results: Some(format!("results-of-{FILES}")),
-        origin: None,
-        feeds: Feeds::default(),
-        now: || 1_704_200_000_000,
-        process: 7,
-        threads: 1,
-        tracer: Tracer::default(),
-    };
-    let function = Function::new(FUNCTIONS[1], parts).expect("there is such a function");
+    let function = slow(cloud, FUNCTIONS[1], FILES, reads);
     let event = delivered(&[(message.clone(), 3)]);
     std::thread::scope(|scope| {
         let called =
@@ -226,6 +280,25 @@ fn last_attempt(cloud: &Cloud, message: &Message, time: Duration, reads: Duratio
         assert_eq!(called.join().expect("nobody panicked"), json!({ "batchItemFailures": [] }));
         failed
     })
+}
+
+/// A function whose reads take so long.
+pub fn slow(cloud: &Cloud, name: &str, bucket: &str, reads: Duration) -> Function {
+    let parts = Parts {
+        table: Some(Box::new(cloud.clone())),
+        queue: Some(Arc::new(cloud.clone())),
+        announcer: Some(Arc::new(cloud.clone())),
+        buckets: Some(Arc::new(Slow(cloud.clone(), reads))),
+        files: Some(bucket.to_owned()),
+        results: Some(format!("results-of-{bucket}")),
+        origin: None,
+        feeds: Feeds::default(),
+        now: || 1_704_200_000_000,
+        process: 7,
+        threads: 1,
+        tracer: Tracer::default(),
+    };
+    Function::new(name, parts).expect("there is such a function")
 }
 
 #[test]

@@ -214,7 +214,7 @@ fn whichever_call_fails_a_workflow_ends_the_same() {
 }
 
 /// Transactions of so many rows, and what starts the workflow with them.
-fn started(cloud: &Cloud, key: &str, rows: usize) -> Value {
+pub fn started(cloud: &Cloud, key: &str, rows: usize) -> Value {
     let row = |index| format!("t{index},2024-01-02T10:00:00.5Z,10.{index},USD,m1,completed\n");
     let text =
         format!("transaction_id,timestamp,amount,currency,merchant,status\n{}", (0..rows).map(row).collect::<String>());
@@ -223,7 +223,7 @@ fn started(cloud: &Cloud, key: &str, rows: usize) -> Value {
         "detail": { "bucket": { "name": TRANSACTIONS }, "object": { "key": key, "version-id": version } } })
 }
 
-fn call_for(cloud: &Cloud, name: &str, event: &Value, seconds: u64) -> Result<Value, String> {
+pub fn call_for(cloud: &Cloud, name: &str, event: &Value, seconds: u64) -> Result<Value, String> {
     let call = Call::within(Duration::from_secs(seconds));
     let answer = function(cloud, name, TRANSACTIONS).call(event.clone(), &call, &mut Told::default());
     answer.map_err(|error| error.to_string())
@@ -342,21 +342,14 @@ fn a_workflow_has_an_end_and_a_new_one_goes_on() {
         assert_eq!(call_for(&cloud, name, &next, 300).unwrap(), next, "{name} is before it");
     }
     assert!(call_for(&cloud, "notification-sender", &first, 300).unwrap_err().contains("wrong_stage"));
-}
-
-#[test]
-fn a_group_waits_for_its_first_failure_and_others_do_not() {
-    let cloud = Cloud::default();
-    let version = put(&cloud, FILES, "a.csv", TRADES);
-    call(&cloud, FUNCTIONS[0], FILES, created(FILES, "a.csv", &version)).unwrap();
-    let good = cloud.receive().remove(0);
-    let Message::FilesProcess(work) = &good else { panic!("another message: {good:?}") };
-    let mut gone = work.clone();
-    gone.object.version = "v9".into();
-    let mut batch = delivered(&[(Message::FilesProcess(gone), 1), (good.clone(), 1), (good, 1)]);
-    batch["Records"][2]["attributes"]["MessageGroupId"] = json!("another");
-    let answer = call(&cloud, FUNCTIONS[1], FILES, batch).unwrap();
-    assert_eq!(answer, json!({ "batchItemFailures": [{ "itemIdentifier": "0" }, { "itemIdentifier": "1" }] }));
+    // who writes no rows needs no time for them: of the 290 seconds that are for stages, 1 is left, then 10
+    let late = call_for(&cloud, "notification-sender", &at(&next, "48:31"), 300).unwrap_err();
+    assert!(late.starts_with("out_of_time: "), "{late}");
+    call_for(&cloud, "notification-sender", &at(&next, "48:40"), 300).unwrap();
+    let started = started(&cloud, "b.csv", 3);
+    let late = call_for(&cloud, "csv-validator", &at(&started, "50:41"), 300).unwrap_err();
+    assert!(late.starts_with("out_of_time: "), "{late}");
+    call_for(&cloud, "csv-validator", &at(&started, "50:50"), 300).unwrap();
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! The functions on the cloud as it is in memory, with faults: both ports, and every door.
 
 mod announce;
+mod batch;
 mod bootstrap;
 mod cloud;
 mod contended;

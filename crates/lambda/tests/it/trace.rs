@@ -13,7 +13,7 @@ use serde_json::Value;
 use std::sync::Arc;
 
 use crate::cloud::{Cloud, Fault};
-use crate::flow::{FILES, FUNCTIONS, MARKET, TRADES, created, put};
+use crate::flow::{FILES, FUNCTIONS, MARKET, TRADES, TRANSACTIONS, call_for, created, put, started};
 
 const ROOT: &str = "1-5bef4de7-ad49b0e87f6ef6c87fc2e700";
 const PARENT: &str = "9a9197af755a6419";
@@ -38,7 +38,7 @@ fn traced_of(cloud: &Cloud, name: &str, bucket: &str) -> (UdpSocket, Function) {
         announcer: Some(Arc::new(cloud.clone())),
         buckets: Some(buckets),
         files: Some(bucket.to_owned()),
-        results: Some("results".to_owned()),
+        results: Some(format!("results-of-{bucket}")),
         origin: None,
         feeds: Feeds::default(),
         now: || 1_704_200_000_000,
@@ -115,6 +115,28 @@ fn where_people_are_told_is_told_by_its_name() {
     assert_eq!(bus.len(), 1, "{told:#?}");
     // after the stages, at the end of the call
     assert_eq!((&bus[0]["aws"]["operation"], &bus[0]["parent_id"]), (&"PutEvents".into(), &PARENT.into()));
+}
+
+#[test]
+fn rows_are_told_as_one_and_leave_room_for_the_rest() {
+    let cloud = Cloud::default();
+    let message = call_for(&cloud, "csv-validator", &started(&cloud, "a.csv", 5_001), 300).unwrap();
+    let (daemon, function) = traced_of(&cloud, "data-transformer", TRANSACTIONS);
+    let call = Call { trace: Some(header(1)), ..Call::within(Duration::from_secs(300)) };
+    let before = cloud.calls().len();
+    function.call(message, &call, &mut Told::default()).unwrap();
+    let batches = cloud.calls()[before..].iter().filter(|call| **call == "batch").count();
+    assert!(batches > 200, "many calls: {batches}");
+    let told = received(&daemon);
+    let named = |name: &str| told.iter().filter(|one| one["name"] == name).collect::<Vec<_>>();
+    let asked = |operation: &str| told.iter().filter(|one| one["aws"]["operation"] == operation).count();
+    assert_eq!((asked("BatchWriteItem"), asked("TransactWriteItems")), (0, 1), "{told:#?}");
+    let (rows, stages) = (named("rows"), named("transform"));
+    assert_eq!((rows.len(), stages.len()), (1, 1), "{told:#?}");
+    assert_eq!(rows[0]["annotations"]["receipt"], stages[0]["annotations"]["receipt"]);
+    assert!(rows[0]["annotations"]["receipt"].is_string() && rows[0]["parent_id"] == PARENT, "{:#?}", rows[0]);
+    let within = |part: &Value| told.iter().filter(|one| one["parent_id"] == part["id"]).count();
+    assert!(within(rows[0]) > 0 && within(stages[0]) > 0, "what each of them asks for is within it");
 }
 
 #[test]

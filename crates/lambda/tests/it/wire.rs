@@ -5,6 +5,7 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpListener;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
 
 use aws_sdk_dynamodb::config::retry::RetryConfig;
 use aws_sdk_dynamodb::config::{BehaviorVersion, Credentials, Region};
@@ -101,6 +102,29 @@ fn a_transaction_is_refused_by_condition_or_by_conflict_or_there_is_no_answer() 
 }
 
 #[test]
+fn a_batch_that_is_throttled_was_not_taken_and_is_no_error() {
+    let row = |id: &str| Key::new("g", id).item([("value", Field::Text("x".into()))]);
+    let written = |status, answer: &Value| {
+        let (endpoint, runtime) = service(status, answer);
+        let client = aws_sdk_dynamodb::Client::from_conf(config!(aws_sdk_dynamodb, endpoint));
+        let names = Names { rows: "rows".into(), ..Names::default() };
+        let table = Dynamo::new(client, runtime.handle().clone(), names);
+        table.batch(Name::Rows, vec![row("1"), row("2")]).map_err(|error| error.to_string())
+    };
+    assert_eq!(written(200, &json!({ "UnprocessedItems": {} })), Ok(vec![]));
+    let one = json!({ "PutRequest": { "Item": { "recordGroup": { "S": "g" }, "recordId": { "S": "2" },
+        "value": { "S": "x" } } } });
+    assert_eq!(written(200, &json!({ "UnprocessedItems": { "rows": [one] } })), Ok(vec![row("2")]));
+    let refused = |code: &str| json!({ "__type": format!("com.amazonaws.dynamodb.v20120810#{code}"), "message": "no" });
+    for code in ["ThrottlingException", "ProvisionedThroughputExceededException", "RequestLimitExceeded"] {
+        assert_eq!(written(400, &refused(code)), Ok(vec![row("1"), row("2")]), "{code}");
+    }
+    for (status, code) in [(400, "ValidationException"), (400, "AccessDeniedException"), (500, "InternalServerError")] {
+        assert!(written(status, &refused(code)).is_err(), "{code}");
+    }
+}
+
+#[test]
 fn a_batch_of_which_one_message_is_not_taken_is_not_sent() {
     let message = |part| {
         let (feed, origin) = (Feed::of_preset(pipeline::preset::Preset::Market), "request".to_owned());
@@ -132,8 +156,12 @@ fn announced(status: u16, answer: &Value, events: usize) -> (Result<(), String>,
     let (endpoint, runtime, asked) = counted(status, answer);
     let client = aws_sdk_eventbridge::Client::from_conf(config!(aws_sdk_eventbridge, endpoint));
     let bus = Bus::new(client, runtime.handle().clone(), "market-events-dev".into());
-    let told = bus.announce(&(0..events).map(event).collect::<Vec<_>>());
+    let told = bus.announce(&(0..events).map(event).collect::<Vec<_>>(), soon(60));
     (told.map_err(|error| error.to_string()), asked.load(Ordering::Relaxed))
+}
+
+fn soon(seconds: u64) -> Instant {
+    Instant::now() + Duration::from_secs(seconds)
 }
 
 fn event(number: usize) -> Event {
@@ -168,7 +196,29 @@ fn a_topic_that_does_not_answer_was_not_told() {
         let (endpoint, runtime, asked) = counted_text(status, answer.to_owned());
         let client = aws_sdk_sns::Client::from_conf(config!(aws_sdk_sns, endpoint));
         let topic = Topic::new(client, runtime.handle().clone(), "arn:aws:sns:us-east-1:1:topic".into());
-        assert_eq!(topic.announce(&[event(1), event(2)]).is_ok(), is_told, "{status}");
+        assert_eq!(topic.announce(&[event(1), event(2)], soon(60)).is_ok(), is_told, "{status}");
         assert_eq!(asked.load(Ordering::Relaxed), if is_told { 2 } else { 1 }, "one by one, and no further");
+    }
+}
+
+#[test]
+fn who_tells_waits_no_longer_than_there_is_time() {
+    let silent = TcpListener::bind("127.0.0.1:0").expect("it works on the loopback");
+    let endpoint = format!("http://{}", silent.local_addr().expect("it works on the loopback"));
+    let (_, runtime) = service(200, &json!({}));
+    let topic = Topic::new(
+        aws_sdk_sns::Client::from_conf(config!(aws_sdk_sns, &endpoint)),
+        runtime.handle().clone(),
+        "arn:aws:sns:us-east-1:1:topic".into(),
+    );
+    let client = aws_sdk_eventbridge::Client::from_conf(config!(aws_sdk_eventbridge, &endpoint));
+    let bus = Bus::new(client, runtime.handle().clone(), "market-events-dev".into());
+    for announcer in [&topic as &dyn Announcer, &bus] {
+        for seconds in [0, 1] {
+            let began = Instant::now();
+            let told = announcer.announce(&[event(1), event(2)], soon(seconds)).expect_err("nobody answers");
+            assert!(told.to_string().contains("nearly over"), "{told}");
+            assert!(began.elapsed() < Duration::from_secs(seconds + 2), "{:?}", began.elapsed());
+        }
     }
 }

@@ -3,7 +3,9 @@
 use std::collections::BTreeSet;
 use std::fmt;
 
-use super::{Alarm, Function, Holds, Queue, Role, Topology, Trigger, Use, Via, WORKFLOW_SECONDS_MAX};
+use super::{
+    Alarm, Function, Holds, OUTLIVES_SECONDS, Queue, Role, Topology, Trigger, Use, Via, WORKFLOW_SECONDS_MAX, Workflow,
+};
 use crate::preset::Stage;
 
 /// What is wrong with a topology.
@@ -27,6 +29,8 @@ pub enum Fault {
     Impatient(&'static str, &'static str),
     /// The stages of this workflow may take longer than all of it.
     Long(&'static str),
+    /// This function has not the time that this workflow has for its stage: function, workflow.
+    OutOfStep(&'static str, &'static str),
     /// No function does this stage, or several do.
     Stage(Stage),
     /// This function sends to a stage by a way that does not lead there.
@@ -56,6 +60,13 @@ impl fmt::Display for Fault {
             }
             Self::Long(name) => {
                 write!(f, "the stages of `{name}` may take {WORKFLOW_SECONDS_MAX} s or more; give them less time")
+            }
+            Self::OutOfStep(function, name) => {
+                write!(
+                    f,
+                    "`{function}` needs the time that `{name}` has for its stage and {OUTLIVES_SECONDS} s more; "
+                )?;
+                write!(f, "with less it dies before it is ended, with more it is at what was given up")
             }
             Self::Stage(stage) => write!(f, "stage {stage:?} needs exactly one function; declare it once"),
             Self::Astray(function, stage) => {
@@ -265,31 +276,42 @@ impl Topology {
         faults.extend(unused.map(Fault::Unfilled));
         faults.extend(self.bus.filter(|_| !uses(Use::Announce)).map(Fault::Unfilled));
         faults.extend(self.topic.filter(|_| !uses(Use::Notify)).map(Fault::Unfilled));
-        if let Some(workflow) = &self.workflow {
-            if !self.triggers().any(|trigger| *trigger == Trigger::Workflow) {
-                faults.push(Fault::Uncalled(workflow.name));
+        faults.extend(self.workflow.iter().flat_map(|workflow| self.check_workflow(workflow)));
+        faults
+    }
+
+    fn check_workflow(&self, workflow: &Workflow) -> Vec<Fault> {
+        let mut faults = Vec::new();
+        let is_called = |function: &&Function| function.triggers.contains(&Trigger::Workflow);
+        let called: Vec<&Function> = self.functions.iter().filter(is_called).collect();
+        if called.is_empty() {
+            faults.push(Fault::Uncalled(workflow.name));
+        }
+        for (function, seconds) in called.iter().zip(workflow.stage_seconds) {
+            if function.timeout_seconds != seconds + OUTLIVES_SECONDS {
+                faults.push(Fault::OutOfStep(function.name, workflow.name));
             }
-            if workflow.attempts_max == 0 || workflow.stage_seconds.contains(&0) || workflow.failure_seconds == 0 {
-                faults.push(Fault::Zero(workflow.name));
+        }
+        if workflow.attempts_max == 0 || workflow.stage_seconds.contains(&0) || workflow.failure_seconds == 0 {
+            faults.push(Fault::Zero(workflow.name));
+        }
+        if workflow.stage_seconds.iter().sum::<u32>() + workflow.failure_seconds >= WORKFLOW_SECONDS_MAX {
+            faults.push(Fault::Long(workflow.name));
+        }
+        let tells = |function: &&Function| {
+            function.name == workflow.failures_told_by
+                && function.triggers.contains(&Trigger::Workflow)
+                && function.uses.contains(&Use::Write(Holds::Ledger))
+        };
+        if !self.functions.iter().any(|function| tells(&function)) {
+            faults.push(Fault::Undeclared(workflow.name, workflow.failures_told_by));
+        }
+        match self.queue(workflow.dead_letters) {
+            None => faults.push(Fault::NoDeadLetters(workflow.name)),
+            Some(queue) if queue.fifo || queue.role != Role::DeadLetters => {
+                faults.push(Fault::UnfitDeadLetters(workflow.name, queue.name));
             }
-            if workflow.stage_seconds.iter().sum::<u32>() + workflow.failure_seconds >= WORKFLOW_SECONDS_MAX {
-                faults.push(Fault::Long(workflow.name));
-            }
-            let tells = |function: &&Function| {
-                function.name == workflow.failures_told_by
-                    && function.triggers.contains(&Trigger::Workflow)
-                    && function.uses.contains(&Use::Write(Holds::Ledger))
-            };
-            if !self.functions.iter().any(|function| tells(&function)) {
-                faults.push(Fault::Undeclared(workflow.name, workflow.failures_told_by));
-            }
-            match self.queue(workflow.dead_letters) {
-                None => faults.push(Fault::NoDeadLetters(workflow.name)),
-                Some(queue) if queue.fifo || queue.role != Role::DeadLetters => {
-                    faults.push(Fault::UnfitDeadLetters(workflow.name, queue.name));
-                }
-                Some(_) => {}
-            }
+            Some(_) => {}
         }
         faults
     }

@@ -3,8 +3,8 @@
 use std::sync::LazyLock;
 
 use super::{
-    Access, Alarm, Bucket, Function, Holds, KeyType, Lifecycle, Queue, Rate, Required, Role, Route, Schedule, Table,
-    Topology, Trigger, Use, Via, Workflow,
+    Access, Alarm, Bucket, Function, Holds, KeyType, Lifecycle, OUTLIVES_SECONDS, Queue, Rate, Required, Role, Route,
+    Schedule, Table, Topology, Trigger, Use, Via, Workflow,
 };
 use crate::preset::{Preset, Stage};
 
@@ -216,11 +216,13 @@ fn market() -> Topology {
 }
 
 fn transactions() -> Topology {
-    let in_workflow = |name, stage| Function {
-        dead_letters: Some("transactions-dlq"),
-        ..function(name, Some(stage), vec![Trigger::Workflow])
-    };
     let names = ["csv-validator", "data-transformer", "notification-sender", "upload"];
+    let stage_seconds = [150, 110, 20];
+    let in_workflow = |at: usize, stage| Function {
+        dead_letters: Some("transactions-dlq"),
+        timeout_seconds: stage_seconds[at] + OUTLIVES_SECONDS,
+        ..function(names[at], Some(stage), vec![Trigger::Workflow])
+    };
     let queues = vec![dead("transactions-dlq", false)];
     let watched = names.map(|function| Alarm::ErrorsPercent { function, percent: 5 });
     Topology {
@@ -237,17 +239,17 @@ fn transactions() -> Topology {
                     Use::Write(Holds::Rows),
                     Use::Notify,
                 ]),
-                ..in_workflow(names[0], Stage::Validate)
+                ..in_workflow(0, Stage::Validate)
             },
             Function {
                 sends: vec![(Stage::Notify, Via::Workflow)],
                 uses: contributing(&[Use::Write(Holds::Status), Use::Fill(Holds::Rows), Use::Notify]),
-                ..in_workflow(names[1], Stage::Transform)
+                ..in_workflow(1, Stage::Transform)
             },
             Function {
                 // each of them may change what files count
                 uses: vec![Use::Write(Holds::Ledger), Use::Write(Holds::Status), Use::Write(Holds::Rows), Use::Notify],
-                ..in_workflow(names[2], Stage::Notify)
+                ..in_workflow(2, Stage::Notify)
             },
             Function {
                 uses: vec![Use::WriteFiles, Use::Write(Holds::Status)],
@@ -261,7 +263,7 @@ fn transactions() -> Topology {
         workflow: Some(Workflow {
             name: "transaction-processing",
             attempts_max: ATTEMPTS_MAX,
-            stage_seconds: [150, 110, 20],
+            stage_seconds,
             dead_letters: "transactions-dlq",
             failures_told_by: names[2],
             failure_seconds: 10,

@@ -96,7 +96,13 @@ fn whoever_may_end_a_file_tells_those_who_wait_for_it() {
 
 #[test]
 fn a_workflow_has_time_and_dead_letters() {
-    let with = |by: fn(&mut Workflow)| broken(Preset::Transactions, |t| t.workflow.iter_mut().for_each(by));
+    let with = |by: fn(&mut Workflow)| {
+        broken(Preset::Transactions, |t| {
+            t.workflow.iter_mut().for_each(by);
+            let seconds = t.workflow.map(|workflow| workflow.stage_seconds).into_iter().flatten();
+            t.functions.iter_mut().zip(seconds).for_each(|(one, seconds)| one.timeout_seconds = seconds + 1);
+        })
+    };
     let name = "transaction-processing";
     assert_eq!(with(|workflow| workflow.stage_seconds[0] = 200), [Fault::Long(name)]);
     assert_eq!(with(|workflow| workflow.failure_seconds = 20), [Fault::Long(name)]);
@@ -104,6 +110,13 @@ fn a_workflow_has_time_and_dead_letters() {
     assert_eq!(with(|workflow| workflow.failure_seconds = 0), [Fault::Zero(name)]);
     assert_eq!(with(|workflow| workflow.failures_told_by = "upload"), [Fault::Undeclared(name, "upload")]);
     assert_eq!(with(|workflow| workflow.dead_letters = "none"), [Fault::NoDeadLetters(name)]);
+    for at in 0..3 {
+        let function = &Topology::of(Preset::Transactions).functions[at];
+        for seconds in [300, function.timeout_seconds + 1, function.timeout_seconds - 1] {
+            let untimely = broken(Preset::Transactions, |t| t.functions[at].timeout_seconds = seconds);
+            assert_eq!(untimely, [Fault::OutOfStep(function.name, name)]);
+        }
+    }
     let gone = broken(Preset::Transactions, |t| t.workflow = None);
     assert!(gone.contains(&Fault::Undeclared("csv-validator", "a workflow")), "{gone:?}");
 }

@@ -109,7 +109,7 @@ impl Ledger {
             return Ok(());
         }
         let item = |instrument: &String| place::instrument(instrument).item([]);
-        fill(self.table.as_ref(), Name::Ledger, new.iter().map(item).collect(), self.process)?;
+        fill(self.table.as_ref(), Name::Ledger, new.iter().map(item).collect(), self.process, self.until())?;
         if listed.len() >= SYMBOLS_REMEMBERED_MAX {
             listed.clear();
         }
