@@ -2,6 +2,7 @@
 
 pub(super) mod admit;
 mod body;
+pub(super) mod browser;
 pub(super) mod cors;
 pub(super) mod limits;
 pub(super) mod paced;

@@ -38,7 +38,8 @@ fn half_an_upload_leaves_nothing() {
     let piece = vec![b'x'; 1024 * 1024];
     for pieces in [0, 1, 3] {
         let mut stream = TcpStream::connect(&server.s3).unwrap();
-        let head = format!("PUT {BUCKET}/half.csv HTTP/1.1\r\nhost: x\r\ncontent-length: {}\r\n\r\n", 8 * piece.len());
+        let head =
+            format!("PUT {BUCKET}/half.csv HTTP/1.1\r\nhost: localhost\r\ncontent-length: {}\r\n\r\n", 8 * piece.len());
         stream.write_all(head.as_bytes()).unwrap();
         (0..pieces).for_each(|_| stream.write_all(&piece).unwrap());
         std::thread::sleep(Duration::from_millis(100));
@@ -49,7 +50,8 @@ fn half_an_upload_leaves_nothing() {
     assert_eq!(got.status, 404, "{}", got.text());
     // so does one that is under way when the service ends
     let mut stream = TcpStream::connect(&server.s3).unwrap();
-    let head = format!("PUT {BUCKET}/half.csv HTTP/1.1\r\nhost: x\r\ncontent-length: {}\r\n\r\n", 8 * piece.len());
+    let head =
+        format!("PUT {BUCKET}/half.csv HTTP/1.1\r\nhost: localhost\r\ncontent-length: {}\r\n\r\n", 8 * piece.len());
     stream.write_all(head.as_bytes()).unwrap();
     stream.write_all(&piece).unwrap();
     stream.write_all(&piece).unwrap();
@@ -109,7 +111,7 @@ fn a_client_that_takes_nothing_hinders_nobody() {
     let stalled: Vec<TcpStream> = (0..600)
         .map(|_| {
             let mut stream = TcpStream::connect(&server.s3).unwrap();
-            stream.write_all(format!("GET {path} HTTP/1.1\r\nhost: x\r\n\r\n").as_bytes()).unwrap();
+            stream.write_all(format!("GET {path} HTTP/1.1\r\nhost: localhost\r\n\r\n").as_bytes()).unwrap();
             stream
         })
         .collect();
@@ -145,7 +147,7 @@ fn one_address_cannot_have_all_connections() {
 fn drip(door: &str, head: &str) -> (u16, String, Duration) {
     let mut stream = connect(door).unwrap();
     let began = Instant::now();
-    stream.write_all(format!("{head}\r\nhost: x\r\ncontent-length: 100000\r\n\r\n").as_bytes()).unwrap();
+    stream.write_all(format!("{head}\r\nhost: localhost\r\ncontent-length: 100000\r\n\r\n").as_bytes()).unwrap();
     let mut reading = stream.try_clone().unwrap();
     let answered = std::thread::spawn(move || answer(&mut reading).unwrap());
     while !answered.is_finished() {

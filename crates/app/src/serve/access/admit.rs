@@ -16,7 +16,7 @@ use super::limits::TooOften;
 use super::paced::{self, Paced};
 use super::quota::Use;
 use super::sigv4::{Refused, Signed, UNSIGNED, without_signature};
-use super::{Caller, For, body, cors, route_of};
+use super::{Caller, For, body, browser, cors, route_of};
 use crate::data::keys::book::sha256;
 use crate::limits::{REQUEST_ID_BYTES_MAX, SIGNED_BODY_BYTES_MAX};
 use crate::serve::http::{self, Problem, RequestId};
@@ -41,8 +41,13 @@ pub(in crate::serve) async fn admit(State(service): State<Arc<Service>>, mut req
     let received = length(request.headers());
 
     let mut caller = Caller::default();
-    let mut response = if cors::is_preflight(request.method(), request.headers()) {
+    let (headers, settings) = (request.headers(), &service.settings);
+    let mut response = if let Err(foreign) = browser::host(settings, settings.http, request.uri(), headers) {
+        Problem::from(foreign).into_response()
+    } else if cors::is_preflight(&method, headers) {
         cors::preflight(origin.as_ref())
+    } else if let Err(foreign) = browser::page(settings, &method, request.uri(), headers) {
+        Problem::from(foreign).into_response()
     } else {
         match entered(&service, request, begun).await {
             Ok((request, who)) => {
