@@ -152,9 +152,18 @@ fn what_no_listing_could_tell_can_be_deleted() {
     assert!(run(folder.path(), &["run", "a\u{1}.csv"]).status.success());
     let served = Server::start(folder.path(), &[]);
     let path = "/file-processing-bucket-dev/a%01.csv";
-    let ask = |method, path| send(&served.s3, &Request { method, path, ..Request::default() });
+    let ask = |method, path: &str| send(&served.s3, &Request { method, path, ..Request::default() });
     let there = ask("GET", path);
     assert_eq!(there.status, 200, "{there:?}");
+    // told as AWS tells of it: a reference, and never the letter itself
+    for query in
+        ["", "?list-type=2", "?versions", "?list-type=2&prefix=a%01&delimiter=.", "?list-type=2&encoding-type=url"]
+    {
+        let listed = ask("GET", &format!("/file-processing-bucket-dev{query}"));
+        let told = if query.contains("url") { "<Key>a%01.csv</Key>" } else { "a&#x1;." };
+        assert!(listed.status == 200 && listed.text().contains(told), "{query}: {listed:?}");
+        assert!(!listed.text().contains('\u{1}'), "{query}: {listed:?}");
+    }
     let version = format!("{path}?versionId={}", there.header("x-amz-version-id").unwrap());
     let deleted = ask("DELETE", path);
     assert_eq!(deleted.status, 204, "{deleted:?}");

@@ -17,7 +17,7 @@ use s3s::path::S3Path;
 use s3s::service::S3Service;
 use s3s::{Body, S3Request, S3Result, s3_error};
 
-use super::{Service, chunks, form};
+use super::{Service, chunks, form, letters};
 use crate::serve::access::Caller;
 use crate::serve::access::admit::request_id;
 use crate::serve::access::browser;
@@ -155,7 +155,8 @@ pub(in crate::serve) struct Guarded {
     pub(super) service: Arc<Service>,
 }
 
-type Answer = <S3Service as hyper::service::Service<hyper::Request<Incoming>>>::Response;
+/// What the door answers.
+pub(super) type Answer = <S3Service as hyper::service::Service<hyper::Request<Incoming>>>::Response;
 type Failure = <S3Service as hyper::service::Service<hyper::Request<Incoming>>>::Error;
 
 impl hyper::service::Service<hyper::Request<Incoming>> for Guarded {
@@ -200,6 +201,7 @@ impl hyper::service::Service<hyper::Request<Incoming>> for Guarded {
                 Ok((inner, request)) => inner.call(request).await?,
                 Err(response) => response,
             };
+            letters::refer(&mut response);
             if let Ok(value) = HeaderValue::from_str(&id) {
                 response.headers_mut().insert("x-amz-request-id", value);
             }
