@@ -47,6 +47,8 @@ pub const ANSWER_PIECE_SECONDS_MAX: u64 = 60;
 pub const ANSWER_ENTRIES_MAX: usize = 100_000;
 /// Files of one page.
 pub const PAGE_FILES_MAX: usize = 1000;
+/// Files that are looked at for one page: the rest is on the next.
+pub const PAGE_LOOKED_MAX: usize = 10_000;
 /// Files that one look at what a replay would change may be about: each is parsed again.
 pub const PREVIEWS_MAX: usize = 1000;
 /// Events that a listener may be behind.
