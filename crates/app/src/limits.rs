@@ -47,12 +47,17 @@ pub const ANSWER_PIECE_SECONDS_MAX: u64 = 60;
 pub const ANSWER_ENTRIES_MAX: usize = 100_000;
 /// Files of one page.
 pub const PAGE_FILES_MAX: usize = 1000;
+/// Files that are looked at for one page: the rest is on the next.
+pub const PAGE_LOOKED_MAX: usize = 10_000;
 /// Files that one look at what a replay would change may be about: each is parsed again.
 pub const PREVIEWS_MAX: usize = 1000;
 /// Events that a listener may be behind.
 pub const EVENTS_BEHIND_MAX: usize = 1024;
 /// Bytes of a signed body that does not declare its hash: it is held in memory to be compared.
 pub const SIGNED_BODY_BYTES_MAX: usize = 16 * 1024 * 1024;
+/// Bytes of bodies that the HTTP API holds in memory at a time; so many again of those whose signature cannot be checked before
+/// they are there.
+pub const HELD_BYTES_MAX: usize = 64 * 1024 * 1024;
 /// Seconds by which the clocks of client and server may differ.
 pub const SKEW_SECONDS_MAX: i64 = 15 * 60;
 /// Seconds for which a presigned request may hold.

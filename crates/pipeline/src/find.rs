@@ -96,7 +96,19 @@ pub fn list(
     after: Option<&str>,
     files_max: usize,
 ) -> Result<(Vec<Receipt>, Option<String>), Error> {
-    let (mut files, mut mark) = (Vec::new(), after.map(str::to_owned));
+    list_among(ledger, wanted, after, files_max, usize::MAX)
+}
+
+/// The same of so many files at most that are looked at: there may be fewer files than are wanted, even none, and a mark
+/// behind which it goes on.
+pub fn list_among(
+    ledger: &dyn Ledger,
+    wanted: &Wanted,
+    after: Option<&str>,
+    files_max: usize,
+    looked_max: usize,
+) -> Result<(Vec<Receipt>, Option<String>), Error> {
+    let (mut files, mut mark, mut looked) = (Vec::new(), after.map(str::to_owned), 0);
     loop {
         let page = ledger.page(Kind::Alias, &records::all_listed(), mark.as_deref(), PAGE_FILES)?;
         let is_last = page.len() < PAGE_FILES;
@@ -105,7 +117,8 @@ pub fn list(
             {
                 files.push(receipt);
             }
-            if files.len() >= files_max {
+            looked += 1;
+            if files.len() >= files_max || looked >= looked_max {
                 return Ok((files, Some(id.clone())));
             }
             mark = Some(id.clone());

@@ -2,7 +2,9 @@
 
 pub(super) mod admit;
 mod body;
+pub(super) mod browser;
 pub(super) mod cors;
+pub(super) mod held;
 pub(super) mod limits;
 pub(super) mod paced;
 pub(super) mod quota;

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use engine::pipeline::receipt::{Outcome, Receipt};
 use serde_json::{Value, json};
@@ -21,6 +21,7 @@ use crate::limits::TRACES_WAITING_MAX;
 
 /// Files whose spans go at once.
 const FILES_SENT_MAX: usize = 200;
+/// Time for each of connecting, sending and the answer; and at the end, in which it still begins to send.
 const PATIENCE: Duration = Duration::from_secs(5);
 /// Tries to send the same spans.
 const TRIES_MAX: u32 = 3;
@@ -111,7 +112,7 @@ fn spans(receipt: &Receipt) -> Vec<Value> {
 
 fn send_all(host: &str, from: &Receiver<Vec<Value>>, ends: &AtomicBool, metrics: &Metrics) {
     let is_end = || ends.load(Ordering::SeqCst);
-    let mut is_away = false;
+    let (mut is_away, mut until) = (false, None);
     while let Ok(mut spans) = from.recv() {
         for _ in 1..FILES_SENT_MAX {
             match from.try_recv() {
@@ -120,8 +121,8 @@ fn send_all(host: &str, from: &Receiver<Vec<Value>>, ends: &AtomicBool, metrics:
             }
         }
         let count = spans.len() as u64;
-        // who ends does not wait for a collector that is away
-        if is_away && is_end() {
+        // who ends does not wait for a collector that is away, and not long for one that is slow
+        if is_end() && (is_away || Instant::now() > *until.get_or_insert_with(|| Instant::now() + PATIENCE)) {
             metrics.spans_lost.fetch_add(count, Ordering::Relaxed);
             continue;
         }
@@ -167,7 +168,6 @@ fn post(host: &str, body: &str) -> std::io::Result<u16> {
 #[cfg(test)]
 mod tests {
     use std::net::TcpListener;
-    use std::time::Instant;
 
     use super::*;
 
@@ -183,5 +183,27 @@ mod tests {
         drop(traces);
         assert!(began.elapsed() < Duration::from_secs(4), "{:?}", began.elapsed());
         assert_eq!(metrics.spans_lost.load(Ordering::Relaxed), count as u64);
+    }
+    #[test]
+    fn the_end_does_not_wait_long_for_a_collector_that_is_slow() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        std::thread::spawn(move || {
+            for mut stream in listener.incoming().map_while(Result::ok) {
+                std::thread::sleep(Duration::from_secs(1));
+                let _ = stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");
+            }
+        });
+        let metrics: Arc<Metrics> = Arc::default();
+        let traces = Traces::start(Some(&Collector(address.to_string())), metrics.clone()).unwrap();
+        let to = traces.to.clone().unwrap();
+        // 20 times what goes at once
+        let count = (0..TRACES_WAITING_MAX).filter(|_| to.try_send(vec![Value::Null]).is_ok()).count();
+        drop(to);
+        let began = Instant::now();
+        drop(traces);
+        let lost = metrics.spans_lost.load(Ordering::Relaxed);
+        assert!(began.elapsed() < Duration::from_secs(14), "{:?}", began.elapsed());
+        assert!((1..count as u64).contains(&lost), "{lost} of {count}");
     }
 }

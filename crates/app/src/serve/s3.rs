@@ -11,6 +11,7 @@ mod buckets;
 mod chunks;
 mod copy;
 mod form;
+mod letters;
 mod list;
 mod multipart;
 mod read;

@@ -16,6 +16,7 @@ use engine::pipeline::preset::Preset;
 use engine::pipeline::topology::Topology;
 use serde::{Deserialize, Serialize};
 
+use super::access::browser::Host;
 use super::notify::webhook::{self, Webhook};
 use crate::complain::Hint;
 use crate::limits::{BODY_PIECE_SECONDS_MAX, INGEST_BODY_BYTES_MAX, INGEST_BODY_RECORDS_MAX, WEBHOOKS_MAX};
@@ -31,6 +32,8 @@ pub(crate) struct Written {
     s3: Option<SocketAddr>,
     access: Option<Access>,
     tls: Option<Tls>,
+    #[serde(default)]
+    hosts: Vec<Host>,
     #[serde(default)]
     cors: Vec<String>,
     log: Option<LogFormat>,
@@ -82,6 +85,9 @@ pub(crate) struct Flags {
     /// The private key of the certificate in PEM.
     #[arg(long, value_name = "FILE.pem", env = "MILLRACE_TLS_KEY", requires = "tls_certificate")]
     tls_key: Option<PathBuf>,
+    /// Names by which the service is called beside those of this machine, without ports, where access is `none`; `*` is any.
+    #[arg(long, value_name = "HOST", env = "MILLRACE_HOSTS", value_delimiter = ',', hide_short_help = true)]
+    hosts: Vec<Host>,
     /// Origins whose pages may call the HTTP API from a browser; `*` is any.
     #[arg(long, value_name = "ORIGIN", env = "MILLRACE_CORS", value_delimiter = ',', hide_short_help = true)]
     cors: Vec<String>,
@@ -176,6 +182,7 @@ pub(super) struct Settings {
     pub http: SocketAddr,
     pub s3: SocketAddr,
     pub access: Access,
+    pub hosts: Vec<Host>,
     pub cors: Vec<String>,
     pub tls: Option<Tls>,
     pub log: LogFormat,
@@ -217,6 +224,7 @@ impl Settings {
             http: flags.http.or(written.http).unwrap_or_else(|| local(8080)),
             s3: flags.s3.or(written.s3).unwrap_or_else(|| local(9000)),
             access: flags.access.or(written.access).unwrap_or(Access::None),
+            hosts: if flags.hosts.is_empty() { written.hosts } else { flags.hosts.clone() },
             cors: if flags.cors.is_empty() { written.cors } else { flags.cors.clone() },
             webhooks: webhooks(&written.webhook)?,
             tls: tls.map(|(certificate, key)| Tls { certificate, key }).or(written.tls),
@@ -269,6 +277,7 @@ impl Settings {
             format!("http = \"{}\"", self.http),
             format!("s3 = \"{}\"", self.s3),
             format!("access = {}", if self.access == Access::None { "\"none\"" } else { "\"keys\"" }),
+            format!("hosts = [{}]", self.hosts.iter().map(|Host(host)| quoted(host)).collect::<Vec<_>>().join(", ")),
             format!("cors = [{}]", self.cors.iter().map(|origin| quoted(origin)).collect::<Vec<_>>().join(", ")),
         ];
         lines.extend([

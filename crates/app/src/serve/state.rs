@@ -14,6 +14,7 @@ use rows::records::Checker;
 use tokio::sync::RwLock;
 
 use super::access::Keys;
+use super::access::held::Budgets;
 use super::access::limits::Limits;
 use super::access::quota::Quotas;
 use super::alarms::Alarms;
@@ -41,6 +42,8 @@ pub(super) struct Service {
     stop: OnceLock<Stop>,
     pub keys: Keys,
     pub limits: Limits,
+    /// What bodies may take that are held in memory.
+    pub budgets: Budgets,
     pub quotas: Quotas,
     pub metrics: Arc<Metrics>,
     pub alarms: Alarms,
@@ -67,6 +70,7 @@ impl Service {
             stop: OnceLock::new(),
             keys,
             limits: Limits::new(&settings.limits),
+            budgets: Budgets::new(settings.ingest_bytes_max),
             quotas: Quotas::new(engine.clone(), settings.limits.uploads_per_day)?,
             alarms: Alarms::kept(&engine)?,
             log: Log::open(&folder, settings.log, settings.log_days, metrics.clone())?,

@@ -1,5 +1,6 @@
 //! Who is let in by `serve`, to what, and how often; and what whoever runs it can see.
 
+mod browser;
 mod clients;
 mod drain;
 mod seeds;

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use super::access::signer;
-use super::client::{Request, answer, connect, request, send};
+use super::client::{Answer, Request, answer, connect, eventually, request, send};
 use super::overload::resident_bytes;
 use super::server::Server;
 use super::{run, stderr, stdout};
@@ -38,7 +38,8 @@ fn half_an_upload_leaves_nothing() {
     let piece = vec![b'x'; 1024 * 1024];
     for pieces in [0, 1, 3] {
         let mut stream = TcpStream::connect(&server.s3).unwrap();
-        let head = format!("PUT {BUCKET}/half.csv HTTP/1.1\r\nhost: x\r\ncontent-length: {}\r\n\r\n", 8 * piece.len());
+        let head =
+            format!("PUT {BUCKET}/half.csv HTTP/1.1\r\nhost: localhost\r\ncontent-length: {}\r\n\r\n", 8 * piece.len());
         stream.write_all(head.as_bytes()).unwrap();
         (0..pieces).for_each(|_| stream.write_all(&piece).unwrap());
         std::thread::sleep(Duration::from_millis(100));
@@ -49,7 +50,8 @@ fn half_an_upload_leaves_nothing() {
     assert_eq!(got.status, 404, "{}", got.text());
     // so does one that is under way when the service ends
     let mut stream = TcpStream::connect(&server.s3).unwrap();
-    let head = format!("PUT {BUCKET}/half.csv HTTP/1.1\r\nhost: x\r\ncontent-length: {}\r\n\r\n", 8 * piece.len());
+    let head =
+        format!("PUT {BUCKET}/half.csv HTTP/1.1\r\nhost: localhost\r\ncontent-length: {}\r\n\r\n", 8 * piece.len());
     stream.write_all(head.as_bytes()).unwrap();
     stream.write_all(&piece).unwrap();
     stream.write_all(&piece).unwrap();
@@ -109,7 +111,7 @@ fn a_client_that_takes_nothing_hinders_nobody() {
     let stalled: Vec<TcpStream> = (0..600)
         .map(|_| {
             let mut stream = TcpStream::connect(&server.s3).unwrap();
-            stream.write_all(format!("GET {path} HTTP/1.1\r\nhost: x\r\n\r\n").as_bytes()).unwrap();
+            stream.write_all(format!("GET {path} HTTP/1.1\r\nhost: localhost\r\n\r\n").as_bytes()).unwrap();
             stream
         })
         .collect();
@@ -145,7 +147,7 @@ fn one_address_cannot_have_all_connections() {
 fn drip(door: &str, head: &str) -> (u16, String, Duration) {
     let mut stream = connect(door).unwrap();
     let began = Instant::now();
-    stream.write_all(format!("{head}\r\nhost: x\r\ncontent-length: 100000\r\n\r\n").as_bytes()).unwrap();
+    stream.write_all(format!("{head}\r\nhost: localhost\r\ncontent-length: 100000\r\n\r\n").as_bytes()).unwrap();
     let mut reading = stream.try_clone().unwrap();
     let answered = std::thread::spawn(move || answer(&mut reading).unwrap());
     while !answered.is_finished() {
@@ -299,4 +301,68 @@ fn a_body_in_one_large_chunk_takes_little_memory() {
     let got = send(&host, &Request { path: &path, ..Request::default() });
     assert!(got.status == 200 && got.body == file, "{} {} bytes", got.status, got.body.len());
     sound(&mut server);
+}
+
+/// Begins requests that bring all their bytes but one, so that none of them ends.
+fn unended(address: &str, head: &str, bytes: usize, times: usize) -> Vec<TcpStream> {
+    let body = vec![b'\n'; bytes - 1];
+    let begin = |_| {
+        let mut stream = connect(address).unwrap();
+        stream.write_all(format!("{head}content-length: {bytes}\r\n\r\n").as_bytes()).unwrap();
+        stream.write_all(&body).unwrap();
+        stream
+    };
+    (0..times).map(begin).collect()
+}
+
+#[test]
+fn bodies_in_memory_are_few_at_a_time_and_those_of_nobody_keep_out_nobody_else() {
+    let folder = tempfile::tempdir().unwrap();
+    let key = super::access::key(folder.path(), &["--admin"]);
+    let signs = super::access::signer(&key, "execute-api");
+    let server = Server::start(folder.path(), &["--access", "keys"]);
+    let record = br#"{"symbol":"A","price":1}"#;
+    let ingest = Request { method: "POST", path: "/ingest", body: record, ..Request::default() };
+    // who knows the id of a key, but not its secret: the signature is compared once the body is there
+    let mut guessed: Vec<(&str, String)> = signs.headers(&server.http, &ingest);
+    guessed.retain(|(name, _)| *name != "X-Amz-Content-Sha256");
+    guessed.iter_mut().for_each(|(_, value)| *value = value.replace("x-amz-content-sha256;", ""));
+    let lines: String = guessed.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
+    let headers: Vec<(&str, &str)> = guessed.iter().map(|(name, value)| (*name, value.as_str())).collect();
+    let of_nobody = Request { headers: &headers, ..ingest };
+    let is_full = |answer: Answer| {
+        let code = (answer.status == 503).then(|| answer.code())?;
+        assert_eq!((code.as_str(), answer.header("retry-after")), ("too_much_held", Some("1")), "{answer:?}");
+        Some(())
+    };
+
+    let head = format!("POST /upload?key=a.csv HTTP/1.1\r\nhost: {}\r\n{lines}", server.http);
+    let held = unended(&server.http, &head, 16 * 1024 * 1024, 4);
+    eventually("the end of what bodies of nobody may take", || is_full(send(&server.http, &of_nobody)));
+    assert_eq!(signs.send(&server.http, &ingest).status, 202);
+    drop(held);
+    let again = || (send(&server.http, &of_nobody).status == 403).then_some(());
+    eventually("room for more bodies of nobody", again);
+
+    let signed = signs.headers(&server.http, &Request { body: b"other", ..ingest });
+    let lines: String = signed.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
+    let head = format!("POST /ingest HTTP/1.1\r\nhost: {}\r\n{lines}", server.http);
+    let held = unended(&server.http, &head, 8 * 1024 * 1024, 8);
+    eventually("the end of what bodies may take", || is_full(signs.send(&server.http, &ingest)));
+    assert_eq!(send(&server.http, &Request { path: "/healthz", ..Request::default() }).status, 200);
+    drop(held);
+    eventually("room for more bodies", || (signs.send(&server.http, &ingest).status == 202).then_some(()));
+}
+
+#[test]
+fn records_in_memory_are_few_at_a_time_where_nobody_is_asked() {
+    let server = Server::fresh(&[]);
+    let ingest =
+        Request { method: "POST", path: "/ingest", body: br#"{"symbol":"A","price":1}"#, ..Request::default() };
+    let head = format!("POST /ingest HTTP/1.1\r\nhost: {}\r\n", server.http);
+    let held = unended(&server.http, &head, 8 * 1024 * 1024, 8);
+    let is_full = || (send(&server.http, &ingest).status == 503).then_some(());
+    eventually("the end of what bodies may take", is_full);
+    drop(held);
+    eventually("room for more bodies", || (send(&server.http, &ingest).status == 202).then_some(()));
 }

@@ -152,9 +152,18 @@ fn what_no_listing_could_tell_can_be_deleted() {
     assert!(run(folder.path(), &["run", "a\u{1}.csv"]).status.success());
     let served = Server::start(folder.path(), &[]);
     let path = "/file-processing-bucket-dev/a%01.csv";
-    let ask = |method, path| send(&served.s3, &Request { method, path, ..Request::default() });
+    let ask = |method, path: &str| send(&served.s3, &Request { method, path, ..Request::default() });
     let there = ask("GET", path);
     assert_eq!(there.status, 200, "{there:?}");
+    // told as AWS tells of it: a reference, and never the letter itself
+    for query in
+        ["", "?list-type=2", "?versions", "?list-type=2&prefix=a%01&delimiter=.", "?list-type=2&encoding-type=url"]
+    {
+        let listed = ask("GET", &format!("/file-processing-bucket-dev{query}"));
+        let told = if query.contains("url") { "<Key>a%01.csv</Key>" } else { "a&#x1;." };
+        assert!(listed.status == 200 && listed.text().contains(told), "{query}: {listed:?}");
+        assert!(!listed.text().contains('\u{1}'), "{query}: {listed:?}");
+    }
     let version = format!("{path}?versionId={}", there.header("x-amz-version-id").unwrap());
     let deleted = ask("DELETE", path);
     assert_eq!(deleted.status, 204, "{deleted:?}");
@@ -381,7 +390,7 @@ fn events_come_as_files_change() {
     let folder = tempdir().unwrap();
     let served = Server::start(folder.path(), &[]);
     let mut stream = connect(&served.http).unwrap();
-    stream.write_all(b"GET /events HTTP/1.1\r\nhost: x\r\nlast-event-id: 7\r\n\r\n").unwrap();
+    stream.write_all(b"GET /events HTTP/1.1\r\nhost: localhost\r\nlast-event-id: 7\r\n\r\n").unwrap();
     let mut lines = BufReader::new(stream).lines();
     while lines.next().unwrap().unwrap() != "" {}
     let taken = served.ask("POST", "/upload?key=day.csv", &[], SEED.as_bytes()).json();
@@ -397,7 +406,7 @@ fn events_come_as_files_change() {
 fn events_tell_of_each_batch_of_rows_that_is_kept() {
     let served = Server::fresh(&[]);
     let mut stream = connect(&served.http).unwrap();
-    stream.write_all(b"GET /events HTTP/1.1\r\nhost: x\r\n\r\n").unwrap();
+    stream.write_all(b"GET /events HTTP/1.1\r\nhost: localhost\r\n\r\n").unwrap();
     let mut lines = BufReader::new(stream).lines().map_while(Result::ok);
     while lines.next().unwrap() != "" {}
     let answer = ingest(&served, "{\"symbol\":\"TSLA\",\"price\":200.00}").json();
@@ -416,7 +425,8 @@ fn a_body_that_stands_still_is_given_up() {
     ] {
         let mut stream = connect(address).unwrap();
         let begun = Instant::now();
-        write!(stream, "{head} HTTP/1.1\r\nhost: x\r\ncontent-length: 100\r\nconnection: close\r\n\r\nsome").unwrap();
+        write!(stream, "{head} HTTP/1.1\r\nhost: localhost\r\ncontent-length: 100\r\nconnection: close\r\n\r\nsome")
+            .unwrap();
         // a piece in time begins the time anew
         std::thread::sleep(Duration::from_millis(600));
         stream.write_all(b"more").unwrap();

@@ -3,6 +3,7 @@
 use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use pipeline::find::{Wanted, list_among};
 use pipeline::handle::Call;
 use pipeline::message::{Feed, Message, Records, Tick};
 use pipeline::object::ReceiptId;
@@ -63,6 +64,32 @@ fn found_by_every_name() {
     let found = pipeline::find::by_name(&world.ledger, "in/day.csv").unwrap().unwrap();
     assert_eq!(found.versions, [new, old]);
     assert!(pipeline::find::by_name(&world.ledger, "other.csv").unwrap().is_none());
+}
+
+#[test]
+fn a_list_goes_on_where_it_stopped_looking() {
+    let mut world = World::new();
+    for number in 0..7 {
+        world.pass(1000);
+        world.takes(FILES, &format!("{}/{number}.csv", if number < 2 { "old" } else { "new" }), &trades(&[ONE]));
+    }
+    let wanted = Wanted { key_prefix: Some("old/".to_owned()), ..Wanted::default() };
+    for (looked_max, pages) in [(2, vec![0, 0, 1, 1]), (3, vec![0, 1, 1]), (4, vec![0, 2]), (7, vec![2]), (8, vec![2])]
+    {
+        let (mut after, mut keys, mut found) = (None, Vec::new(), Vec::new());
+        loop {
+            let page = list_among(&world.ledger, &wanted, after.as_deref(), 10, looked_max).unwrap();
+            found.push(page.0.len());
+            keys.extend(page.0.iter().map(|receipt| receipt.arrival().object.key.clone()));
+            after = page.1;
+            if after.is_none() {
+                break;
+            }
+        }
+        assert_eq!(keys, ["old/1.csv", "old/0.csv"], "{looked_max}");
+        // the last page may have been looked through to its end without it being known
+        assert_eq!(found[..pages.len()], pages[..], "{looked_max}");
+    }
 }
 
 #[test]

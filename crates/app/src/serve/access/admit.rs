@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use axum::body::{Body, HttpBody, to_bytes};
+use axum::body::{Body, HttpBody};
 use axum::extract::{MatchedPath, Request, State};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
@@ -12,11 +12,12 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use engine::runtime::now;
 
+use super::held::{self, Held, Unheld};
 use super::limits::TooOften;
-use super::paced::{self, Paced};
+use super::paced::Paced;
 use super::quota::Use;
 use super::sigv4::{Refused, Signed, UNSIGNED, without_signature};
-use super::{Caller, For, body, cors, route_of};
+use super::{Caller, For, body, browser, cors, route_of};
 use crate::data::keys::book::sha256;
 use crate::limits::{REQUEST_ID_BYTES_MAX, SIGNED_BODY_BYTES_MAX};
 use crate::serve::http::{self, Problem, RequestId};
@@ -41,12 +42,19 @@ pub(in crate::serve) async fn admit(State(service): State<Arc<Service>>, mut req
     let received = length(request.headers());
 
     let mut caller = Caller::default();
-    let mut response = if cors::is_preflight(request.method(), request.headers()) {
+    let (headers, settings) = (request.headers(), &service.settings);
+    let mut response = if let Err(foreign) = browser::host(settings, settings.http, request.uri(), headers) {
+        Problem::from(foreign).into_response()
+    } else if cors::is_preflight(&method, headers) {
         cors::preflight(origin.as_ref())
+    } else if let Err(foreign) = browser::page(settings, &method, request.uri(), headers) {
+        Problem::from(foreign).into_response()
     } else {
         match entered(&service, request, begun).await {
             Ok((request, who)) => {
                 caller = who;
+                // what is in memory of its body is counted until it is answered
+                let _held = request.extensions().get::<Arc<Held>>().cloned();
                 next.run(request).await
             }
             Err(answer) => *answer,
@@ -172,6 +180,7 @@ async fn checked(service: &Service, request: Request, signed: &Signed) -> Result
         denied(Refused("signature_mismatch", what.to_owned()))
     };
     let may_be_unsigned = is_private(service, &parts);
+    let mut holds = None;
     let body = match signed.declared.as_deref() {
         Some(UNSIGNED) if !may_be_unsigned => {
             return Err(denied(Refused(
@@ -185,7 +194,11 @@ async fn checked(service: &Service, request: Request, signed: &Signed) -> Result
         Some(declared) if !body::is_short(&parts.headers) => body::checked(body, declared.to_owned()),
         declared => {
             http::ingestible(service, parts.uri.path(), &parts.headers).map_err(|problem| problem.into_response())?;
-            let bytes = to_bytes(body, SIGNED_BODY_BYTES_MAX).await.map_err(|error| unread(&error))?;
+            // a hash that was declared is signed: somebody with the secret made the request
+            let budgets = &service.budgets;
+            let mut held = if declared.is_some() { budgets.known.place() } else { budgets.unproven.place() };
+            let bytes = held::whole(body, &mut held).await.map_err(unread)?;
+            holds = Some(Arc::new(held));
             let hash = sha256(&bytes);
             if declared.map_or_else(|| !fits(&hash), |declared| declared != hash) {
                 return Err(differs());
@@ -193,7 +206,9 @@ async fn checked(service: &Service, request: Request, signed: &Signed) -> Result
             Body::from(bytes)
         }
     };
-    Ok((Request::from_parts(parts, body), caller))
+    let mut request = Request::from_parts(parts, body);
+    holds.and_then(|held| request.extensions_mut().insert(held));
+    Ok((request, caller))
 }
 
 /// The service that requests to the HTTP API are signed for, as for any API behind a gateway.
@@ -224,20 +239,22 @@ fn denied(Refused(code, what): Refused) -> Box<Response> {
     Box::new(Problem::new(StatusCode::FORBIDDEN, code, what).hint(hint).into_response())
 }
 
-fn unread(error: &axum::Error) -> Box<Response> {
-    if paced::too_slow(error).is_some() {
-        return Box::new(Problem::cut_off(error).into_response());
-    }
-    let what =
-        format!("a signed body without a declared hash is longer than {} bytes, or broke off", SIGNED_BODY_BYTES_MAX);
-    let problem = Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "signed_body_too_long", what);
-    Box::new(problem.hint("send its sha256 in a signed X-Amz-Content-Sha256 header").into_response())
+fn unread(error: Unheld) -> Box<Response> {
+    let problem = match error {
+        Unheld::Full(full) => full.into(),
+        Unheld::Broken(error) => Problem::cut_off(&error),
+        Unheld::TooLong => {
+            let what = format!("a signed body without a declared hash is longer than {SIGNED_BODY_BYTES_MAX} bytes");
+            Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "signed_body_too_long", what)
+                .hint("send its sha256 in a signed X-Amz-Content-Sha256 header")
+        }
+    };
+    Box::new(problem.into_response())
 }
 
 fn too_often(refused: TooOften) -> Box<Response> {
     let what = format!("there are too many {}", refused.what);
     let problem = Problem::new(StatusCode::TOO_MANY_REQUESTS, "too_many_requests", what);
-    let mut response = problem.hint(format!("try again in {} s", refused.seconds())).into_response();
-    response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(refused.seconds()));
-    Box::new(response)
+    let seconds = refused.seconds();
+    Box::new(problem.hint(format!("try again in {seconds} s")).retry_after(seconds).into_response())
 }

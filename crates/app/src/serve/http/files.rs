@@ -21,7 +21,7 @@ use super::problem::Problem;
 use super::shapes::{BadRequest, Conflict, Files, NotFound, Receipt, Rejects, Unprocessable};
 use super::{status, stream};
 use crate::data::status::view_for;
-use crate::limits::PAGE_FILES_MAX;
+use crate::limits::{PAGE_FILES_MAX, PAGE_LOOKED_MAX};
 use crate::serve::access::Caller;
 use crate::serve::state::{Service, blocking};
 
@@ -53,7 +53,8 @@ fn files_default() -> usize {
     50
 }
 
-/// Files, the newest first.
+/// Files, the newest first. A page looks at 10,000 files at most: it may have fewer than were asked for, even none, and a
+/// `next` behind which it goes on; the last has none.
 #[utoipa::path(get, path = "/files", tag = "files", operation_id = "listFiles", params(Which), responses(
     (status = 200, description = "A page of receipts.", body = Files), BadRequest))]
 pub(super) async fn list(
@@ -76,7 +77,7 @@ pub(super) async fn list(
     let engine = service.engine.clone();
     let listed = blocking(move || -> Result<_, Problem> {
         let ports = engine.ports();
-        let (files, next) = find::list(&ports, &wanted, after.as_deref(), limit)?;
+        let (files, next) = find::list_among(&ports, &wanted, after.as_deref(), limit, PAGE_LOOKED_MAX)?;
         let shown = files.iter().map(|receipt| json!(view_for(receipt, |other| caller.knows(&ports, other))));
         Ok((shown.collect::<Vec<_>>(), next))
     });

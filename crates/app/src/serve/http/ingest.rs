@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use axum::body::{Body, Bytes};
+use axum::body::Bytes;
 use axum::extract::{Request, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
@@ -24,7 +24,7 @@ use super::problem::Problem;
 use super::shapes::{BadRequest, Conflict, NotFound, TimedOut, TooLarge, Unprocessable, Unsupported};
 use crate::limits::{ERRORS_LISTED_MAX, IDEMPOTENCY_KEY_BYTES_MAX, SYMBOL_BYTES_MAX};
 use crate::serve::access::Caller;
-use crate::serve::settings::Settings;
+use crate::serve::access::held::Held;
 use crate::serve::state::{Service, blocking, random_id};
 use engine::pipeline::encoding::hex;
 
@@ -137,7 +137,7 @@ pub(super) async fn ingest(
     let origin = format!("q-{}", random()?);
     let request_id = id_of(&request, &origin);
     packed(request.headers())?;
-    let body = whole(request.into_body(), &service.settings).await?;
+    let (body, _held) = whole(&service, request).await?;
     let (answer, messages) = taken(&service, feed, origin, request_id, body).await?;
     for messages in messages {
         service.engine.send_all(&messages)?.await.map_err(engine::runtime::Error::from)?;
@@ -178,7 +178,7 @@ async fn taken(
 async fn once(service: &Arc<Service>, feed: Feed, origin: String, request: Request) -> Result<Response, Problem> {
     let request_id = id_of(&request, &origin);
     packed(request.headers())?;
-    let body = whole(request.into_body(), &service.settings).await?;
+    let (body, _held) = whole(service, request).await?;
     let print = hex(digest::digest(&digest::SHA256, &body).as_ref());
     let key = engine::pipeline::object::digest(&[feed.as_str(), &origin]);
     let engine = &service.engine;
@@ -277,10 +277,14 @@ fn too_large(bytes_max: usize) -> Problem {
         .hint("send records in several requests, or as a file to POST /upload")
 }
 
-/// The whole body, up to a limit.
-async fn whole(body: Body, settings: &Settings) -> Result<Bytes, Problem> {
+/// The whole body, up to a limit. Its bytes are counted until what comes with them is dropped: nothing, if they were before
+/// the request was let in.
+async fn whole(service: &Service, request: Request) -> Result<(Bytes, Option<Held>), Problem> {
+    let settings = &service.settings;
     let bytes_max = settings.ingest_bytes_max;
-    let mut pieces = body.into_data_stream();
+    let is_counted = request.extensions().get::<Arc<Held>>().is_some();
+    let mut place = (!is_counted).then(|| service.budgets.known.place());
+    let mut pieces = request.into_body().into_data_stream();
     let (mut first, mut held) = (Bytes::new(), Vec::new());
     loop {
         let next = tokio::time::timeout(settings.patience(), pieces.next()).await;
@@ -289,13 +293,14 @@ async fn whole(body: Body, settings: &Settings) -> Result<Bytes, Problem> {
                 let detail = format!("nothing of the body came for {} seconds", settings.piece_seconds);
                 return Err(Problem::new(StatusCode::REQUEST_TIMEOUT, "too_slow", detail).hint("send it again"));
             }
-            Ok(None) => return Ok(if held.is_empty() { first } else { held.into() }),
+            Ok(None) => return Ok((if held.is_empty() { first } else { held.into() }, place)),
             Ok(Some(Err(error))) => return Err(Problem::cut_off(&error)),
             Ok(Some(Ok(piece))) => piece,
         };
         if first.len() + held.len() + piece.len() > bytes_max {
             return Err(too_large(bytes_max));
         }
+        place.as_mut().map_or(Ok(()), |place| place.grow(piece.len()))?;
         // most bodies come in one piece, which is taken as it is
         if first.is_empty() && held.is_empty() {
             first = piece;

@@ -38,10 +38,10 @@ struct Document;
 /// What any route may answer.
 const EVERYWHERE: [(&str, &str); 5] = [
     ("401", "Nobody is known by this key or signature."),
-    ("403", "Not with this key."),
+    ("403", "Not with this key, by this host, or for a page of this origin."),
     ("405", "Other methods mean nothing here."),
     ("429", "Too many requests; `Retry-After` says when to come back."),
-    ("503", "It could not be done now; nothing that was answered is lost."),
+    ("503", "It could not be done now; nothing that was answered is lost. `Retry-After` may say when to come back."),
 ];
 
 /// The document as it is served.

@@ -1,5 +1,7 @@
 //! What went wrong, as `application/problem+json` (RFC 9457).
 
+use std::num::NonZeroU32;
+
 use axum::http::{HeaderValue, Method, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
 use engine::pipeline::handle;
@@ -33,13 +35,16 @@ pub(in crate::serve) struct Problem {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[schema(required = false)]
     errors: Vec<BadRecord>,
+    /// When it may be tried again: seconds, in the head of the answer.
+    #[serde(skip)]
+    retry_after: Option<NonZeroU32>,
 }
 
 impl Problem {
     pub fn new(status: StatusCode, code: &'static str, detail: impl Into<String>) -> Self {
         let title = status.canonical_reason().unwrap_or("problem");
         let (hint, errors) = (String::new(), Vec::new());
-        Self { code, title, status: status.as_u16(), detail: detail.into(), hint, errors }
+        Self { code, title, status: status.as_u16(), detail: detail.into(), hint, errors, retry_after: None }
     }
 
     pub fn bad(code: &'static str, detail: impl Into<String>) -> Self {
@@ -68,6 +73,11 @@ impl Problem {
 
     pub fn errors(mut self, errors: Vec<BadRecord>) -> Self {
         self.errors = errors;
+        self
+    }
+
+    pub fn retry_after(mut self, seconds: u64) -> Self {
+        self.retry_after = NonZeroU32::new(u32::try_from(seconds).unwrap_or(u32::MAX));
         self
     }
 
@@ -149,6 +159,9 @@ impl IntoResponse for Problem {
         let status = StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         let body = serde_json::to_string(&self).unwrap_or_default();
         let mut response = (status, body).into_response();
+        if let Some(seconds) = self.retry_after {
+            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds.get()));
+        }
         response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
         response
     }

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use hyper::body::{Body as _, Incoming};
 use hyper::header::{AUTHORIZATION, CONTENT_LENGTH, HeaderMap, HeaderValue, RETRY_AFTER};
-use hyper::{StatusCode, Uri};
+use hyper::{Method, StatusCode, Uri};
 use s3s::access::{S3Access, S3AccessContext};
 use s3s::auth::{S3Auth, SecretKey};
 use s3s::dto::{
@@ -17,15 +17,16 @@ use s3s::path::S3Path;
 use s3s::service::S3Service;
 use s3s::{Body, S3Request, S3Result, s3_error};
 
-use super::{Service, chunks, form};
+use super::{Service, chunks, form, letters};
 use crate::serve::access::Caller;
 use crate::serve::access::admit::request_id;
+use crate::serve::access::browser;
 use crate::serve::access::limits::TooOften;
 use crate::serve::access::paced::Paced;
 use crate::serve::access::sigv4::{CONTENT_SHA256, Refused, Signed, UNSIGNED, is_text, pairs, signs_in_query};
 use crate::serve::listen::Origin;
 use crate::serve::metrics::Request as Counted;
-use crate::serve::settings::Access;
+use crate::serve::settings::{Access, Settings};
 use crate::serve::state::LOCAL_KEY;
 
 /// Finds the secret that a request must have been signed with.
@@ -154,7 +155,8 @@ pub(in crate::serve) struct Guarded {
     pub(super) service: Arc<Service>,
 }
 
-type Answer = <S3Service as hyper::service::Service<hyper::Request<Incoming>>>::Response;
+/// What the door answers.
+pub(super) type Answer = <S3Service as hyper::service::Service<hyper::Request<Incoming>>>::Response;
 type Failure = <S3Service as hyper::service::Service<hyper::Request<Incoming>>>::Error;
 
 impl hyper::service::Service<hyper::Request<Incoming>> for Guarded {
@@ -173,7 +175,7 @@ impl hyper::service::Service<hyper::Request<Incoming>> for Guarded {
         let refused = match too_often {
             Some(refused) => Some(slow_down(&refused)),
             None if service.settings.access == Access::Keys => tampered(&signed, &uri, request.headers()),
-            None => None,
+            None => foreign_page(&service.settings, &method, &uri, request.headers()),
         };
         let signer = signed.ok().flatten();
         let form = form::is_form(&method, request.headers()).then(form::place);
@@ -199,6 +201,7 @@ impl hyper::service::Service<hyper::Request<Incoming>> for Guarded {
                 Ok((inner, request)) => inner.call(request).await?,
                 Err(response) => response,
             };
+            letters::refer(&mut response);
             if let Ok(value) = HeaderValue::from_str(&id) {
                 response.headers_mut().insert("x-amz-request-id", value);
             }
@@ -220,6 +223,14 @@ impl hyper::service::Service<hyper::Request<Incoming>> for Guarded {
             Ok(response)
         })
     }
+}
+
+/// Refuses what a page in a browser could make of a door at which nobody is asked for a signature. Where everybody is, a page
+/// can send what somebody signed for it: a form with its policy.
+fn foreign_page(settings: &Settings, method: &Method, uri: &Uri, headers: &HeaderMap) -> Option<Answer> {
+    let is_foreign = browser::host(settings, settings.s3, uri, headers);
+    let foreign = is_foreign.and_then(|()| browser::page(settings, method, uri, headers)).err()?;
+    Some(told(StatusCode::FORBIDDEN, "AccessDenied", &format!("{}; {}", foreign.detail, foreign.hint)))
 }
 
 /// There are too many forms at a time.

@@ -55,6 +55,7 @@ fn standard() -> Option<Settings> {
         access: None,
         tls_certificate: None,
         tls_key: None,
+        hosts: Vec::new(),
         cors: Vec::new(),
         log: None,
         log_days: None,
