@@ -417,11 +417,11 @@ fn events_tell_of_each_batch_of_rows_that_is_kept() {
 
 #[test]
 fn a_body_that_stands_still_is_given_up() {
-    let served = Server::fresh(&["--piece-seconds", "1"]);
+    let served = Server::fresh(&["--piece-seconds", "2"]);
     for (address, head, told) in [
-        (&served.http, "POST /upload?key=slow.csv", "nothing of the body came for 1 seconds"),
-        (&served.http, "POST /ingest", "nothing of the body came for 1 seconds"),
-        (&served.s3, "PUT /file-processing-bucket-dev/slow.csv", "nothing of the body came for 1 seconds"),
+        (&served.http, "POST /upload?key=slow.csv", "nothing of the body came for 2 seconds"),
+        (&served.http, "POST /ingest", "nothing of the body came for 2 seconds"),
+        (&served.s3, "PUT /file-processing-bucket-dev/slow.csv", "nothing of the body came for 2 seconds"),
     ] {
         let mut stream = connect(address).unwrap();
         let begun = Instant::now();
@@ -434,7 +434,7 @@ fn a_body_that_stands_still_is_given_up() {
         let _ = stream.read_to_string(&mut answer);
         // much less than the minute without the setting
         let waited = begun.elapsed();
-        assert!((Duration::from_millis(1500)..Duration::from_secs(30)).contains(&waited), "{head}: {waited:?}");
+        assert!((Duration::from_millis(2500)..Duration::from_secs(30)).contains(&waited), "{head}: {waited:?}");
         let status = if head.starts_with("PUT") { "HTTP/1.1 400" } else { "HTTP/1.1 408" };
         assert!(answer.starts_with(status) && answer.contains(told), "{head}: {answer}");
     }
