@@ -17,7 +17,8 @@ pub(crate) struct Digest {
     before: Metadata,
 }
 
-/// Half of what the cache of a core holds: a larger block is read at a quarter of the speed, for it goes by way of memory.
+/// What stays in the cache of a core: a block of twice this is read at a quarter of the speed, for it goes by way of
+/// memory.
 const BLOCK_BYTES: usize = 128 * 1024;
 
 /// Starts hashing; `file` is read by position, so whoever else reads it is not disturbed.

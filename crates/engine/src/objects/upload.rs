@@ -17,8 +17,8 @@ use super::{Objects, key};
 use crate::limits::{ATTRIBUTES_BYTES_MAX, OBJECT_BYTES_MAX, SMALL_OBJECT_BYTES_MAX};
 use crate::queues::{Millis, Transaction};
 
-/// Bytes that are gathered before they are written to a file.
-const WRITE_BYTES: usize = 256 * 1024;
+/// Bytes that are gathered before they are written to a file; what comes in pieces as long as this is not copied.
+const WRITE_BYTES: usize = 128 * 1024;
 /// Bytes that one call writes. Linux takes memory for a file in pieces as long as that, and long pieces are hard to come by
 /// in a machine that has been up for long: half a megabyte at once took up to ten times as long as this.
 const CALL_BYTES: usize = 64 * 1024;
