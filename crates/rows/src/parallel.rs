@@ -240,3 +240,70 @@ impl<T> Drop for AbandonOnPanic<'_, '_, T> {
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc::channel;
+    use std::time::Duration;
+
+    use super::*;
+
+    /// What is taken of so many parts, each of which is its own number, and how many were made.
+    fn taken(threads: usize, parts: usize, ends_at: Option<u8>) -> (Vec<u8>, usize, Result<()>) {
+        let (made, mut taken) = (AtomicUsize::new(0), Vec::new());
+        let make = |part: usize, into: &mut Vec<u8>| {
+            made.fetch_add(1, Ordering::Relaxed);
+            // the first of each few comes last
+            std::thread::sleep(Duration::from_micros(if part.is_multiple_of(3) { 300 } else { 0 }));
+            into.push(part as u8);
+        };
+        let result = in_order(threads, parts, make, &mut |bytes| {
+            taken.extend_from_slice(bytes);
+            match ends_at {
+                Some(end) if bytes == [end] => Err(crate::Error::Io(std::io::Error::other("full"))),
+                _ => Ok(()),
+            }
+        });
+        (taken, made.into_inner(), result)
+    }
+
+    #[test]
+    fn parts_are_taken_in_order_and_none_after_one_that_failed() {
+        let all: Vec<u8> = (0..100).collect();
+        for threads in [1, 2, 3, 8] {
+            let (whole, made, result) = taken(threads, 100, None);
+            assert!(result.is_ok() && whole == all && made == 100, "{threads} threads: {made} made, {whole:?}");
+            let (some, made, result) = taken(threads, 100, Some(40));
+            assert!(result.is_err() && some == all[..=40], "{threads} threads: {some:?}");
+            assert!(made <= 41 + threads + SPARE_PARTS, "{threads} threads made {made}");
+        }
+    }
+
+    #[test]
+    fn a_thread_goes_on_while_another_is_at_the_part_before() {
+        let (begun, come) = channel();
+        let come = Mutex::new(come);
+        let mut order = Vec::new();
+        let make = |part: usize, into: &mut Vec<u8>| {
+            into.push(part as u8);
+            match part {
+                0 => lock(&come).recv_timeout(Duration::from_secs(20)).expect("part 2 is begun before part 0 is done"),
+                2 => begun.send(()).unwrap(),
+                _ => {}
+            }
+        };
+        in_order(2, 4, make, &mut |bytes| {
+            order.extend_from_slice(bytes);
+            Ok(())
+        })
+        .unwrap();
+        assert_eq!(order, [0, 1, 2, 3]);
+    }
+
+    #[test]
+    fn a_panic_comes_out_and_nobody_waits_for_the_part() {
+        let make = |part: usize, _: &mut Vec<u8>| assert_ne!(part, 5, "part 5 cannot be made");
+        let ended = std::panic::catch_unwind(|| in_order(3, 50, make, &mut |_| Ok(())));
+        assert!(ended.is_err());
+    }
+}
