@@ -28,7 +28,7 @@ pub(crate) fn run<P: Parse>(
         let folded = fold(&mut part.batch);
         folded.and(part.failed.take().map_or(Ok(()), Err))
     };
-    let line = Line::new(&mut take, threads);
+    let line = Line::new(&mut take);
     std::thread::scope(|scope| {
         for _ in 0..threads {
             scope.spawn(|| work(&cutting, &line, parser()));
@@ -133,7 +133,7 @@ pub(crate) fn in_order(
     }
     let unmade = AtomicUsize::new(0);
     let mut take = |made: &mut Vec<u8>| take(made);
-    let line = Line::new(&mut take, threads);
+    let line = Line::new(&mut take);
     let work = || {
         let _abandon = AbandonOnPanic(&line);
         let mut made = Vec::new();
@@ -179,8 +179,8 @@ struct State<T> {
 }
 
 impl<'t, T: Default> Line<'t, T> {
-    fn new(take: &'t mut Take<'t, T>, threads: usize) -> Self {
-        let spare = (0..SPARE_PARTS.min(threads)).map(|_| T::default()).collect();
+    fn new(take: &'t mut Take<'t, T>) -> Self {
+        let spare = (0..SPARE_PARTS).map(|_| T::default()).collect();
         let (early, result) = (BTreeMap::new(), Ok(()));
         let state = State { early, spare, next: 0, is_taking: false, waiting: 0, result, abandoned: false };
         Self { state: Mutex::new(state), take: Mutex::new(take), changed: Condvar::new() }

@@ -9,8 +9,6 @@ use lambda::bucket::{Buckets, Piece};
 use lambda::doors::Call;
 use lambda::function::{Function, Parts};
 use lambda::tell::Told;
-use lambda::trace::Tracer;
-use pipeline::feed::Feeds;
 use pipeline::message::Message;
 use pipeline::ports::Cause;
 use pipeline::preset::Stage;
@@ -18,7 +16,10 @@ use pipeline::receipt::{Outcome, Receipt};
 use serde_json::{Value, json};
 
 use crate::cloud::{Cloud, faults};
-use crate::flow::{FILES, FUNCTIONS, MARKET, TRADES, TRANSACTIONS, call, call_thrice, created, delivered, put, work};
+use crate::flow::{
+    FILES, FUNCTIONS, MARKET, TRADES, TRANSACTIONS, call, call_thrice, created, delivered, parts, put, started_with,
+    work,
+};
 use crate::ledger::ledger;
 
 const TIMED_OUT: &str = "2024-01-02T12:05:00.000Z q Task timed out after 300.00 seconds";
@@ -125,9 +126,7 @@ fn a_file_that_the_workflow_gave_up_is_failed_and_told_until_it_is_started_again
     let cause = json!({ "errorType": "Error", "errorMessage": "unavailable: could not read" }).to_string();
     for at in 0..3 {
         let cloud = Cloud::default();
-        let version = put(&cloud, TRANSACTIONS, "a.csv", CARDS);
-        let started = json!({ "detail-type": "Object Created", "time": "2024-01-02T12:00:00Z",
-            "detail": { "bucket": { "name": TRANSACTIONS }, "object": { "key": "a.csv", "version-id": version } } });
+        let started = started_with(&cloud, "a.csv", CARDS);
         let mut inputs = vec![started];
         for name in &STEPS[..at] {
             let answer = call(&cloud, name, TRANSACTIONS, inputs[inputs.len() - 1].clone()).unwrap();
@@ -155,9 +154,7 @@ fn a_file_that_the_workflow_gave_up_is_failed_and_told_until_it_is_started_again
 fn what_a_stage_has_done_too_late_is_failed_at_the_stage_that_is_never_begun() {
     for at in 0..3 {
         let cloud = Cloud::default();
-        let version = put(&cloud, TRANSACTIONS, "a.csv", CARDS);
-        let mut input = json!({ "detail-type": "Object Created", "time": "2024-01-02T12:00:00Z",
-            "detail": { "bucket": { "name": TRANSACTIONS }, "object": { "key": "a.csv", "version-id": version } } });
+        let mut input = started_with(&cloud, "a.csv", CARDS);
         for name in &STEPS[..at] {
             input = call(&cloud, name, TRANSACTIONS, input).unwrap();
         }
@@ -184,9 +181,7 @@ fn what_a_stage_has_done_too_late_is_failed_at_the_stage_that_is_never_begun() {
 #[test]
 fn a_step_that_took_all_its_time_was_tried_at_least_once() {
     let cloud = Cloud::default();
-    let version = put(&cloud, TRANSACTIONS, "a.csv", CARDS);
-    let input = json!({ "detail-type": "Object Created", "time": "2024-01-02T12:00:00Z",
-        "detail": { "bucket": { "name": TRANSACTIONS }, "object": { "key": "a.csv", "version-id": version } } });
+    let input = started_with(&cloud, "a.csv", CARDS);
     call(&cloud, STEPS[2], TRANSACTIONS, given_up(&input, "States.Timeout", "")).unwrap();
     let (attempts, why) = failure(&cloud, "a.csv", Stage::Validate);
     // nobody says whether an attempt before it came to an error
@@ -196,9 +191,7 @@ fn a_step_that_took_all_its_time_was_tried_at_least_once() {
 #[test]
 fn a_stage_that_the_workflow_calls_again_knows_which_attempt_it_is() {
     let cloud = Cloud::default();
-    let version = put(&cloud, TRANSACTIONS, "a.csv", CARDS);
-    let mut input = json!({ "detail-type": "Object Created", "time": "2024-01-02T12:00:00Z",
-        "detail": { "bucket": { "name": TRANSACTIONS }, "object": { "key": "a.csv", "version-id": version } } });
+    let mut input = started_with(&cloud, "a.csv", CARDS);
     for (retries, name) in STEPS.into_iter().enumerate() {
         let given = json!({ "input": input, "startedAt": "2024-01-02T12:53:00Z", "retries": retries });
         input = call(&cloud, name, TRANSACTIONS, given).unwrap();
@@ -212,9 +205,7 @@ fn a_stage_that_the_workflow_calls_again_knows_which_attempt_it_is() {
 #[test]
 fn a_stage_that_the_workflow_has_given_up_commits_nothing_any_more() {
     let cloud = Cloud::default();
-    let version = put(&cloud, TRANSACTIONS, "a.csv", CARDS);
-    let input = json!({ "detail-type": "Object Created", "time": "2024-01-02T12:00:00Z",
-        "detail": { "bucket": { "name": TRANSACTIONS }, "object": { "key": "a.csv", "version-id": version } } });
+    let input = started_with(&cloud, "a.csv", CARDS);
     // it is 12:53:20, and this stage has until 160 seconds after the beginning: two seconds and a half
     let given = json!({ "input": input, "startedAt": "2024-01-02T12:50:42.500Z" });
     let function = slow(&cloud, STEPS[0], TRANSACTIONS, Duration::from_millis(2_700));
@@ -284,20 +275,8 @@ fn last_attempt(cloud: &Cloud, message: &Message, time: Duration, reads: Duratio
 
 /// A function whose reads take so long.
 pub fn slow(cloud: &Cloud, name: &str, bucket: &str, reads: Duration) -> Function {
-    let parts = Parts {
-        table: Some(Box::new(cloud.clone())),
-        queue: Some(Arc::new(cloud.clone())),
-        announcer: Some(Arc::new(cloud.clone())),
-        buckets: Some(Arc::new(Slow(cloud.clone(), reads))),
-        files: Some(bucket.to_owned()),
-        results: Some(format!("results-of-{bucket}")),
-        origin: None,
-        feeds: Feeds::default(),
-        now: || 1_704_200_000_000,
-        process: 7,
-        threads: 1,
-        tracer: Tracer::default(),
-    };
+    let buckets: Arc<dyn Buckets> = Arc::new(Slow(cloud.clone(), reads));
+    let parts = Parts { buckets: Some(buckets), ..parts(cloud, bucket) };
     Function::new(name, parts).expect("there is such a function")
 }
 

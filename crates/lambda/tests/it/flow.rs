@@ -25,12 +25,16 @@ pub const TRADES: &str = "timestamp,symbol,price,volume\n2024-01-02T10:00:00Z,AC
 2024-01-02T10:00:30Z,ACME,11.5,50\n2024-01-02T10:01:00Z,ACME,-1,50\n";
 
 pub fn function(cloud: &Cloud, name: &str, bucket: &str) -> Function {
-    let buckets: Arc<dyn Buckets> = Arc::new(cloud.clone());
-    let parts = Parts {
+    Function::new(name, parts(cloud, bucket)).expect("there is such a function")
+}
+
+/// What a function of the preset of this bucket is made of.
+pub fn parts(cloud: &Cloud, bucket: &str) -> Parts {
+    Parts {
         table: Some(Box::new(cloud.clone())),
         queue: Some(Arc::new(cloud.clone())),
         announcer: Some(Arc::new(cloud.clone())),
-        buckets: Some(buckets),
+        buckets: Some(Arc::new(cloud.clone())),
         files: Some(bucket.to_owned()),
         results: Some(format!("results-of-{bucket}")),
         origin: None,
@@ -39,8 +43,7 @@ pub fn function(cloud: &Cloud, name: &str, bucket: &str) -> Function {
         process: 7,
         threads: 1,
         tracer: Tracer::default(),
-    };
-    Function::new(name, parts).expect("there is such a function")
+    }
 }
 
 /// Calls a function, which is a new process each time.
@@ -218,7 +221,12 @@ pub fn started(cloud: &Cloud, key: &str, rows: usize) -> Value {
     let row = |index| format!("t{index},2024-01-02T10:00:00.5Z,10.{index},USD,m1,completed\n");
     let text =
         format!("transaction_id,timestamp,amount,currency,merchant,status\n{}", (0..rows).map(row).collect::<String>());
-    let version = put(cloud, TRANSACTIONS, key, &text);
+    started_with(cloud, key, &text)
+}
+
+/// What a workflow is given for a file with this text.
+pub fn started_with(cloud: &Cloud, key: &str, text: &str) -> Value {
+    let version = put(cloud, TRANSACTIONS, key, text);
     json!({ "detail-type": "Object Created", "source": "aws.s3", "time": "2024-01-02T12:00:00Z",
         "detail": { "bucket": { "name": TRANSACTIONS }, "object": { "key": key, "version-id": version } } })
 }

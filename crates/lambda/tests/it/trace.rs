@@ -3,17 +3,14 @@
 use std::net::UdpSocket;
 use std::time::Duration;
 
-use lambda::bucket::Buckets;
 use lambda::doors::Call;
 use lambda::function::{Function, Parts};
 use lambda::tell::Told;
 use lambda::trace::Tracer;
-use pipeline::feed::Feeds;
 use serde_json::Value;
-use std::sync::Arc;
 
 use crate::cloud::{Cloud, Fault};
-use crate::flow::{FILES, FUNCTIONS, MARKET, TRADES, TRANSACTIONS, call_for, created, put, started};
+use crate::flow::{FILES, FUNCTIONS, MARKET, TRADES, TRANSACTIONS, call_for, created, parts, put, started};
 
 const ROOT: &str = "1-5bef4de7-ad49b0e87f6ef6c87fc2e700";
 const PARENT: &str = "9a9197af755a6419";
@@ -31,21 +28,7 @@ fn traced_of(cloud: &Cloud, name: &str, bucket: &str) -> (UdpSocket, Function) {
     let daemon = UdpSocket::bind("127.0.0.1:0").expect("it works on the loopback");
     daemon.set_read_timeout(Some(Duration::from_millis(300))).expect("it works on the loopback");
     let address = daemon.local_addr().expect("it has an address").to_string();
-    let buckets: Arc<dyn Buckets> = Arc::new(cloud.clone());
-    let parts = Parts {
-        table: Some(Box::new(cloud.clone())),
-        queue: Some(Arc::new(cloud.clone())),
-        announcer: Some(Arc::new(cloud.clone())),
-        buckets: Some(buckets),
-        files: Some(bucket.to_owned()),
-        results: Some(format!("results-of-{bucket}")),
-        origin: None,
-        feeds: Feeds::default(),
-        now: || 1_704_200_000_000,
-        process: 7,
-        threads: 1,
-        tracer: Tracer::new(Some(&address), 7),
-    };
+    let parts = Parts { tracer: Tracer::new(Some(&address), 7), ..parts(cloud, bucket) };
     (daemon, Function::new(name, parts).expect("there is such a function"))
 }
 
