@@ -30,6 +30,7 @@ use crate::batch::{Batch, Copied, NewNames, WorkerNames};
 use crate::contract::Kind;
 use crate::fold::MakeScratch;
 use crate::groups::{BarGroup, TotalGroup};
+use crate::limits::GOOD_GROUP_ROWS_MAX;
 use crate::time::{Interval, Zone};
 use crate::{Error, Refusal, Result, good};
 
@@ -114,8 +115,9 @@ pub fn contribute(
     fold_batches(rows.kind(), &mut |each| rows.batches(each), settings, scratch, out)
 }
 
-/// Batches that are read before they are folded.
-const BATCHES_AHEAD: usize = 2;
+/// Batches that are read before they are folded: those of a row group, which is read at once. With fewer, one thread
+/// waits while a group is unpacked, and the other while it is folded.
+const BATCHES_AHEAD: usize = GOOD_GROUP_ROWS_MAX / good::BATCH_ROWS;
 
 /// Hands a file's batches on, in order, all with the names of one worker.
 type Batches<'a> = dyn FnMut(&mut dyn FnMut(&mut Batch) -> Result<()>) -> Result<()> + Send + 'a;

@@ -22,6 +22,7 @@ use std::io::Write;
 
 use crate::decimal::Decimal;
 
+pub(crate) use reader::BATCH_ROWS;
 pub use reader::Reader;
 pub(crate) use writer::Writer;
 

@@ -79,10 +79,11 @@ pub(super) fn parse(task: &Task<'_>, work: &Work, receipt: &Receipt, content: Co
     let (mut scratch, budget) = (task.scratch(), task.pipeline.budget);
     let mut on_open = |counter, total| (task.call.progress)(&id, counter, total);
     let (contract, trades) = contracts(task, receipt);
+    let threads = task.threads_for(opened.bytes);
     let options = Options {
         contract: contract.as_ref(),
         trades: trades.as_ref(),
-        threads: task.threads_for(opened.bytes),
+        threads,
         memory: budget.memory_bytes,
         rejects: Some(rejects.sink()),
         good: Some(sinks),
@@ -107,7 +108,7 @@ pub(super) fn parse(task: &Task<'_>, work: &Work, receipt: &Receipt, content: Co
         keep("rejects", Some(rejects))?;
         keep("report", Some(report(&checked.report, create("reports", "report.json")?)?))?;
     }
-    let claim = taken.map(|taken| taken.claim(receipt)).transpose()?;
+    let claim = taken.map(|taken| taken.claim(receipt, threads)).transpose()?;
     Ok(Parsed { account, links, claim })
 }
 

@@ -120,7 +120,7 @@ impl<'a> Taken<'a> {
     }
 
     /// What this file takes, once all of it was parsed.
-    pub fn claim(self, receipt: &Receipt) -> Result<Claim, Error> {
+    pub fn claim(self, receipt: &Receipt, threads: usize) -> Result<Claim, Error> {
         let (turn, displaced, lacks) = (self.turn, self.displaced, self.lacks);
         let Some(writer) = self.many else {
             return Ok(Claim { turn, displaced, lacks, claimed: Claimed::Few(self.few) });
@@ -130,7 +130,7 @@ impl<'a> Taken<'a> {
         let bucket = &receipt.arrival().object.bucket;
         let output = Output::create(self.task.call.objects, bucket, &key)?;
         let told = |cause| Error::Bytes { what: format!("object {bucket}/{key}"), cause };
-        writer.finish(&mut output.sink()).map_err(told)?;
+        writer.finish(threads, &mut output.sink()).map_err(told)?;
         let object = output.finish()?.ok_or(Error::Missing { what: "ids", receipt: id })?;
         Ok(Claim { turn, displaced, lacks, claimed: Claimed::Many(object) })
     }

@@ -46,7 +46,7 @@ struct Buffers {
 }
 
 /// Rows handed out in one batch: few enough to stay in the cache of a core until they are folded.
-const BATCH_ROWS: usize = 8192;
+pub(crate) const BATCH_ROWS: usize = 8192;
 
 impl Reader {
     /// Reads and checks the footer. A file that Millrace did not write as good rows, or that is damaged, is an error of

@@ -1,8 +1,7 @@
 //! Writing a file of ids: sorted in memory, in scratch space when they do not fit, and merged into the file.
 
-use std::cmp::Reverse;
-use std::collections::BinaryHeap;
 use std::io::{self, Write};
+use std::sync::mpsc::sync_channel;
 
 use xxhash_rust::xxh3::{Xxh3Default, xxh3_64};
 
@@ -17,13 +16,19 @@ use crate::unique::{Key, Line, key_of, line_of, lines_for};
 
 /// Keys that are sorted at once, however little memory there is.
 const SORTED_KEYS_MIN: usize = 1024;
-/// Bytes read from a run at once.
+/// Bytes read from a run at once; at most so many that what is merged of a few runs stays in the cache of a core.
 const READ_BYTES_MIN: usize = 4 * 1024;
-const READ_BYTES_MAX: usize = 256 * 1024;
+const READ_BYTES_MAX: usize = 32 * 1024;
+/// Portions that are merged before they are written.
+const PORTIONS_AHEAD: usize = 2;
+/// Memory that merging takes, in bytes for each that is read at once: a key has 10 bytes there and 16 in a portion, and
+/// there are as many portions as are ahead, one that is written, and one that is sorted with half as much room again.
+const MERGED_TIMES: usize = 1 + (PORTIONS_AHEAD + 3) * 16 / KEY_BYTES;
 
 /// Collects ids and writes a file of them.
 ///
-/// Keeps to its memory up to some 500 times as many ids as fit it at once; beyond, 4 KiB for each further time.
+/// With 16 MiB it keeps to them up to some 400 times as many ids as fit at once; beyond, it takes 36 KiB for each further
+/// time.
 pub struct Writer {
     memory: usize,
     scratch: Box<dyn Scratch>,
@@ -72,8 +77,9 @@ impl Writer {
         self.pushed
     }
 
-    /// Writes the file; answers how many different ids it has.
-    pub fn finish(mut self, out: &mut dyn Write) -> io::Result<u64> {
+    /// Writes the file; answers how many different ids it has. With more than one of `threads`, runs are merged beside the
+    /// writing.
+    pub fn finish(mut self, threads: usize, out: &mut dyn Write) -> io::Result<u64> {
         if self.runs.is_empty() {
             self.keys.sort_unstable();
             self.keys.dedup();
@@ -85,27 +91,50 @@ impl Writer {
         drop(std::mem::take(&mut self.keys));
         let keys: u64 = self.runs.iter().map(|run| run.keys).sum();
         let mut file = File::new(out, usize::try_from(keys).unwrap_or(usize::MAX))?;
-        let read_bytes = (self.memory / self.runs.len()).clamp(READ_BYTES_MIN, READ_BYTES_MAX);
-        let mut runs = Vec::with_capacity(self.runs.len());
-        let mut heads = BinaryHeap::with_capacity(self.runs.len());
-        for (number, run) in self.runs.iter().enumerate() {
-            let mut reader = RunReader::new(run, read_bytes);
-            heads.extend(reader.next(&mut *self.scratch)?.map(|key| Reverse((key, number))));
-            runs.push(reader);
-        }
-        let mut last = None;
-        while let Some(mut head) = heads.peek_mut() {
-            let Reverse((key, number)) = *head;
-            if last != Some(key) {
-                file.push(key)?;
-                last = Some(key);
-            }
-            match runs[number].next(&mut *self.scratch)? {
-                Some(next) => head.0.0 = next,
-                None => drop(std::collections::binary_heap::PeekMut::pop(head)),
-            }
+        let mut write = |keys: &mut Vec<Key>| keys.iter().try_for_each(|key| file.push(*key));
+        match threads {
+            0 | 1 => self.merge(&mut write)?,
+            _ => self.merge_ahead(&mut write)?,
         }
         file.end()
+    }
+
+    /// Gives the keys of all runs in order, each once, in portions.
+    fn merge(mut self, each: &mut dyn FnMut(&mut Vec<Key>) -> io::Result<()>) -> io::Result<()> {
+        let read_bytes = (self.memory / self.runs.len() / MERGED_TIMES).clamp(READ_BYTES_MIN, READ_BYTES_MAX);
+        let mut runs: Vec<_> = self.runs.iter().map(|run| RunReader::new(run, read_bytes)).collect();
+        let mut portion = Vec::new();
+        loop {
+            for run in runs.iter_mut().filter(|run| run.is_empty()) {
+                run.fill(&mut *self.scratch)?;
+            }
+            runs.retain(|run| !run.is_empty());
+            // what is smaller than that has been read of every run
+            let Some(limit) = runs.iter().map(RunReader::last).min() else { return Ok(()) };
+            portion.clear();
+            runs.iter_mut().for_each(|run| run.take_through(limit, &mut portion));
+            // stable: that is the sort which sees what is in order already, and merges it
+            portion.sort();
+            portion.dedup();
+            each(&mut portion)?;
+        }
+    }
+
+    /// The same, while another thread merges what comes next.
+    fn merge_ahead(self, each: &mut dyn FnMut(&mut Vec<Key>) -> io::Result<()>) -> io::Result<()> {
+        std::thread::scope(|scope| {
+            let (full, filled) = sync_channel(PORTIONS_AHEAD);
+            let merging = scope.spawn(move || {
+                // nobody takes it once a key could not be written; that is then the answer
+                self.merge(&mut |portion| {
+                    full.send(std::mem::take(portion)).map_err(|_| io::ErrorKind::BrokenPipe.into())
+                })
+            });
+            for mut portion in filled {
+                each(&mut portion)?;
+            }
+            merging.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+        })
     }
 
     fn spill(&mut self) -> io::Result<()> {
@@ -163,20 +192,28 @@ impl RunReader {
         }
     }
 
-    fn next(&mut self, scratch: &mut dyn Scratch) -> io::Result<Option<Key>> {
-        if self.at == self.buffer.len() && !self.fill(scratch)? {
-            return Ok(None);
-        }
-        let bytes = self.buffer[self.at..].first_chunk().expect("a buffer holds whole keys");
-        self.at += KEY_BYTES;
-        Ok(Some(key_from(bytes)))
+    fn is_empty(&self) -> bool {
+        self.at == self.buffer.len()
     }
 
-    /// False at the end, where all that was read is known to be what was written.
-    fn fill(&mut self, scratch: &mut dyn Scratch) -> io::Result<bool> {
+    /// The last key that was read.
+    fn last(&self) -> Key {
+        key_from(self.buffer.last_chunk().expect("a buffer that is not empty holds whole keys"))
+    }
+
+    /// Moves the keys up to this one, of those that were read.
+    fn take_through(&mut self, limit: Key, into: &mut Vec<Key>) {
+        let (keys, _) = self.buffer[self.at..].as_chunks();
+        let count = keys.partition_point(|key| key_from(key) <= limit);
+        into.extend(keys[..count].iter().map(key_from));
+        self.at += count * KEY_BYTES;
+    }
+
+    /// Reads more; nothing at the end, where all that was read is known to be what was written.
+    fn fill(&mut self, scratch: &mut dyn Scratch) -> io::Result<()> {
         if self.left == 0 {
             return match self.running.digest() == self.checksum {
-                true => Ok(false),
+                true => Ok(()),
                 false => Err(io_error(damaged("scratch space does not hold the ids that were written to it"))),
             };
         }
@@ -187,7 +224,7 @@ impl RunReader {
         self.offset += self.buffer.len() as u64;
         self.left -= keys;
         self.at = 0;
-        Ok(true)
+        Ok(())
     }
 }
 

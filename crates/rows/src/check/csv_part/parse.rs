@@ -221,12 +221,11 @@ impl CsvParser<'_> {
 fn unsound_places(buffer: &[u8]) -> Vec<u32> {
     let mut places: Vec<u32> = memchr::memchr_iter(0, buffer).map(|place| place as u32).collect();
     let mut at = 0;
-    for chunk in buffer.utf8_chunks() {
-        at += chunk.valid().len();
-        if !chunk.invalid().is_empty() {
-            places.push(at as u32);
-        }
-        at += chunk.invalid().len();
+    // not `utf8_chunks`, which looks at every byte by itself
+    while let Err(wrong) = std::str::from_utf8(&buffer[at..]) {
+        at += wrong.valid_up_to();
+        places.push(at as u32);
+        at += wrong.error_len().unwrap_or(buffer.len() - at);
     }
     places.sort_unstable();
     places
