@@ -395,9 +395,14 @@ fn number(folder: &Path, meta: &Keyspace, key: &[u8]) -> Result<Option<u64>> {
     Ok(Some(u64::from_be_bytes(bytes)))
 }
 
+/// Threads that write tables and merge them. Of two, the library has one do nothing but pass on, again and again, what it
+/// leaves to the other while that is merging: a core is lost to it.
+const STORE_THREADS: usize = 1;
+
 /// The library expects what it wrote; damaged files may make it panic. Here that is an error like any other.
 fn open_database(folder: &Path) -> Result<Database> {
-    let open = || Database::builder(folder).max_journaling_size(JOURNAL_BYTES_MAX).worker_threads(2).open();
+    let settings = Database::builder(folder).max_journaling_size(JOURNAL_BYTES_MAX).worker_threads(STORE_THREADS);
+    let open = || settings.open();
     match catch_unwind(AssertUnwindSafe(open)) {
         Ok(opened) => opened.map_err(|error| translate(folder, "open", error)),
         Err(panic) => Err(Error::Corrupt { folder: folder.to_path_buf(), what: panic_message(panic.as_ref()) }),
