@@ -53,8 +53,8 @@ pub const ANSWER_ENTRIES_MAX: usize = 100_000;
 pub const PAGE_FILES_MAX: usize = 1000;
 /// Files that are looked at for one page: the rest is on the next.
 pub const PAGE_LOOKED_MAX: usize = 10_000;
-/// Files that one look at what a replay would change may be about: each is parsed again.
-pub const PREVIEWS_MAX: usize = 1000;
+/// Files that one `POST /replay` begins anew, or looks at: the rest is on the next page.
+pub const REPLAYS_MAX: usize = 1000;
 /// Events that a listener may be behind.
 pub const EVENTS_BEHIND_MAX: usize = 1024;
 /// Bytes of a signed body that does not declare its hash: it is held in memory to be compared.

@@ -143,11 +143,14 @@ mod tests {
     struct Pieces(usize, usize);
 
     /// Memory that bodies are read into.
-    struct Buffer(Vec<u8>, Arc<()>);
+    struct Buffer {
+        bytes: Vec<u8>,
+        _in_use: Arc<()>,
+    }
 
     impl AsRef<[u8]> for Buffer {
         fn as_ref(&self) -> &[u8] {
-            &self.0
+            &self.bytes
         }
     }
 
@@ -202,7 +205,7 @@ mod tests {
     fn a_small_piece_does_not_keep_what_it_was_read_into() {
         for (bytes, keeps) in [(1, false), (COPIED_BYTES - 1, false), (COPIED_BYTES, true)] {
             let in_use = Arc::new(());
-            let mut buffer = Bytes::from_owner(Buffer(vec![7; 4 * COPIED_BYTES], in_use.clone()));
+            let mut buffer = Bytes::from_owner(Buffer { bytes: vec![7; 4 * COPIED_BYTES], _in_use: in_use.clone() });
             let held = Arc::new(Held { budget: Budget::of(0), cost: Mutex::default() });
             let piece = held.take(buffer.split_to(bytes)).unwrap();
             drop(buffer);
