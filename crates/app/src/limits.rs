@@ -29,6 +29,10 @@ pub const FORM_FILE_BYTES_MAX: u64 = 16 * 1024 * 1024;
 pub const FORMS_MAX: usize = 4;
 /// Bytes of a chunk of a body to the S3 door that is signed by itself: it is held in memory.
 pub const SIGNED_CHUNK_BYTES_MAX: u64 = 16 * 1024 * 1024;
+/// Bytes of a request to the S3 door that says in XML what is to be done: it is held in memory.
+pub const XML_BYTES_MAX: usize = 8 * 1024 * 1024;
+/// What the S3 door may hold in memory of any one body, whatever it holds of the others.
+pub const BODY_BYTES_FREE: usize = 256 * 1024;
 /// Bytes of an `Idempotency-Key`.
 pub const IDEMPOTENCY_KEY_BYTES_MAX: usize = 255;
 /// Bytes of a request to `POST /ingest`, unless `ingest_bytes_max` says otherwise: it is held in memory.
@@ -49,14 +53,14 @@ pub const ANSWER_ENTRIES_MAX: usize = 100_000;
 pub const PAGE_FILES_MAX: usize = 1000;
 /// Files that are looked at for one page: the rest is on the next.
 pub const PAGE_LOOKED_MAX: usize = 10_000;
-/// Files that one look at what a replay would change may be about: each is parsed again.
-pub const PREVIEWS_MAX: usize = 1000;
+/// Files that one `POST /replay` begins anew, or looks at: the rest is on the next page.
+pub const REPLAYS_MAX: usize = 1000;
 /// Events that a listener may be behind.
 pub const EVENTS_BEHIND_MAX: usize = 1024;
 /// Bytes of a signed body that does not declare its hash: it is held in memory to be compared.
 pub const SIGNED_BODY_BYTES_MAX: usize = 16 * 1024 * 1024;
 /// Bytes of bodies that the HTTP API holds in memory at a time; so many again of those whose signature cannot be checked before
-/// they are there.
+/// they are there; and so many the S3 door.
 pub const HELD_BYTES_MAX: usize = 64 * 1024 * 1024;
 /// Seconds by which the clocks of client and server may differ.
 pub const SKEW_SECONDS_MAX: i64 = 15 * 60;

@@ -13,7 +13,7 @@ use rows::time::{Interval, Zone};
 use serde::{Deserialize, Serialize};
 
 use crate::Millis;
-use crate::limits::FEEDS_MAX;
+use crate::limits::{FEED_BYTES_MAX, FEEDS_MAX};
 use crate::message::Feed;
 use crate::preset::Preset;
 use crate::topology::Topology;
@@ -194,7 +194,8 @@ pub fn preset_of(bucket: &str) -> Option<Preset> {
 }
 
 fn declared(feed: Written, contract: Option<Contract>) -> Result<Declared, (String, &'static str)> {
-    let name = Feed::try_from(feed.name.clone()).map_err(|error| (error.to_string(), "choose another name"))?;
+    let no_name = || format!("its name has something else than 1 to {FEED_BYTES_MAX} visible ASCII characters");
+    let name = Feed::try_from(feed.name.clone()).map_err(|_| (no_name(), "choose another name"))?;
     let interval: Interval =
         feed.interval.parse().map_err(|error| (error, "write interval = \"1m\", or one of the others"))?;
     let zone = match feed.zone.as_deref() {

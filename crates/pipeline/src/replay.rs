@@ -60,14 +60,9 @@ pub fn preview(pipeline: &Pipeline, call: &Call<'_>, receipt: &Receipt) -> Resul
     Ok(Preview { receipt_id: receipt.id(), file_id: arrival.object.key.clone(), before, after, changes })
 }
 
-/// Files that a replay is for: those at their end whose bytes count or were refused, the oldest first.
-pub fn replayable(receipts: impl IntoIterator<Item = Receipt>) -> Vec<Receipt> {
-    let mut files: Vec<Receipt> = receipts
-        .into_iter()
-        .filter(|receipt| !matches!(receipt.outcome(), Outcome::InProgress | Outcome::Superseded | Outcome::Duplicate))
-        .collect();
-    files.sort_by_cached_key(|receipt| receipt.arrival().order());
-    files
+/// Whether a replay is for a file: for those at their end whose bytes count or were refused.
+pub fn is_for(receipt: &Receipt) -> bool {
+    !matches!(receipt.outcome(), Outcome::InProgress | Outcome::Superseded | Outcome::Duplicate)
 }
 
 /// When a file was begun anew.

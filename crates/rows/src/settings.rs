@@ -7,12 +7,25 @@ use crate::Refusal;
 /// Reads settings. What is wrong is told with its line and what stands there.
 pub fn read<T: DeserializeOwned>(text: &str) -> Result<T, Refusal> {
     toml::from_str(text).map_err(|error: toml::de::Error| {
-        let what = error.message().trim().to_owned();
+        let what = plain(error.message().trim());
         let Some(span) = error.span() else { return Refusal::new("invalid_settings", what, "") };
         let line = text.get(..span.start).map_or(0, |before| before.matches('\n').count()) + 1;
         let there = text.lines().nth(line - 1).unwrap_or_default().trim();
         Refusal::new("invalid_settings", format!("line {line}, `{there}`: {what}"), "mend that line")
     })
+}
+
+/// What the reader says, without the names of types.
+fn plain(what: &str) -> String {
+    let words = [
+        ("expected socket address", "expected an address with a port, such as \"127.0.0.1:8080\""),
+        ("expected u16", "expected a number from 0 to 65535"),
+        ("expected u32", "expected a number from 0 to 4294967295"),
+        ("expected u64", "expected a number that is not negative"),
+        ("expected usize", "expected a number that is not negative"),
+    ];
+    let found = words.iter().find_map(|(end, plain)| Some(format!("{}{plain}", what.strip_suffix(end)?)));
+    found.unwrap_or_else(|| what.to_owned())
 }
 
 /// The lines on which a field has this text, in the tables of this head, such as `[[feed]]`, in their order; what is written
@@ -64,6 +77,10 @@ mod tests {
             "{}",
             told("# one\nsize = \"x\"")
         );
+        for size in ["-1", "\"x\"", "4294967296"] {
+            let told = told(&format!("size = {size}"));
+            assert!(told.ends_with(", expected a number from 0 to 4294967295"), "{told}");
+        }
         assert!(told("size = 1\n\nsiez = 2").starts_with("line 3, `siez = 2`: "), "{}", told("size = 1\n\nsiez = 2"));
     }
 }

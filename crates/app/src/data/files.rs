@@ -94,18 +94,35 @@ pub(super) fn run(arguments: &Arguments, engine: &Engine, out: &mut Out<'_>) -> 
         outcome: arguments.outcome.map(Into::into),
         key_prefix: arguments.prefix.clone(),
     };
-    let (files, mark) = find::list(&engine.ports(), &wanted, arguments.after.as_deref(), arguments.limit)?;
-    if arguments.json {
-        for receipt in &files {
-            writeln!(out.data, "{}", serde_json::to_string(&receipt.view())?)?;
+    let (mut left, mut mark, mut is_first) = (arguments.limit, arguments.after.clone(), true);
+    loop {
+        let (files, next) = find::list(&engine.ports(), &wanted, mark.as_deref(), left.min(FILES_AT_ONCE))?;
+        if is_first || !files.is_empty() {
+            tell(&files, arguments.json, out)?;
         }
-    } else {
-        print(&files, out.page)?;
+        (left, mark, is_first) = (left.saturating_sub(files.len()), next, false);
+        if left == 0 || mark.is_none() {
+            break;
+        }
     }
     if let Some(mark) = mark {
         writeln!(out.notes, "more: --after {mark}")?;
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Files that are in memory at a time.
+pub(super) const FILES_AT_ONCE: usize = 100;
+
+/// Writes some files, as a table or a line of JSON each.
+pub(super) fn tell(files: &[Receipt], as_json: bool, out: &mut Out<'_>) -> Result<()> {
+    if !as_json {
+        return Ok(print(files, out.page)?);
+    }
+    for receipt in files {
+        writeln!(out.data, "{}", serde_json::to_string(&receipt.view())?)?;
+    }
+    Ok(())
 }
 
 /// A table of files, with the rows of each.

@@ -1,5 +1,6 @@
 //! `millrace replay`: files begun anew, or what that would change.
 
+use std::collections::BTreeSet;
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -12,6 +13,7 @@ use engine::pipeline::replay;
 use engine::runtime::Engine;
 use serde_json::json;
 
+use super::files::FILES_AT_ONCE;
 use super::run::{code_of, settle};
 use super::{Out, Place, files, status};
 use crate::size;
@@ -45,42 +47,54 @@ impl Arguments {
 }
 
 pub(super) fn run(arguments: &Arguments, engine: &Engine, out: &mut Out<'_>) -> Result<ExitCode> {
-    let chosen = replay::replayable(chosen(arguments, engine)?);
+    let chosen = chosen(arguments, engine)?;
     if arguments.dry_run {
         return look(arguments, engine, &chosen, out);
     }
-    for receipt in &chosen {
-        engine.replay(&receipt.id())?;
+    if chosen.is_empty() {
+        files::tell(&[], arguments.json, out)?;
     }
-    let ids: Vec<ReceiptId> = chosen.iter().map(Receipt::id).collect();
-    settle(engine, &ids, Duration::from_secs(24 * 60 * 60))?;
-    let mut after = Vec::new();
-    for id in &ids {
-        after.extend(find::by_id(&engine.ports(), id)?);
-    }
-    if arguments.json {
-        for receipt in &after {
-            writeln!(out.data, "{}", serde_json::to_string(&receipt.view())?)?;
+    let mut outcomes = BTreeSet::new();
+    // a file that comes meanwhile waits for some of them, not for all
+    for some in chosen.chunks(FILES_AT_ONCE) {
+        some.iter().try_for_each(|id| engine.replay(id))?;
+        settle(engine, some, Duration::from_secs(24 * 60 * 60))?;
+        let mut after = Vec::new();
+        for id in some {
+            after.extend(find::by_id(&engine.ports(), id)?);
         }
-    } else {
-        files::print(&after, out.page)?;
+        outcomes.extend(after.iter().map(Receipt::outcome));
+        files::tell(&after, arguments.json, out)?;
     }
-    Ok(code_of(after.iter().map(Receipt::outcome)))
+    Ok(code_of(outcomes.into_iter()))
 }
 
-fn chosen(arguments: &Arguments, engine: &Engine) -> Result<Vec<Receipt>> {
-    if !arguments.names.is_empty() {
-        return arguments.names.iter().map(|name| Ok(status::find(engine, name)?.receipt)).collect();
+/// The files that are to be begun anew, the oldest first: of each its place and its id, some 200 bytes.
+fn chosen(arguments: &Arguments, engine: &Engine) -> Result<Vec<ReceiptId>> {
+    let mut chosen = Vec::new();
+    let mut choose = |files: &[Receipt]| {
+        let those = files.iter().filter(|receipt| replay::is_for(receipt));
+        chosen.extend(those.map(|receipt| (receipt.arrival().order(), receipt.id())));
+    };
+    for name in &arguments.names {
+        choose(&[status::find(engine, name)?.receipt]);
     }
     let wanted = Wanted { feed: arguments.feed.clone(), ..Wanted::default() };
-    let (files, _) = find::list(&engine.ports(), &wanted, None, usize::MAX)?;
-    Ok(files)
+    let (mut is_more, mut mark) = (arguments.names.is_empty(), None);
+    while is_more {
+        let (files, next) = find::list(&engine.ports(), &wanted, mark.as_deref(), FILES_AT_ONCE)?;
+        choose(&files);
+        (is_more, mark) = (next.is_some(), next);
+    }
+    chosen.sort_unstable();
+    Ok(chosen.into_iter().map(|(_, id)| id).collect())
 }
 
-fn look(arguments: &Arguments, engine: &Engine, chosen: &[Receipt], out: &mut Out<'_>) -> Result<ExitCode> {
+fn look(arguments: &Arguments, engine: &Engine, chosen: &[ReceiptId], out: &mut Out<'_>) -> Result<ExitCode> {
     let mut changed = 0;
-    for receipt in chosen {
-        let preview = engine.with_call(|pipeline, call| replay::preview(pipeline, call, receipt))?;
+    for id in chosen {
+        let Some(receipt) = find::by_id(&engine.ports(), id)? else { continue };
+        let preview = engine.with_call(|pipeline, call| replay::preview(pipeline, call, &receipt))?;
         changed += u64::from(preview.changes);
         if arguments.json {
             writeln!(out.data, "{}", json!(preview))?;

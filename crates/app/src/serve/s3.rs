@@ -10,6 +10,7 @@ mod body;
 mod buckets;
 mod chunks;
 mod copy;
+mod counted;
 mod form;
 mod letters;
 mod list;

@@ -5,7 +5,7 @@ mod clients;
 mod drain;
 mod seeds;
 mod settings;
-mod sign;
+pub(crate) mod sign;
 mod tamper;
 mod watched;
 

@@ -1,5 +1,7 @@
 //! Clients that break off, dawdle and send too much: each is refused or forgotten, and nothing of theirs stays.
 
+mod held;
+
 use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -171,14 +173,14 @@ fn a_body_that_drips_is_refused_though_a_piece_comes_now_and_then() {
             (http, "POST /ingest HTTP/1.1", 408),
             (s3, &format!("PUT {BUCKET}/a.csv HTTP/1.1"), 400),
             // this one is read by the crate that reads requests
-            (s3, &format!("POST {BUCKET}?delete= HTTP/1.1"), 0),
+            (s3, &format!("POST {BUCKET}?delete= HTTP/1.1"), 400),
         ] {
             let head = head.to_owned();
             scope.spawn(move || {
                 let (got, told, took) = drip(door, &head);
-                assert!(got == status || (status == 0 && got >= 400), "{head}: {got} {told}");
+                assert_eq!(got, status, "{head}: {told}");
                 // of a form that has not begun, nothing came that it is looked for in
-                assert!(status == 0 || head == form || told.contains("less than 1024 a second"), "{head}: {told}");
+                assert!(head == form || told.contains("less than 1024 a second"), "{head}: {told}");
                 assert!(took >= Duration::from_secs(if head == form { 2 } else { 4 }), "{head}: {took:?}");
             });
         }
@@ -315,6 +317,21 @@ fn unended(address: &str, head: &str, bytes: usize, times: usize) -> Vec<TcpStre
     (0..times).map(begin).collect()
 }
 
+/// Holds bodies until there is no room for more. A look at whether there is takes room itself, and can be why one of them is
+/// refused in the end: then they are begun anew.
+fn fill(what: &str, begin: impl Fn() -> Vec<TcpStream>, is_full: impl Fn() -> Option<()>) -> Vec<TcpStream> {
+    for _ in 0..5 {
+        let (held, until) = (begin(), Instant::now() + Duration::from_secs(15));
+        while Instant::now() < until {
+            if is_full().is_some() {
+                return held;
+            }
+            std::thread::sleep(Duration::from_millis(100));
+        }
+    }
+    panic!("{what} did not come to be so");
+}
+
 #[test]
 fn bodies_in_memory_are_few_at_a_time_and_those_of_nobody_keep_out_nobody_else() {
     let folder = tempfile::tempdir().unwrap();
@@ -337,8 +354,8 @@ fn bodies_in_memory_are_few_at_a_time_and_those_of_nobody_keep_out_nobody_else()
     };
 
     let head = format!("POST /upload?key=a.csv HTTP/1.1\r\nhost: {}\r\n{lines}", server.http);
-    let held = unended(&server.http, &head, 16 * 1024 * 1024, 4);
-    eventually("the end of what bodies of nobody may take", || is_full(send(&server.http, &of_nobody)));
+    let begin = || unended(&server.http, &head, 16 * 1024 * 1024, 4);
+    let held = fill("the end of what bodies of nobody may take", begin, || is_full(send(&server.http, &of_nobody)));
     assert_eq!(signs.send(&server.http, &ingest).status, 202);
     drop(held);
     let again = || (send(&server.http, &of_nobody).status == 403).then_some(());
@@ -347,8 +364,8 @@ fn bodies_in_memory_are_few_at_a_time_and_those_of_nobody_keep_out_nobody_else()
     let signed = signs.headers(&server.http, &Request { body: b"other", ..ingest });
     let lines: String = signed.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
     let head = format!("POST /ingest HTTP/1.1\r\nhost: {}\r\n{lines}", server.http);
-    let held = unended(&server.http, &head, 8 * 1024 * 1024, 8);
-    eventually("the end of what bodies may take", || is_full(signs.send(&server.http, &ingest)));
+    let begin = || unended(&server.http, &head, 8 * 1024 * 1024, 8);
+    let held = fill("the end of what bodies may take", begin, || is_full(signs.send(&server.http, &ingest)));
     assert_eq!(send(&server.http, &Request { path: "/healthz", ..Request::default() }).status, 200);
     drop(held);
     eventually("room for more bodies", || (signs.send(&server.http, &ingest).status == 202).then_some(()));
@@ -360,9 +377,9 @@ fn records_in_memory_are_few_at_a_time_where_nobody_is_asked() {
     let ingest =
         Request { method: "POST", path: "/ingest", body: br#"{"symbol":"A","price":1}"#, ..Request::default() };
     let head = format!("POST /ingest HTTP/1.1\r\nhost: {}\r\n", server.http);
-    let held = unended(&server.http, &head, 8 * 1024 * 1024, 8);
+    let begin = || unended(&server.http, &head, 8 * 1024 * 1024, 8);
     let is_full = || (send(&server.http, &ingest).status == 503).then_some(());
-    eventually("the end of what bodies may take", is_full);
+    let held = fill("the end of what bodies may take", begin, is_full);
     drop(held);
     eventually("room for more bodies", || (send(&server.http, &ingest).status == 202).then_some(()));
 }

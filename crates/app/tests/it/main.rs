@@ -12,6 +12,7 @@ mod estimate;
 mod hostile;
 mod overload;
 mod power;
+mod replay;
 mod s3;
 mod serve_http;
 mod server;

@@ -17,7 +17,7 @@ use pipeline::ports::Commit;
 use pipeline::preset::{Preset, Stage};
 use pipeline::query::At;
 use pipeline::receipt::Receipt;
-use pipeline::replay::{replay, replayable};
+use pipeline::replay::{is_for, replay};
 use pipeline::rows::source::{MemoryScratch, Scratch};
 use pipeline::sha256::Sha256;
 use pipeline::step::Kind;
@@ -189,7 +189,8 @@ impl Runtime<'_> {
         let ledger = self.ledger.with(&Faults::default());
         let receipts = ledger.records().into_iter().filter(|(key, _)| key.kind == Kind::Receipt);
         let receipts = receipts.map(|(_, value)| serde_json::from_slice::<Receipt>(&value).unwrap());
-        let replayable = replayable(receipts);
+        let mut replayable: Vec<Receipt> = receipts.filter(is_for).collect();
+        replayable.sort_by_cached_key(|receipt| receipt.arrival().order());
         for number in &self.world.replays {
             let Some(receipt) = replayable.get(number % replayable.len().max(1)) else { return };
             let (preset, feed) = (receipt.arrival().preset, receipt.arrival().feed.as_str().to_owned());

@@ -3,6 +3,7 @@
 //! What is counted are bytes that came, not those that were announced: who announces much and sends nothing takes nothing
 //! from the others.
 
+use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -18,12 +19,15 @@ use crate::serve::http::Problem;
 pub(in crate::serve) struct Budgets {
     pub known: Arc<Budget>,
     pub unproven: Arc<Budget>,
+    /// What the S3 door may hold of requests that are signed, so that neither door keeps out the other.
+    pub s3: Arc<Budget>,
 }
 
 impl Budgets {
     /// `one_max` is how long one of the known may be: it fits, whatever the limit of all.
     pub fn new(one_max: usize) -> Self {
-        Self { known: Budget::of(HELD_BYTES_MAX.max(one_max)), unproven: Budget::of(HELD_BYTES_MAX) }
+        let [unproven, s3] = [(); 2].map(|()| Budget::of(HELD_BYTES_MAX));
+        Self { known: Budget::of(HELD_BYTES_MAX.max(one_max)), unproven, s3 }
     }
 }
 
@@ -34,13 +38,26 @@ pub(in crate::serve) struct Budget {
 }
 
 impl Budget {
-    fn of(bytes_max: usize) -> Arc<Self> {
+    pub fn of(bytes_max: usize) -> Arc<Self> {
         Arc::new(Self { bytes: AtomicUsize::new(0), bytes_max })
     }
 
     /// The place of one body, which has no bytes yet.
     pub fn place(self: &Arc<Self>) -> Held {
         Held { budget: self.clone(), bytes: 0 }
+    }
+
+    /// Counts so many bytes more, until they are given back.
+    pub fn take(&self, bytes: usize) -> Result<(), Full> {
+        let bytes_max = self.bytes_max;
+        let more = |held: usize| held.checked_add(bytes).filter(|all| *all <= bytes_max);
+        let taken = self.bytes.fetch_update(Ordering::Relaxed, Ordering::Relaxed, more);
+        taken.map(|_| ()).map_err(|_| Full { bytes_max })
+    }
+
+    /// Counts so many of the bytes that were taken no more.
+    pub fn give_back(&self, bytes: usize) {
+        self.bytes.fetch_sub(bytes, Ordering::Relaxed);
     }
 }
 
@@ -52,36 +69,35 @@ pub(in crate::serve) struct Held {
 }
 
 /// There are too many bytes.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(in crate::serve) struct Full {
     bytes_max: usize,
+}
+
+impl fmt::Display for Full {
+    fn fmt(&self, to: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(to, "requests under way hold {} bytes in memory, which is all they may", self.bytes_max)
+    }
 }
 
 impl Held {
     /// Counts so many bytes more.
     pub fn grow(&mut self, bytes: usize) -> Result<(), Full> {
-        let bytes_max = self.budget.bytes_max;
-        let more = |held: usize| held.checked_add(bytes).filter(|all| *all <= bytes_max);
-        match self.budget.bytes.fetch_update(Ordering::Relaxed, Ordering::Relaxed, more) {
-            Ok(_) => {
-                self.bytes += bytes;
-                Ok(())
-            }
-            Err(_) => Err(Full { bytes_max }),
-        }
+        self.budget.take(bytes)?;
+        self.bytes += bytes;
+        Ok(())
     }
 }
 
 impl Drop for Held {
     fn drop(&mut self) {
-        self.budget.bytes.fetch_sub(self.bytes, Ordering::Relaxed);
+        self.budget.give_back(self.bytes);
     }
 }
 
 impl From<Full> for Problem {
-    fn from(Full { bytes_max }: Full) -> Self {
-        let detail = format!("requests under way hold {bytes_max} bytes in memory, which is all they may");
-        Self::new(StatusCode::SERVICE_UNAVAILABLE, "too_much_held", detail)
+    fn from(full: Full) -> Self {
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, "too_much_held", full.to_string())
             .hint("try again in 1 s; large files go to POST /upload, signed with their sha256 in X-Amz-Content-Sha256")
             .retry_after(1)
     }

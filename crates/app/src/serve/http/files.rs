@@ -63,13 +63,7 @@ pub(super) async fn list(
     Asked(asked): Asked<Which>,
 ) -> Result<Response, Problem> {
     let limit = limited(asked.limit, PAGE_FILES_MAX)?;
-    let all = records::all_listed();
-    let after = asked.next.as_deref().map(place).transpose()?.map(String::from_utf8);
-    let after = match after {
-        Some(Ok(after)) if after.starts_with(&all) => Some(after),
-        None => None,
-        _ => return Err(Problem::bad("bad_mark", "this is not a mark of this list").hint("leave `next` out")),
-    };
+    let after = listed_behind(asked.next.as_deref())?;
     let Some(key_prefix) = caller.within(asked.prefix) else {
         return Ok(Json(json!({ "files": [], "next": null })).into_response());
     };
@@ -83,6 +77,16 @@ pub(super) async fn list(
     });
     let (files, next) = listed.await?;
     Ok(Json(json!({ "files": files, "next": next.map(|next| mark(next.as_bytes())) })).into_response())
+}
+
+/// Where a page of the list of all files goes on, from its mark.
+pub(super) fn listed_behind(next: Option<&str>) -> Result<Option<String>, Problem> {
+    let all = records::all_listed();
+    match next.map(place).transpose()?.map(String::from_utf8) {
+        Some(Ok(after)) if after.starts_with(&all) => Ok(Some(after)),
+        None => Ok(None),
+        _ => Err(Problem::bad("bad_mark", "this is not a mark of this list").hint("leave `next` out")),
+    }
 }
 
 /// A number of entries, within bounds.

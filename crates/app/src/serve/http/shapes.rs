@@ -272,6 +272,8 @@ pub(super) struct Replayed {
     previews: Vec<Preview>,
     /// Receipts that were begun anew.
     receipts: Vec<String>,
+    /// Behind this it goes on, if there may be more.
+    next: Option<String>,
 }
 
 /// A problem of these statuses.

@@ -17,10 +17,13 @@ use s3s::path::S3Path;
 use s3s::service::S3Service;
 use s3s::{Body, S3Request, S3Result, s3_error};
 
+use super::counted::{self, Broken};
 use super::{Service, chunks, form, letters};
+use crate::limits::XML_BYTES_MAX;
 use crate::serve::access::Caller;
 use crate::serve::access::admit::request_id;
 use crate::serve::access::browser;
+use crate::serve::access::held::Budget;
 use crate::serve::access::limits::TooOften;
 use crate::serve::access::paced::Paced;
 use crate::serve::access::sigv4::{CONTENT_SHA256, Refused, Signed, UNSIGNED, is_text, pairs, signs_in_query};
@@ -179,26 +182,34 @@ impl hyper::service::Service<hyper::Request<Incoming>> for Guarded {
         };
         let signer = signed.ok().flatten();
         let form = form::is_form(&method, request.headers()).then(form::place);
-        let refused = refused.or_else(|| matches!(form, Some(None)).then(|| slow_down(&FORMS)));
+        let refused = refused.or_else(|| match form {
+            Some(None) => Some(slow_down(&FORMS)),
+            Some(Some(_)) => None,
+            None => too_long(&method, received),
+        });
         let answer = match refused {
             Some(refused) => Err(refused),
             None => {
                 if service.settings.access == Access::None {
                     as_local(&service, &mut request, signer.as_ref());
                 }
-                let grace = service.settings.grace();
-                let is_cut = chunks::are_in(request.headers());
-                let request = request.map(|body| match Paced::new(body, grace) {
-                    body if is_cut => Body::http_body(chunks::Cut::new(body)),
-                    body => Body::http_body(body),
-                });
-                Ok((self.inner.clone(), request))
+                // a form is read before anybody knows who sends it
+                let budgets = &service.budgets;
+                let budget = if form.is_some() { &budgets.unproven } else { &budgets.s3 };
+                let (request, why) = limited(request, service.settings.grace(), budget);
+                Ok((self.inner.clone(), request, why))
             }
         };
         Box::pin(async move {
             let _form = form;
             let mut response = match answer {
-                Ok((inner, request)) => inner.call(request).await?,
+                Ok((inner, request, why)) => {
+                    let response = inner.call(request).await?;
+                    match why.get() {
+                        Some(why) if !response.status().is_success() => unread(why),
+                        _ => response,
+                    }
+                }
                 Err(response) => response,
             };
             letters::refer(&mut response);
@@ -225,6 +236,33 @@ impl hyper::service::Service<hyper::Request<Incoming>> for Guarded {
     }
 }
 
+/// A request whose body must come in some time, and of which only so much is held in memory.
+fn limited(
+    request: hyper::Request<Incoming>,
+    grace: Duration,
+    budget: &Arc<Budget>,
+) -> (hyper::Request<Body>, counted::Why) {
+    let is_cut = chunks::are_in(request.headers());
+    let (head, body) = request.into_parts();
+    let body = Paced::new(body, grace);
+    let (body, why) = if is_cut {
+        let (body, why) = counted::Counted::new(chunks::Cut::new(body), budget);
+        (Body::http_body(body), why)
+    } else {
+        let (body, why) = counted::Counted::new(body, budget);
+        (Body::http_body(body), why)
+    };
+    (hyper::Request::from_parts(head, body), why)
+}
+
+/// What a request is answered whose body was not read on.
+fn unread(why: &Broken) -> Answer {
+    match why {
+        Broken::Full(full) => later(&full.to_string(), 1),
+        Broken::Slow(slow) => told(StatusCode::BAD_REQUEST, "RequestTimeout", &slow.to_string()),
+    }
+}
+
 /// Refuses what a page in a browser could make of a door at which nobody is asked for a signature. Where everybody is, a page
 /// can send what somebody signed for it: a form with its policy.
 fn foreign_page(settings: &Settings, method: &Method, uri: &Uri, headers: &HeaderMap) -> Option<Answer> {
@@ -235,6 +273,13 @@ fn foreign_page(settings: &Settings, method: &Method, uri: &Uri, headers: &Heade
 
 /// There are too many forms at a time.
 const FORMS: TooOften = TooOften { what: "forms at a time", wait: Duration::from_secs(1) };
+
+/// Refuses more XML than is read; `s3s` would say that it was its own fault.
+fn too_long(method: &Method, bytes: u64) -> Option<Answer> {
+    let is_so = *method == Method::POST && bytes > XML_BYTES_MAX as u64;
+    let message = format!("the request has {bytes} bytes, and what is asked for in XML has {XML_BYTES_MAX} at most");
+    is_so.then(|| told(StatusCode::BAD_REQUEST, "MaxMessageLengthExceeded", &message))
+}
 
 fn length(headers: &HeaderMap) -> u64 {
     let text = headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok());
@@ -250,9 +295,13 @@ fn route(path: &str) -> &'static str {
 }
 
 fn slow_down(refused: &TooOften) -> Answer {
-    let message = format!("there are too many {}", refused.what);
-    let mut response = told(StatusCode::SERVICE_UNAVAILABLE, "SlowDown", &message);
-    response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(refused.seconds()));
+    later(&format!("there are too many {}", refused.what), refused.seconds())
+}
+
+/// An error of which it is said when to try again.
+fn later(message: &str, seconds: u64) -> Answer {
+    let mut response = told(StatusCode::SERVICE_UNAVAILABLE, "SlowDown", message);
+    response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(seconds));
     response
 }
 

@@ -14,7 +14,7 @@ use crate::limits::SIGNED_CHUNK_BYTES_MAX;
 use crate::serve::access::sigv4::CONTENT_SHA256;
 
 /// Bytes of a chunk as it goes on.
-const CHUNK_BYTES: u64 = 256 * 1024;
+const CHUNK_BYTES: u64 = 128 * 1024;
 /// Bytes of the line before a chunk.
 const LINE_BYTES_MAX: usize = 1024;
 
@@ -177,7 +177,7 @@ mod tests {
         }
         let large = [of(&data, ""), of(b"abc", ""), end.to_vec()].concat();
         let parts: Vec<u8> = data
-            .chunks(256 * 1024)
+            .chunks(CHUNK_BYTES as usize)
             .flat_map(|part| [format!("{:x}\r\n", part.len()).as_bytes(), part, b"\r\n"].concat())
             .collect();
         let wanted = [parts, of(b"abc", ""), end.to_vec()].concat();

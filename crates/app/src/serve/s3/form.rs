@@ -8,7 +8,7 @@ use hyper::header::{CONTENT_TYPE, HeaderMap};
 use s3s::config::{S3Config, StaticConfigProvider};
 use tokio::sync::{Semaphore, SemaphorePermit};
 
-use crate::limits::{FORM_FILE_BYTES_MAX, FORMS_MAX};
+use crate::limits::{FORM_FILE_BYTES_MAX, FORMS_MAX, XML_BYTES_MAX};
 
 static FORMS: Semaphore = Semaphore::const_new(FORMS_MAX);
 
@@ -18,9 +18,10 @@ const FIELDS_BYTES_MAX: usize = 1024 * 1024;
 const FIELD_BYTES_MAX: usize = 64 * 1024;
 const FIELDS_MAX: usize = 100;
 
-/// How much of a form `s3s` takes.
+/// How much `s3s` takes of what it reads whole.
 pub(super) fn limits() -> Arc<StaticConfigProvider> {
     let mut config = S3Config::default();
+    config.xml_max_body_size = XML_BYTES_MAX;
     config.post_object_max_file_size = FORM_FILE_BYTES_MAX;
     config.form_max_fields_size = FIELDS_BYTES_MAX;
     config.form_max_field_size = FIELD_BYTES_MAX;

@@ -7,6 +7,9 @@ use ring::{digest, hmac};
 
 use crate::client::{Answer, Request, send};
 
+/// What a body is declared as that comes in chunks which are signed.
+pub(crate) const CHUNKS: &str = "STREAMING-AWS4-HMAC-SHA256-PAYLOAD";
+
 /// Who signs, for what, and when.
 #[derive(Clone)]
 pub(crate) struct Signer {
@@ -65,7 +68,12 @@ impl Signer {
 
     /// The headers that sign a request.
     pub(crate) fn headers(&self, host: &str, request: &Request<'_>) -> Vec<(&'static str, String)> {
-        let (date, hash) = (self.date(), sha256(request.body));
+        self.declaring(host, request, sha256(request.body))
+    }
+
+    /// The same with something else said of the body.
+    pub(crate) fn declaring(&self, host: &str, request: &Request<'_>, hash: String) -> Vec<(&'static str, String)> {
+        let date = self.date();
         let (path, query) = request.path.split_once('?').unwrap_or((request.path, ""));
         let names = "host;x-amz-content-sha256;x-amz-date";
         let canonical = format!(
@@ -76,6 +84,30 @@ impl Signer {
         let signature = self.signature(&date, &canonical);
         let header = format!("AWS4-HMAC-SHA256 Credential={key}/{scope}, SignedHeaders={names}, Signature={signature}");
         vec![("X-Amz-Date", date), ("X-Amz-Content-Sha256", hash), ("Authorization", header)]
+    }
+
+    /// The headers and the body of a request whose body comes in chunks that are signed, of so many bytes.
+    pub(crate) fn in_chunks(
+        &self,
+        host: &str,
+        request: &Request<'_>,
+        bytes: usize,
+    ) -> (Vec<(&'static str, String)>, Vec<u8>) {
+        let mut headers = self.declaring(host, request, CHUNKS.to_owned());
+        let (date, scope) = (headers[0].1.clone(), self.scope(&headers[0].1));
+        let key = scope.split('/').fold(format!("AWS4{}", self.secret).into_bytes(), |key, part| mac(&key, part));
+        let mut signature = headers[2].1.rsplit('=').next().unwrap().to_owned();
+        let mut body = Vec::new();
+        for chunk in request.body.chunks(bytes).chain([&[][..]]) {
+            let (before, hash) = (sha256(""), sha256(chunk));
+            let text = format!("AWS4-HMAC-SHA256-PAYLOAD\n{date}\n{scope}\n{signature}\n{before}\n{hash}");
+            signature = hex(&mac(&key, &text));
+            body.extend_from_slice(format!("{:x};chunk-signature={signature}\r\n", chunk.len()).as_bytes());
+            body.extend_from_slice(chunk);
+            body.extend_from_slice(b"\r\n");
+        }
+        headers.push(("x-amz-decoded-content-length", request.body.len().to_string()));
+        (headers, body)
     }
 
     /// Signs a request, and sends it.
