@@ -57,6 +57,7 @@ def variables(cloud, preset, function):
         'MILLRACE_FUNCTION': function, 'MILLRACE_FILES_BUCKET': BUCKETS[preset], 'MILLRACE_RESULTS_BUCKET': 'results',
         'MILLRACE_LEDGER_TABLE': 'ledger', 'MILLRACE_STATUS_TABLE': 'states', 'MILLRACE_ROWS_TABLE': 'rows',
         'MILLRACE_EVENT_BUS': EVENT_BUS, 'MILLRACE_TOPIC_ARN': TOPIC_ARN, 'MILLRACE_ALLOWED_ORIGIN': '*',
+        'MILLRACE_ANEW_BUS': 'anew',
         'MILLRACE_QUEUE_URL': cloud.endpoint + '/0/queue' + ('.fifo' if preset == 'files' else ''),
         'TMPDIR': str(WORK),
     }

@@ -25,11 +25,19 @@ def attribute(cloud, kind, physical, name):
     if kind == 'AWS::Logs::LogGroup':
         return arn % ('logs', f'log-group:{physical}:*')
     if kind == 'AWS::Events::Rule':
-        return arn % ('events', f'rule/{physical}')
+        return rule_arn(cloud, physical.rsplit('|', 1)[-1])
     services = {'AWS::DynamoDB::Table': ('dynamodb', 'table/'), 'AWS::Lambda::Function': ('lambda', 'function:'),
                 'AWS::Events::EventBus': ('events', 'event-bus/')}
     service, before = services[kind]
     return arn % (service, before + physical)
+
+
+def rule_arn(cloud, name):
+    """The ARN of a rule, which has its bus in it unless that is the default one."""
+    events = cloud.client('events')
+    buses = [bus['Name'] for bus in events.list_event_buses()['EventBuses']]
+    found = (asked(events.describe_rule, 'Arn', Name=name, EventBusName=bus) for bus in buses)
+    return next((arn for arn in found if arn), None)
 
 
 def asked(call, *keys, **arguments):

@@ -261,7 +261,6 @@ impl Shared {
             scratch: &*self.scratch,
             progress: &progress,
             announces: self.announces.load(Ordering::Relaxed),
-            mends: true,
         };
         work(&self.pipeline, &call)
     }

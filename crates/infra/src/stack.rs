@@ -38,6 +38,7 @@ pub fn synth(preset: Preset, settings: &Settings) -> Json {
     functions::add(&mut stack);
     functions::add_triggers(&mut stack);
     workflow::add(&mut stack);
+    events::add_anew_calls(&mut stack);
     events::add_schedules(&mut stack);
     api::add(&mut stack);
     alarms::add(&mut stack);

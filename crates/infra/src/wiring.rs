@@ -34,6 +34,8 @@ pub enum Fault {
     Powerless(String, &'static str, String),
     /// The policy of a queue or a log group does not let a rule put something there: rule, queue or log group.
     NoEntry(String, String),
+    /// Nobody gets what is put on this event bus.
+    Unheard(String),
     /// A queue does not take the dead letters of another: which, of which.
     NotTaken(String, String),
     /// A wildcard where something narrower would do: where, and the action or resource.
@@ -63,6 +65,7 @@ impl fmt::Display for Fault {
             }
             Self::Powerless(who, action, what) => write!(f, "the role of {who} lacks {action} on {what}; grant it"),
             Self::NoEntry(rule, to) => write!(f, "the policy of {to} does not let {rule} in; allow it"),
+            Self::Unheard(bus) => write!(f, "no rule leads from {bus} to anybody; what is put there is lost"),
             Self::NotTaken(queue, from) => write!(f, "{queue} does not take the dead letters of {from}; allow it"),
             Self::Wide(who, what) => write!(f, "{who} has `{what}`, where something narrower would do"),
             Self::Idly(function, variable) => {

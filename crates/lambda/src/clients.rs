@@ -54,6 +54,8 @@ pub fn function(variables: Environment<'_>, runtime: &Handle) -> Result<Function
         .map(|name| -> Arc<dyn Announcer> { Arc::new(Bus::new(cloud.eventbridge(), runtime.clone(), name)) });
     let topic = value(Variable::Topic)?
         .map(|arn| -> Arc<dyn Announcer> { Arc::new(Topic::new(cloud.sns(), runtime.clone(), arn)) });
+    let anew = value(Variable::Anew)?
+        .map(|name| -> Arc<dyn Announcer> { Arc::new(Bus::new(cloud.eventbridge(), runtime.clone(), name)) });
     let table = ledger
         .map(|ledger| Names { ledger, status, rows })
         .map(|names| -> Box<dyn Table> { Box::new(Dynamo::new(cloud.dynamo(), runtime.clone(), names)) });
@@ -62,6 +64,7 @@ pub fn function(variables: Environment<'_>, runtime: &Handle) -> Result<Function
         table,
         queue,
         announcer: bus.or(topic),
+        anew,
         buckets,
         files,
         results,

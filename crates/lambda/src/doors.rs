@@ -5,6 +5,7 @@ mod failed;
 mod files;
 mod http;
 mod ingest;
+mod left;
 mod time;
 mod upload;
 
@@ -93,7 +94,8 @@ impl Function {
         let is_due = |trigger: &Trigger| match event {
             Event::Files(_) => matches!(trigger, Trigger::ObjectCreated { .. }),
             Event::Batch(_) => matches!(trigger, Trigger::Queue { .. }),
-            Event::Started(_) | Event::Task(_) => matches!(trigger, Trigger::Workflow),
+            Event::Started(_) => matches!(trigger, Trigger::Workflow),
+            Event::Task(_) => matches!(trigger, Trigger::Workflow | Trigger::Anew),
             Event::Tick(_) => matches!(trigger, Trigger::Schedule(_)),
             Event::Request(_) => matches!(trigger, Trigger::Route(_)),
             // a call that nobody waited for comes back to the function itself, a step to the one that the workflow names
@@ -130,6 +132,7 @@ impl Function {
         let of_us = self.pipeline.feeds.iter().filter(|feed| feed.preset == self.preset);
         let feeds: Vec<Feed> = of_us.map(|feed| feed.name.clone()).collect();
         for feed in feeds {
+            self.send_left(&feed)?;
             let message = Message::MarketAggregate(Tick { feed, due_seconds: second - second % every });
             told.message(&message);
             self.handle(&message, 1)?;

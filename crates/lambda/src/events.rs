@@ -6,6 +6,7 @@ use pipeline::arrive::Arrived;
 use pipeline::message::Message;
 use pipeline::object::ObjectVersion;
 use pipeline::rows::time::{Format, Reading};
+use pipeline::topology::ANEW_EVENT;
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -20,7 +21,7 @@ pub enum Event {
     Batch(Vec<Received>),
     /// An object was written, and the workflow was started by it.
     Started(Arrived),
-    /// A step of the workflow.
+    /// A step of the workflow, or a file that is begun anew.
     Task(Message),
     /// The schedule, with the second for which it is.
     Tick(u64),
@@ -192,6 +193,11 @@ impl Event {
             "Object Created" => {
                 let detail: Written = parsed(value["detail"].clone())?;
                 arrived(detail, kind("time"), str::to_owned).map(Self::Started)
+            }
+            // as the workflow hands a message to its first stage
+            ANEW_EVENT => {
+                let read = Message::from_json(&value["detail"].to_string());
+                read.map(Self::Task).map_err(|error| unknown(&error))
             }
             "Scheduled Event" => Ok(Self::Tick(milliseconds(kind("time"))? / 1000)),
             _ if kind("Event") == "s3:TestEvent" => Ok(Self::Nothing),

@@ -31,6 +31,8 @@ pub struct Parts {
     pub queue: Option<Arc<dyn Queue>>,
     /// The topic or the event bus, of a function that tells people.
     pub announcer: Option<Arc<dyn Announcer>>,
+    /// The bus for files begun anew, of a function that may begin some.
+    pub anew: Option<Arc<dyn Announcer>>,
     /// Its buckets.
     pub buckets: Option<Arc<dyn Buckets>>,
     /// The bucket that files come into.
@@ -129,13 +131,15 @@ impl Function {
     /// The function of this name; none if there is no such function.
     pub fn new(name: &str, parts: Parts) -> Option<Self> {
         let (topology, function) = find(name)?;
-        let Parts { table, queue, announcer, buckets, files, results, origin, feeds, now, process, threads, tracer } =
-            parts;
+        let Parts { table, queue, announcer, anew, buckets, files, results, origin, feeds, .. } = parts;
+        let Parts { now, process, threads, tracer, .. } = parts;
         let table = table.map(|table| tracer.table(table));
         let queue = queue.map(|queue| tracer.queue(queue));
         let to_topic = function.uses.contains(&Use::Notify);
         let asked = if to_topic { ("SNS", "Publish") } else { ("EventBridge", "PutEvents") };
         let announcer = announcer.map(|announcer| tracer.announcer(announcer, asked));
+        let begins_anew = function.sends.iter().any(|(_, via)| *via == Via::Anew);
+        let anew = anew.filter(|_| begins_anew).map(|bus| tracer.announcer(bus, ("EventBridge", "PutEvents")));
         let buckets = buckets.map(|buckets| tracer.buckets(buckets));
         let memory_bytes = usize::try_from(function.memory_mb).unwrap_or(512) * 1024 * 1024 / MEMORY_SHARE;
         let pipeline = Pipeline { feeds, budget: Budget { threads, memory_bytes } };
@@ -153,7 +157,7 @@ impl Function {
         let keeps_standings = uses_rows && topology.preset == Preset::Transactions;
         let parts = |table| {
             let queue = of_ledger;
-            ledger::Parts { table, queue, sends, status, keeps_rows, keeps_standings, now, process, tells }
+            ledger::Parts { table, queue, sends, anew, status, keeps_rows, keeps_standings, now, process, tells }
         };
         let ledger = table.map(|table| Ledger::new(parts(table)));
         let objects =
@@ -214,10 +218,8 @@ impl Function {
         let (now, scratch) = (self.now, scratch::make);
         // where files are announced rows are too
         let announces = self.announcer.is_some() && self.function.uses.contains(&Use::Announce);
-        // nothing sends a file to its first stage again
-        let mends = false;
         let progress = &|_: &_, _, _| {};
-        let call = Call { attempt, now: &now, objects, ledger, scratch: &scratch, progress, announces, mends };
+        let call = Call { attempt, now: &now, objects, ledger, scratch: &scratch, progress, announces };
         self.tracer.stage(message, attempt, || {
             let handled = catch_unwind(AssertUnwindSafe(|| self.pipeline.handle(message, &call)));
             match handled {

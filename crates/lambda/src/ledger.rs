@@ -5,6 +5,7 @@
 //! whoever comes upon something prepared looks at the mark, and a writer settles it first. Messages stand in the mark
 //! until they were sent.
 
+mod anew;
 mod attempt;
 mod commit;
 mod mark;
@@ -30,6 +31,7 @@ use pipeline::ports::{self, Cause, Commit, Committed, Loaded, Revision};
 use pipeline::preset::Stage;
 use pipeline::step::{Kind, RecordKey};
 
+use crate::announce::Announcer;
 use crate::limits::MARKS_REMEMBERED_MAX;
 use crate::queue::Queue;
 use crate::table::{Item, Table};
@@ -44,6 +46,8 @@ pub struct Ledger {
     table: Box<dyn Table>,
     queue: Option<Arc<dyn Queue>>,
     sends: Vec<Stage>,
+    /// Where files go that are begun anew.
+    anew: Option<Arc<dyn Announcer>>,
     /// The field that is the key of the table of states, if there is one.
     status: Option<&'static str>,
     /// Whether rows of `market` have a table of their own.
@@ -76,6 +80,8 @@ pub struct Parts {
     pub queue: Option<Arc<dyn Queue>>,
     /// Which do: those for these stages. The others are kept with the commit for whoever called.
     pub sends: Vec<Stage>,
+    /// Where files go that are begun anew, if this function may begin some.
+    pub anew: Option<Arc<dyn Announcer>>,
     /// The field that is the key of the table of states, if there is one.
     pub status: Option<&'static str>,
     /// Whether rows of `market` have a table of their own.
@@ -116,12 +122,13 @@ impl From<Cause> for Failed {
 impl Ledger {
     /// A ledger of these.
     pub fn new(parts: Parts) -> Self {
-        let Parts { table, queue, sends, status, keeps_rows, keeps_standings, now, process, tells } = parts;
+        let Parts { table, queue, sends, anew, status, keeps_rows, keeps_standings, now, process, tells } = parts;
         let (moved, listed, fates, attempt, attempts) = Default::default();
         Self {
             table,
             queue,
             sends,
+            anew,
             status,
             keeps_rows,
             keeps_standings,

@@ -15,6 +15,10 @@ pub const S3_KEY_BYTES_MAX: usize = 1024;
 /// Conditions, puts and deletes of one transaction, as DynamoDB limits them.
 pub const TRANSACT_ITEMS_MAX: usize = 100;
 
+/// States of files that a commit writes in its transaction; of more, those of files that it begins anew are left to what
+/// these say next.
+pub const STATES_PER_COMMIT_MAX: usize = 60;
+
 /// Bytes of one transaction: DynamoDB takes 4 MB, names and numbers included.
 pub const TRANSACT_BYTES_MAX: usize = 3 * 1024 * 1024;
 
@@ -60,6 +64,10 @@ pub const EVENTS_BYTES_MAX: usize = 256 * 1024;
 
 /// Bytes of the body of one event; past it, the event is told without its details.
 pub const EVENT_BYTES_MAX: usize = 255 * 1024;
+
+/// Seconds for which the bus of files begun anew is waited for, where no workflow says for how long; past it, the call comes
+/// again.
+pub const ANEW_SECONDS_MAX: u64 = 60;
 
 /// Times an event is sent that EventBridge did not take; past it, the call comes again.
 pub const ANNOUNCE_TRIES_MAX: u32 = 3;

@@ -55,9 +55,6 @@ pub struct Call<'a> {
     pub progress: &'a (dyn Fn(&ReceiptId, Arc<AtomicU64>, u64) + Sync),
     /// Whether somebody wants to hear of each batch of rows that is kept; otherwise nothing is written down for them.
     pub announces: bool,
-    /// Whether files that were validated can be begun anew because of one that comes late: the runtime sends them to their
-    /// first stage. Otherwise ids stay with the file that was validated first.
-    pub mends: bool,
 }
 
 impl fmt::Debug for Call<'_> {

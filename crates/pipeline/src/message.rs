@@ -175,6 +175,12 @@ impl Message {
         }
     }
 
+    /// Whether it sends a file to its first stage again: because of another file, or because somebody wants it so.
+    pub fn begins_anew(&self) -> bool {
+        let (preset, stage) = self.stage();
+        stage == preset.stages()[0] && self.work().is_some_and(|work| work.generation > 0)
+    }
+
     /// The file it is about, if it is about one.
     pub fn work(&self) -> Option<&Work> {
         match self {

@@ -44,6 +44,13 @@ impl Preset {
             Self::Transactions => [Stage::Validate, Stage::Transform, Stage::Notify],
         }
     }
+
+    /// Whether a stage may begin other files anew, which the commit then sends to their first stage: those that decide what
+    /// files are to each other, and whose ids are whose.
+    pub fn may_begin_anew(self, stage: Stage) -> bool {
+        let [first, second, third] = self.stages();
+        stage == first || stage == if self == Self::Transactions { second } else { third }
+    }
 }
 
 impl Stage {

@@ -37,6 +37,8 @@ pub struct Topology {
     pub bus: Option<&'static str>,
     /// Where those who wait for files are told, if they are.
     pub topic: Option<&'static str>,
+    /// The bus by which files that are begun anew get to their first stage. Nothing else is on it.
+    pub anew: &'static str,
     /// The name of the door that the routes are ways through.
     pub api: &'static str,
     /// Ways in by HTTP.
@@ -107,8 +109,11 @@ pub enum Trigger {
     Schedule(&'static str),
     /// A route of the same topology, by its path.
     Route(&'static str),
-    /// The workflow in which stages call each other in order; an object that was written starts it.
+    /// The workflow in which stages call each other in order; an object that was written starts it, and so does an event
+    /// about a file that is begun anew.
     Workflow,
+    /// An event about a file that is begun anew.
+    Anew,
 }
 
 /// How a message gets to its stage.
@@ -118,6 +123,8 @@ pub enum Via {
     Queue(&'static str),
     /// As the next state of the workflow.
     Workflow,
+    /// As an event that begins a file anew.
+    Anew,
 }
 
 /// A queue.
@@ -148,6 +155,12 @@ pub enum Role {
     /// Dead letters: read by people.
     DeadLetters,
 }
+
+/// The source that our events name.
+pub const EVENT_SOURCE: &str = "millrace";
+
+/// What an event is called that begins a file anew; its detail is the message.
+pub const ANEW_EVENT: &str = "file.begun_anew";
 
 /// Seconds that a workflow may take, as the cloud limits it.
 pub const WORKFLOW_SECONDS_MAX: u32 = 300;

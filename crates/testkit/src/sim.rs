@@ -8,6 +8,7 @@
 mod answers;
 mod corpus;
 mod ending;
+mod late;
 mod random;
 mod rule;
 mod runtime;
@@ -17,4 +18,4 @@ pub use answers::{answers, answers_differ};
 pub use ending::{Ending, differences};
 pub use random::Random;
 pub use runtime::{END, Manner, answers_in_memory, run};
-pub use world::{SHARING, START, Upload, World, bucket};
+pub use world::{START, Upload, World, bucket};

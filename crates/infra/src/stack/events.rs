@@ -1,19 +1,17 @@
 //! The event bus, the topic, and what happens by the clock.
 
-use pipeline::topology::Trigger;
+use pipeline::topology::{ANEW_EVENT, EVENT_SOURCE, Trigger};
 
 use super::{Stack, parameters};
 use crate::json::{Fields, Json};
 use crate::names::logical_id;
 use crate::policy::{document, tls_only};
-use crate::reference::{Handle, Text};
+use crate::reference::{Arn, Handle, Text};
 use crate::resources::events::{EventBus, On, Rule, Target};
 use crate::resources::functions::Permission;
 use crate::resources::logs::LogPolicy;
+use crate::resources::roles::Role;
 use crate::resources::topics::{EmailSubscription, Topic, TopicPolicy};
-
-/// The source that our events name.
-const SOURCE: &str = "millrace";
 
 /// The event bus, and one who listens: a log of everything that comes.
 pub(super) fn add_bus(stack: &mut Stack<'_>) {
@@ -29,7 +27,7 @@ pub(super) fn add_bus(stack: &mut Stack<'_>) {
     let resource = Rule {
         name: stack.named(&format!("{name}-log")),
         description: "Everything that is announced is logged",
-        on: On::Pattern(Some(bus.reference()), Json::object([("source", vec![SOURCE].into())])),
+        on: On::Pattern(Some(bus.reference()), Json::object([("source", vec![EVENT_SOURCE].into())])),
         target: Target { arn: log_arn(&log_name), role: None, failures: None },
         tags: stack.tags(),
     };
@@ -75,6 +73,38 @@ pub(super) fn add_topic(stack: &mut Stack<'_>) {
         .only_if(parameters::HAS_EMAIL);
 }
 
+/// The bus for files that are begun anew, and the rule by which their first stage gets them: `to` says who that is. What could
+/// not be delivered goes to those dead letters.
+pub(super) fn add_anew(stack: &mut Stack<'_>, to: Text, role: Option<Arn<Role>>, dead_letters: Option<&str>) {
+    let name = stack.topology.anew;
+    let bus = stack.bus(name);
+    let description = "Files that are begun anew because of others go to their first stage";
+    let resource = EventBus { name: stack.named(name), description, tags: stack.tags() };
+    stack.template.add(&bus, resource);
+    let pattern = Json::object([("source", vec![EVENT_SOURCE].into()), ("detail-type", vec![ANEW_EVENT].into())]);
+    let rule = Rule {
+        name: stack.named(name),
+        description: "A file that is begun anew goes to its first stage",
+        on: On::Pattern(Some(bus.reference()), pattern),
+        target: Target { arn: to, role, failures: dead_letters.map(|queue| stack.queue(queue).arn()) },
+        tags: stack.tags(),
+    };
+    let handle = stack.anew_rule();
+    stack.template.add(&handle, rule);
+}
+
+/// Files that are begun anew, where no workflow begins with them: their first function is called.
+pub(super) fn add_anew_calls(stack: &mut Stack<'_>) {
+    let Some(function) = stack.functions().iter().find(|function| function.triggers.contains(&Trigger::Anew)) else {
+        return;
+    };
+    let called = stack.function(function.name);
+    add_anew(stack, called.arn().into(), None, function.dead_letters);
+    let source = stack.anew_rule().arn().into();
+    let permission = Permission { function: called.arn(), principal: "events.amazonaws.com", source };
+    stack.template.add(&Handle::new(logical_id(stack.topology.anew, "Permission")), permission);
+}
+
 /// What happens by the clock.
 pub(super) fn add_schedules(stack: &mut Stack<'_>) {
     for schedule in &stack.topology.schedules {
@@ -111,6 +141,11 @@ fn rate(seconds: u32) -> String {
 impl Stack<'_> {
     pub(super) fn bus(&self, name: &str) -> Handle<EventBus> {
         Handle::new(logical_id(name, "Bus"))
+    }
+
+    /// The rule by which files that are begun anew get to their first stage.
+    pub(super) fn anew_rule(&self) -> Handle<Rule> {
+        Handle::new(logical_id(self.topology.anew, "Rule"))
     }
 
     pub(super) fn topic(&self, name: &str) -> Handle<Topic> {

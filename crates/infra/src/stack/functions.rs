@@ -70,6 +70,7 @@ fn variables(stack: &Stack<'_>, function: &topology::Function) -> Vec<(&'static 
             Variable::Queue(name) => stack.queue(name).reference().into(),
             Variable::Bus => stack.bus(topology.bus?).reference().into(),
             Variable::Topic => stack.topic(topology.topic?).reference().into(),
+            Variable::Anew => stack.bus(topology.anew).reference().into(),
             Variable::Origin => Text::parameter("AllowedOrigin"),
         })
     };
@@ -80,7 +81,7 @@ fn variables(stack: &Stack<'_>, function: &topology::Function) -> Vec<(&'static 
         .collect()
 }
 
-/// What calls functions, other than routes, schedules and the workflow.
+/// What calls functions, other than routes, rules and the workflow.
 pub(super) fn add_triggers(stack: &mut Stack<'_>) {
     for function in stack.functions() {
         let handle = stack.function(function.name);
@@ -104,7 +105,7 @@ pub(super) fn add_triggers(stack: &mut Stack<'_>) {
                     };
                     stack.template.add(&Handle::new(stores::permission_id(function.name)), permission);
                 }
-                Trigger::Schedule(_) | Trigger::Route(_) | Trigger::Workflow => {}
+                Trigger::Schedule(_) | Trigger::Route(_) | Trigger::Workflow | Trigger::Anew => {}
             }
         }
         if let (Some(attempts_max), Some(dead)) = (attempts(function), function.dead_letters) {
@@ -135,6 +136,6 @@ pub(super) fn attempts(function: &topology::Function) -> Option<u32> {
         Trigger::ObjectCreated { attempts_max } => Some(*attempts_max),
         // as often as the cloud tries unless it is told
         Trigger::Schedule(_) => Some(3),
-        Trigger::Queue { .. } | Trigger::Route(_) | Trigger::Workflow => None,
+        Trigger::Queue { .. } | Trigger::Route(_) | Trigger::Workflow | Trigger::Anew => None,
     })
 }

@@ -36,8 +36,14 @@ pub(super) fn of_function(stack: &Stack<'_>, function: &topology::Function) -> V
         }
     }
     for (_, via) in &function.sends {
-        if let Via::Queue(name) = via {
-            statements.push(send(stack, name));
+        match via {
+            Via::Queue(name) => statements.push(send(stack, name)),
+            // the bus is for nothing else, so its name narrows it as far as can be
+            Via::Anew => {
+                let bus = stack.bus(stack.topology.anew).arn();
+                statements.push(Statement::allow("BeginAnew", &["events:PutEvents"], vec![bus.into()]));
+            }
+            Via::Workflow => {}
         }
     }
     if functions::attempts(function).is_some() {

@@ -113,13 +113,16 @@ fn rules_with(stack: &Stack<'_>, queue: &str) -> Vec<Handle<Rule>> {
     let mut rules = Vec::new();
     for function in stack.functions().iter().filter(|function| function.dead_letters == Some(queue)) {
         for trigger in &function.triggers {
-            if let Trigger::Schedule(name) = trigger {
-                rules.push(Handle::new(logical_id(name, "Schedule")));
+            match trigger {
+                Trigger::Schedule(name) => rules.push(Handle::new(logical_id(name, "Schedule"))),
+                Trigger::Anew => rules.push(stack.anew_rule()),
+                _ => {}
             }
         }
     }
     if let Some(workflow) = stack.topology.workflow.filter(|workflow| workflow.dead_letters == queue) {
         rules.push(Handle::new(logical_id(workflow.name, "StartRule")));
+        rules.push(stack.anew_rule());
     }
     rules
 }

@@ -1,13 +1,13 @@
-//! The workflow in which stages call each other, and the rule that starts it when a file was written.
+//! The workflow in which stages call each other, and the rules that start it: when a file was written, or is begun anew.
 //!
-//! A function is given what the one before it answered, the first the event of the bucket. It answers `{"message": …}` with
+//! A function is given what the one before it answered, the first the event that started it. It answers `{"message": …}` with
 //! the message of the next stage, or with null when nothing is to follow: a file that was refused, or is a duplicate. With
 //! `"more": true` beside its own message it says that it came to its time, and is called again. What a stage gave up is put
 //! to the dead letters first, and then told to the receipt of its file.
 
 use pipeline::topology::{self, Trigger, Use, Workflow};
 
-use super::{Stack, rights};
+use super::{Stack, events, rights};
 use crate::json::{Fields, Json};
 use crate::names::{capitals, logical_id};
 use crate::policy::{Statement, no_destruction};
@@ -199,7 +199,7 @@ fn tell_receipt(function: &str, workflow: &Workflow) -> Json {
         .into()
 }
 
-/// A file that was written starts the workflow.
+/// A file that was written starts the workflow, and so does one that is begun anew.
 fn add_start(stack: &mut Stack<'_>, workflow: &Workflow, machine: &Handle<StateMachine>) {
     let role = stack.role(&format!("{}-start", workflow.name));
     let resource = Role {
@@ -228,6 +228,7 @@ fn add_start(stack: &mut Stack<'_>, workflow: &Workflow, machine: &Handle<StateM
         tags: stack.tags(),
     };
     stack.template.add(&Handle::new(logical_id(workflow.name, "StartRule")), rule);
+    events::add_anew(stack, machine.reference().into(), Some(role.arn()), Some(workflow.dead_letters));
 }
 
 impl Stack<'_> {

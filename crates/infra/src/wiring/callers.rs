@@ -38,6 +38,7 @@ pub(super) fn check(model: &Model<'_>) -> Vec<Fault> {
         }
     }
     faults.extend(too_early(model));
+    faults.extend(model.of_kind("AWS::Events::EventBus").filter_map(|bus| unheard(model, &bus)));
     faults.extend(keyless(model));
     faults
 }
@@ -134,6 +135,17 @@ fn too_early(model: &Model<'_>) -> Vec<Fault> {
         }
     }
     faults
+}
+
+/// A bus from which no rule that is on leads anywhere.
+fn unheard(model: &Model<'_>, bus: &Resource<'_>) -> Option<Fault> {
+    let leads_on = |rule: Resource<'_>| {
+        let from = rule.at("EventBusName").and_then(|name| model.resource(name));
+        let is_on = rule.text("State") == Some("ENABLED") && !rule.list("Targets").is_empty();
+        is_on && from.is_some_and(|from| from.id == bus.id)
+    };
+    let is_heard = model.of_kind("AWS::Events::Rule").any(leads_on);
+    (!is_heard).then(|| Fault::Unheard(bus.id.to_owned()))
 }
 
 /// Methods that need a key, of APIs for which no plan has one.

@@ -158,6 +158,14 @@ fn told_and_allowed(model: &Model<'_>, function: &Resource<'_>) -> Vec<Fault> {
     for (name, value) in variables {
         let Some(thing) = model.resource(value).or_else(|| named_bucket(model, value)) else { continue };
         told.push(thing.id);
+        if thing.kind == "AWS::Events::EventBus" {
+            faults.extend(needs(
+                model,
+                Some(*function),
+                "events:PutEvents",
+                Some(&format!("${{{}.Arn}}", thing.id).into()),
+            ));
+        }
         // to see what is in a bucket is no use of it
         let inside = if thing.kind == "AWS::S3::Bucket" { "/" } else { "" };
         let arn = format!("${{{}.Arn}}{inside}", thing.id);

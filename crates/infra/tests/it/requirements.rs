@@ -53,9 +53,9 @@ const SECTIONS: &[(&str, usize, &str)] = &[
     ("004/monitoring", 4, "Monitoring"),
     ("004/security", 5, "Security"),
     ("004/cost", 4, "Cost Optimization"),
-    ("millrace/files", 4, ""),
-    ("millrace/market", 6, ""),
-    ("millrace/transactions", 9, ""),
+    ("millrace/files", 5, ""),
+    ("millrace/market", 7, ""),
+    ("millrace/transactions", 10, ""),
 ];
 
 #[test]

@@ -4,6 +4,7 @@ use infra::json::Json;
 use infra::wiring::{Fault, check};
 use infra::{Architecture, Package, Settings, synth};
 use pipeline::preset::Preset;
+use pipeline::topology::{ANEW_EVENT, EVENT_SOURCE};
 
 use crate::settings;
 
@@ -203,7 +204,9 @@ fn rights_that_are_too_wide_are_found() {
     assert!(faults.iter().any(|fault| fault.contains("s3:::*`, where something narrower")), "{faults:?}");
     let faults = broken(Preset::Market, |template| {
         let statements = properties(template, "ProcessingDLQPolicy").at_mut("PolicyDocument.Statement").unwrap();
-        statements.at_mut("1").unwrap().remove("Condition").unwrap();
+        let of_schedule = |one: &Json| one.get("Sid").and_then(Json::text) == Some("AllowAggregateSchedule");
+        let at = statements.values().iter().position(of_schedule).unwrap();
+        statements.at_mut(&at.to_string()).unwrap().remove("Condition").unwrap();
     });
     assert!(faults.iter().any(|fault| fault.starts_with("ProcessingDLQPolicy holds for any source")), "{faults:?}");
     assert!(faults.iter().any(|fault| fault.contains("does not let AggregateSchedule in")), "{faults:?}");
@@ -231,6 +234,49 @@ fn what_a_function_is_told_is_what_it_may_use() {
     });
     assert_eq!(faults.len(), 1, "{faults:?}");
     assert!(faults[0].starts_with("StatusQueryFunction is told MILLRACE_FILES_BUCKET"));
+}
+
+/// Of each preset: the bus of files begun anew, the functions that put some there, and what gets them.
+const ANEW: [(Preset, &str, [&str; 2], &str); 3] = [
+    (Preset::Files, "FilesAnew", ["FileValidator", "ResultAggregator"], "FileValidatorFunction"),
+    (Preset::Market, "MarketAnew", ["DataIngestion", "DataAggregator"], "DataIngestionFunction"),
+    (Preset::Transactions, "TransactionsAnew", ["CsvValidator", "DataTransformer"], "TransactionProcessingWorkflow"),
+];
+
+#[test]
+fn files_begun_anew_have_a_way_to_their_first_stage() {
+    for (preset, anew, functions, to) in ANEW {
+        let mut whole = synth(preset, &settings("dev"));
+        let rule = properties(&mut whole, &format!("{anew}Rule"));
+        let sent = [("source", EVENT_SOURCE), ("detail-type", ANEW_EVENT)];
+        let wanted = sent.map(|(key, value)| (key, Json::from(vec![value])));
+        assert_eq!(rule.at("EventPattern"), Some(&Json::object(wanted)), "{anew}: it takes what functions send");
+        assert!(rule.at("Targets.0.DeadLetterConfig.Arn").is_some(), "{anew}: what cannot be delivered is kept");
+        let target = rule.at("Targets.0.Arn").map(Json::compact).unwrap_or_default();
+        assert!(target.contains(&format!("\"{to}\"")), "{anew}: {target}");
+        let bus = format!("{anew}Bus");
+        for function in functions {
+            let role = format!("{function}Role");
+            let faults = broken(preset, |template| revoke(template, &role, "BeginAnew", "events:PutEvents"));
+            let wanted = format!("the role of {function}Function lacks events:PutEvents on ${{{bus}.Arn}}; grant it");
+            assert_eq!(faults, [wanted], "{role}");
+            let faults = broken(preset, |template| {
+                statement(template, &role, "BeginAnew").set("Resource", "*".into());
+            });
+            assert!(faults.iter().any(|fault| fault.starts_with(&format!("{role} has `*`"))), "{role}: {faults:?}");
+        }
+        let unheard = format!("no rule leads from {bus} to anybody; what is put there is lost");
+        let broken_rules: [&dyn Fn(&mut Json); 4] = [
+            &|template| drop(template.at_mut("Resources").unwrap().remove(&format!("{anew}Rule")).unwrap()),
+            &|template| properties(template, &format!("{anew}Rule")).set("State", "DISABLED".into()),
+            &|template| drop(properties(template, &format!("{anew}Rule")).remove("EventBusName").unwrap()),
+            &|template| drop(properties(template, &format!("{anew}Rule")).remove("Targets").unwrap()),
+        ];
+        for by in broken_rules {
+            let faults = broken(preset, by);
+            assert!(faults.contains(&unheard), "{anew}: {faults:?}");
+        }
+    }
 }
 
 #[test]

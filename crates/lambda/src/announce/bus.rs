@@ -6,13 +6,12 @@ use aws_sdk_eventbridge::Client;
 use aws_sdk_eventbridge::primitives::DateTime;
 use aws_sdk_eventbridge::types::PutEventsRequestEntry as Entry;
 use pipeline::ports::Cause;
+use pipeline::topology::EVENT_SOURCE as SOURCE;
 use tokio::runtime::Handle;
 
 use super::{Announcer, Event, answered};
 use crate::limits::{ANNOUNCE_TRIES_MAX, EVENTS_BYTES_MAX, EVENTS_MAX};
 
-/// The source that our events name.
-pub const SOURCE: &str = "millrace";
 /// What the time of an entry counts for.
 const TIME_BYTES: usize = 14;
 /// Milliseconds before what was not taken is sent again; doubled with each try.

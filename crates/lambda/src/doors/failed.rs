@@ -6,8 +6,7 @@ use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use pipeline::arrive::{Arrived, arrive};
-use pipeline::message::Message;
-use pipeline::object::ReceiptId;
+use pipeline::message::{Message, Work};
 use pipeline::ports::{Commit, Ledger as _};
 use pipeline::receipt;
 
@@ -56,16 +55,16 @@ impl Function {
         self.give_up(&message, attempts, error)
     }
 
-    /// Whether a stage has done its work on a file.
+    /// Whether a stage has done its work on a file, or the file was begun anew since: what is given up then is nobody's.
     fn is_done(&self, message: &Message) -> Result<bool, Error> {
-        let Some(id) = file_of(message) else { return Ok(false) };
-        let known = pipeline::find::by_id(self.ledger()?, &id)?;
-        Ok(known.is_some_and(|known| known.is_done(message.stage().1)))
+        let Some(work) = work_of(message) else { return Ok(false) };
+        let known = pipeline::find::by_id(self.ledger()?, &work.receipt())?;
+        Ok(known.is_some_and(|known| known.generation() > work.generation || known.is_done(message.stage().1)))
     }
 
     /// Tells the receipt of a file that a stage gave it up, unless it is done by now: somebody may have redriven it.
     pub(super) fn give_up(&self, message: &Message, attempt: u32, error: &str) -> Result<(), Error> {
-        let Some(id) = file_of(message) else { return Ok(()) };
+        let Some(id) = work_of(message).map(Work::receipt) else { return Ok(()) };
         let (ledger, stage) = (self.ledger()?, message.stage().1);
         if self.is_done(message)? {
             return Ok(());
@@ -167,9 +166,9 @@ impl LastAttempts {
     }
 }
 
-fn file_of(message: &Message) -> Option<ReceiptId> {
+fn work_of(message: &Message) -> Option<&Work> {
     match message {
-        Message::MarketProcess(records) => records.of.as_ref().map(|share| share.work.receipt()),
-        message => message.work().map(pipeline::message::Work::receipt),
+        Message::MarketProcess(records) => records.of.as_ref().map(|share| &share.work),
+        message => message.work(),
     }
 }

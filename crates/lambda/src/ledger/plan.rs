@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use pipeline::message::Message;
 use pipeline::ports::{Cause, Commit, Revision};
 use pipeline::receipt::Receipt;
 use pipeline::step::{Kind, RecordKey};
@@ -10,7 +11,7 @@ use super::attempt::Attempt;
 use super::mark::Mark;
 use super::place::{self, NEXT_TOKEN, Spot};
 use super::{Ledger, mark};
-use crate::limits::{ITEM_BYTES_MAX, OUTBOX_BYTES_MAX, TRANSACT_BYTES_MAX, TRANSACT_ITEMS_MAX};
+use crate::limits::{ITEM_BYTES_MAX, OUTBOX_BYTES_MAX, STATES_PER_COMMIT_MAX, TRANSACT_BYTES_MAX, TRANSACT_ITEMS_MAX};
 use crate::table::{Action, Field, ID, Item, Name, Test, size};
 
 /// A commit, ready to be carried out.
@@ -128,7 +129,12 @@ impl Ledger {
         }
         let source = commit.source.as_str();
         let (mut mark, before) = self.outbox(commit)?;
-        let (states, standings) = (self.states(commit, without), self.standings(commit)?);
+        let (mut states, standings) = (self.states(commit, without), self.standings(commit)?);
+        if states.len() > STATES_PER_COMMIT_MAX {
+            // of files that are begun anew, what they say of themselves as soon as they are there is enough
+            let anew: Vec<&str> = commit.step.sends.iter().filter_map(key_begun_anew).collect();
+            states.retain(|(_, item)| !anew.contains(&self.state_key(item).as_str()));
+        }
         let others = states.iter().map(|(_, item)| item).chain(&standings);
         let fixed = others.clone().map(size).sum::<usize>() + size(&mark.item(source, 0));
         let others = others.count();
@@ -168,7 +174,10 @@ impl Ledger {
         let mut mark = Mark::default();
         for message in &commit.step.sends {
             let json = message.to_json()?;
-            let goes = self.sends.contains(&message.stage().1);
+            if message.begins_anew() && self.anew.is_none() {
+                return Err(format!("{} has no way to its first stage from here", message.id().as_str()).into());
+            }
+            let goes = message.begins_anew() || self.sends.contains(&message.stage().1);
             if goes { mark.unsent.push(json) } else { mark.kept.push(json) }
         }
         if mark.unsent.iter().map(String::len).sum::<usize>() <= OUTBOX_BYTES_MAX {
@@ -204,6 +213,11 @@ impl Ledger {
         let key = self.status.and_then(|field| crate::table::text(item, field));
         key.unwrap_or_default().to_owned()
     }
+}
+
+/// The key of the file that a message begins anew.
+fn key_begun_anew(message: &Message) -> Option<&str> {
+    message.work().filter(|_| message.begins_anew()).map(|work| work.object.key.as_str())
 }
 
 /// Where a file is, for those who look into the table.

@@ -15,21 +15,30 @@ impl Ledger {
         if !mark.is_unsent() {
             return Ok(());
         }
-        let queue = self.queue.as_ref().ok_or_else(|| Cause::from("this function has no queue to send to"))?;
         let mut chunks = Vec::new();
         if let Some((token, count)) = &mark.chunks {
             for number in 0..usize::try_from(*count).unwrap_or(usize::MAX) {
                 let place = place::outbox(source, token, number);
                 match self.table.get(&place.clone().into())? {
-                    Some(item) => queue.send(&read(mark::messages(&item))?)?,
+                    Some(item) => self.send_on(source, read(mark::messages(&item))?)?,
                     // somebody else has sent all of it meanwhile
                     None => return Ok(()),
                 }
                 chunks.push(place);
             }
         }
-        queue.send(&read(&mark.unsent)?)?;
+        self.send_on(source, read(&mark.unsent)?)?;
         self.clear(source, mark, chunks)
+    }
+
+    /// Messages for the next stage go to its queue, files begun anew on a way of their own; none of them waits for another.
+    fn send_on(&self, source: &str, messages: Vec<(Message, String)>) -> Result<(), Cause> {
+        let (anew, on): (Vec<_>, Vec<_>) = messages.into_iter().partition(|(message, _)| message.begins_anew());
+        if !on.is_empty() {
+            let queue = self.queue.as_ref().ok_or_else(|| Cause::from("this function has no queue to send to"))?;
+            queue.send(&on)?;
+        }
+        self.begin_anew(source, anew)
     }
 
     fn clear(&self, source: &str, mark: Mark, chunks: Vec<crate::table::Key>) -> Result<(), Failed> {

@@ -93,6 +93,7 @@ fn it_answers_and_tells_what_it_did() {
             ("MILLRACE_LEDGER_TABLE", "ledger"),
             ("MILLRACE_STATUS_TABLE", "status"),
             ("MILLRACE_QUEUE_URL", "http://127.0.0.1:1/q.fifo"),
+            ("MILLRACE_ANEW_BUS", "files-anew"),
         ],
     );
     assert_eq!(call(&listener, &json!({ "Event": "s3:TestEvent" })), (false, Value::Null));

@@ -13,6 +13,7 @@ use pipeline::message::Message;
 use pipeline::object::ObjectVersion;
 use pipeline::ports::Cause;
 use pipeline::preset::Preset;
+use pipeline::topology::ANEW_EVENT;
 
 /// How a call fails.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -35,7 +36,7 @@ pub enum Fault {
 pub fn faults(call: &str) -> &'static [Fault] {
     match call {
         "transact" => &[Fault::Before, Fault::After, Fault::Conflict, Fault::Condition],
-        "send" | "announce" | "batch" => &[Fault::Before, Fault::After, Fault::Part],
+        "send" | "announce" | "begin" | "batch" => &[Fault::Before, Fault::After, Fault::Part],
         "get" | "query" | "object" => &[Fault::Before],
         _ => &[Fault::Before, Fault::After],
     }
@@ -463,19 +464,26 @@ impl Announcer for Cloud {
         self.lock().patience.push(until.saturating_duration_since(Instant::now()));
         let take = |state: &mut State, events: &[Event]| {
             for event in events {
+                if event.name == ANEW_EVENT {
+                    let message = Message::from_json(&event.payload).expect("a message is sent");
+                    assert!(message.begins_anew() && message.id().as_str() == event.id, "{event:?}");
+                    state.sent.push(message);
+                    continue;
+                }
                 let body: serde_json::Value = serde_json::from_str(&event.payload).expect("an event is JSON");
                 assert_eq!((&body["type"], &body["id"]), (&event.name.clone().into(), &event.id.clone().into()));
                 assert!(event.payload.len() + event.name.len() + 21 <= 256 * 1024, "the bus takes it");
                 state.told.push(event.clone());
             }
         };
-        let done = self.call("announce", |state| take(state, events));
+        let name = if events[0].name == ANEW_EVENT { "begin" } else { "announce" };
+        let done = self.call(name, |state| take(state, events));
         done.map_err(|(fault, _)| {
             if fault == Fault::Part {
                 // the bus takes those that it likes
                 take(&mut self.lock(), &events[events.len() / 2..]);
             }
-            format!("planned: {fault:?} at announce").into()
+            format!("planned: {fault:?} at {name}").into()
         })
     }
 }

@@ -34,6 +34,7 @@ pub fn parts(cloud: &Cloud, bucket: &str) -> Parts {
         table: Some(Box::new(cloud.clone())),
         queue: Some(Arc::new(cloud.clone())),
         announcer: Some(Arc::new(cloud.clone())),
+        anew: Some(Arc::new(cloud.clone())),
         buckets: Some(Arc::new(cloud.clone())),
         files: Some(bucket.to_owned()),
         results: Some(format!("results-of-{bucket}")),
@@ -86,6 +87,13 @@ pub fn work(cloud: &Cloud, bucket: &str, functions: &[&str]) -> usize {
             _ => queue.push_front((message, receives + 1)),
         }
     }
+}
+
+/// As the bus tells that a file is begun anew: to its first function, or to its workflow.
+pub fn begun_anew(message: &Message) -> Value {
+    let detail: Value = serde_json::from_str(&message.to_json().expect("it fits")).expect("a message is JSON");
+    json!({ "version": "0", "id": "e", "detail-type": "file.begun_anew", "source": "millrace", "account": "1",
+        "time": "2024-01-02T12:53:20Z", "region": "us-east-1", "resources": [], "detail": detail })
 }
 
 pub const FUNCTIONS: [&str; 3] = ["file-validator", "data-processor", "result-aggregator"];

@@ -23,6 +23,7 @@ pub fn ledger_on(table: Box<dyn Table>, cloud: &Cloud, process: u64) -> Ledger {
         table,
         queue: Some(Arc::new(cloud.clone())),
         sends: vec![Stage::Process],
+        anew: None,
         status: Some("fileId"),
         keeps_rows: true,
         keeps_standings: false,

@@ -1,5 +1,6 @@
 //! The functions on the cloud as it is in memory, with faults: both ports, and every door.
 
+mod anew;
 mod announce;
 mod batch;
 mod bootstrap;

@@ -78,6 +78,7 @@ fn ledger(cloud: &Cloud, process: u64) -> Ledger {
         table: Box::new(cloud.clone()),
         queue: None,
         sends: Vec::new(),
+        anew: None,
         status: None,
         keeps_rows: false,
         keeps_standings: true,

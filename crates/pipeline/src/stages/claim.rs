@@ -118,12 +118,10 @@ pub(super) fn settle(
 ) -> Result<bool, Error> {
     let turn = Turn::of(draft, task)?;
     let mut anew = claim.map(|claim| claim.displaced.clone()).unwrap_or_default();
-    let mends = task.call.mends;
     if let Some(claim) = claim {
         let Some(since) = turn.since(claim.turn) else { return Ok(false) };
         for took in since.filter(|took| took.receipt != receipt.id()) {
-            // who cannot be begun anew keeps what it took
-            let is_before = !mends || took.order < receipt.arrival().order();
+            let is_before = took.order < receipt.arrival().order();
             if is_before && took.gave {
                 return Ok(false);
             }
@@ -139,7 +137,7 @@ pub(super) fn settle(
     // when a file is refused that was not before, others stand again, and who has their ids is not known
     let made_way = claim.is_none() && receipt.generation() > 0;
     let gave = lost || made_way || claim.is_some() && is_replacing(draft, receipt)?;
-    if gave && mends {
+    if gave {
         anew.extend(behind(task, draft, receipt, made_way)?);
     }
     begin_anew(task, draft, anew, &receipt.id())?;
@@ -152,10 +150,8 @@ pub(super) fn settle_copy(task: &Task<'_>, draft: &mut Draft<'_>, copy: &Receipt
     if copy.arrival().preset != Preset::Transactions || !is_replacing(draft, copy)? {
         return Ok(());
     }
-    if task.call.mends {
-        let anew = behind(task, draft, copy, false)?;
-        begin_anew(task, draft, anew, &copy.id())?;
-    }
+    let anew = behind(task, draft, copy, false)?;
+    begin_anew(task, draft, anew, &copy.id())?;
     Turn::of(draft, task)?.pass(draft, copy, true);
     Ok(())
 }

@@ -3,7 +3,6 @@
 //! A file is a duplicate if another of the same bytes came before it and stands at least as long: until a newer version of
 //! its key takes its place, or for good. So exactly one of them counts for as long as any of them stands.
 
-use super::Task;
 use super::standing::{Settling, may_stand, with_content};
 use crate::arrive::first_message;
 use crate::handle::Error;
@@ -99,13 +98,12 @@ fn change(
 }
 
 /// Whether what was written for a file is what would be written for its copy, too.
-fn takes_over(task: &Task<'_>, donor: &Receipt, copy: &Receipt) -> bool {
+fn takes_over(donor: &Receipt, copy: &Receipt) -> bool {
     let is_as_written = match copy.arrival().preset {
         Preset::Files => true,
         // rows say where they came from
         Preset::Market => false,
         // behind what replaced the other, ids may be taken that were not before
-        Preset::Transactions if !task.call.mends => true,
         Preset::Transactions => donor.superseded_by().is_none_or(|by| by.order > copy.arrival().order()),
     };
     is_as_written && donor.can_be_taken_over()
@@ -117,7 +115,7 @@ fn stand(settling: &mut Settling<'_, '_, '_>, receipt: &mut Receipt, donor: Opti
     let at = settling.at;
     let (feed, order) = (receipt.arrival().feed.clone(), receipt.arrival().order());
     let contribution: Option<Contribution> = match &donor {
-        Some(donor) if takes_over(settling.task, donor, receipt) => {
+        Some(donor) if takes_over(donor, receipt) => {
             settling.draft.load(&records::contribution(&feed, &donor.arrival().order()))?
         }
         _ => None,

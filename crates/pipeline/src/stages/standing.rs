@@ -73,17 +73,6 @@ pub(super) fn holder(draft: &mut Draft<'_>, file: &Receipt, seen_from: &Receipt)
     Ok(if behind.is_empty() { Holder::Nobody } else { Holder::Behind(behind) })
 }
 
-/// As [`holder`], where files that were validated keep what they took: until nothing of the kind stands at all.
-pub(super) fn first_holder(draft: &mut Draft<'_>, file: &Receipt, seen_from: &Receipt) -> Result<Holder, Error> {
-    for (_, id) in with_same_content(draft, file)? {
-        let other = draft.peek_receipt(&id)?;
-        if !versions::are_of_one_key(&other, seen_from) && !other.is_refused() && !is_replaced(draft, &other)? {
-            return Ok(Holder::Before);
-        }
-    }
-    Ok(Holder::Nobody)
-}
-
 fn with_same_content(draft: &mut Draft<'_>, file: &Receipt) -> Result<Vec<(Order, ReceiptId)>, Error> {
     let bytes = bytes(draft, file)?;
     let mut same = with_content(draft, file, &bytes)?;

@@ -15,7 +15,7 @@ use rows::ids::{Ids, Writer};
 use super::Task;
 use super::claim::{Claim, Claimed, IdFile, Turn};
 use super::outputs::Output;
-use super::standing::{Holder, first_holder, holder};
+use super::standing::{Holder, holder};
 use crate::draft::{each_record, parsed};
 use crate::handle::Error;
 use crate::limits::IDS_AS_RECORDS_MAX;
@@ -75,8 +75,7 @@ impl<'a> Taken<'a> {
         let theirs = draft.peek_receipt(other)?;
         let holder = match theirs.sha256() {
             Some(sha256) if sha256 == self.sha256 => Holder::Nobody,
-            _ if self.task.call.mends => holder(&mut draft, &theirs, self.receipt)?,
-            _ => first_holder(&mut draft, &theirs, self.receipt)?,
+            _ => holder(&mut draft, &theirs, self.receipt)?,
         };
         self.holders.insert(other.clone(), holder.clone());
         Ok(holder)

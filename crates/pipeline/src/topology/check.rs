@@ -39,6 +39,8 @@ pub enum Fault {
     Uncalled(&'static str),
     /// This function may end files, and has no right to tell those who wait for them.
     Silent(&'static str),
+    /// This function may begin files anew, and has no way to their first stage.
+    NoWayBack(&'static str),
 }
 
 impl fmt::Display for Fault {
@@ -74,6 +76,12 @@ impl fmt::Display for Fault {
             }
             Self::Uncalled(name) => {
                 write!(f, "`{name}` leads to nothing or is called by nothing; connect or remove it")
+            }
+            Self::NoWayBack(name) => {
+                write!(
+                    f,
+                    "`{name}` may begin files anew and sends them nowhere; let it send to their first stage by event"
+                )
             }
             Self::Silent(name) => {
                 write!(
@@ -166,12 +174,16 @@ impl Topology {
         for trigger in &function.triggers {
             faults.extend(self.check_trigger(function, *trigger));
         }
+        // two triggers may lack the same
+        faults.dedup();
         for (stage, via) in &function.sends {
             let leads_there = |other: &Function| {
                 other.stage == Some(*stage)
                     && other.triggers.iter().any(|trigger| match (trigger, via) {
                         (Trigger::Queue { name, .. }, Via::Queue(queue)) => name == queue,
                         (trigger, Via::Workflow) => *trigger == Trigger::Workflow,
+                        // it leads to the first stage alone, which a workflow begins with
+                        (Trigger::Workflow | Trigger::Anew, Via::Anew) => self.preset.stages()[0] == *stage,
                         _ => false,
                     })
             };
@@ -201,7 +213,7 @@ impl Topology {
                 Some(Fault::Undeclared(by, name))
             }
             Trigger::ObjectCreated { attempts_max: 0 } => Some(Fault::Zero(by)),
-            Trigger::ObjectCreated { .. } | Trigger::Workflow | Trigger::Schedule(_) => {
+            Trigger::ObjectCreated { .. } | Trigger::Workflow | Trigger::Anew | Trigger::Schedule(_) => {
                 let Some(dead) = function.dead_letters else { return Some(Fault::NoDeadLetters(by)) };
                 match self.queue(dead) {
                     None => Some(Fault::Undeclared(by, dead)),
@@ -271,6 +283,11 @@ impl Topology {
         faults.extend(
             self.functions.iter().filter(|function| self.is_silent(function)).map(|one| Fault::Silent(one.name)),
         );
+        let has_no_way_back = |function: &&Function| {
+            let begins = function.stage.is_some_and(|stage| self.preset.may_begin_anew(stage));
+            begins && !function.sends.iter().any(|(_, via)| *via == Via::Anew)
+        };
+        faults.extend(self.functions.iter().filter(has_no_way_back).map(|one| Fault::NoWayBack(one.name)));
         let is_filled = |holds| uses(Use::Write(holds)) || uses(Use::Fill(holds));
         let unused = self.tables.iter().filter(|table| !is_filled(table.holds)).map(|table| table.name);
         faults.extend(unused.map(Fault::Unfilled));

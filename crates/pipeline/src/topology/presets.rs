@@ -95,13 +95,13 @@ fn files() -> Topology {
         results: Bucket { name: "file-processing-results", lifecycle: None },
         functions: vec![
             Function {
-                sends: vec![(Stage::Process, Via::Queue("validator-to-processor"))],
+                sends: vec![(Stage::Process, Via::Queue("validator-to-processor")), (Stage::Validate, Via::Anew)],
                 uses: parsing(&[Use::Write(Holds::Status)]),
                 dead_letters: Some("validator-dlq"),
                 ..function(
                     "file-validator",
                     Some(Stage::Validate),
-                    vec![Trigger::ObjectCreated { attempts_max: ATTEMPTS_MAX }],
+                    vec![Trigger::ObjectCreated { attempts_max: ATTEMPTS_MAX }, Trigger::Anew],
                 )
             },
             Function {
@@ -110,6 +110,7 @@ fn files() -> Topology {
                 ..function("data-processor", Some(Stage::Process), batch("validator-to-processor"))
             },
             Function {
+                sends: vec![(Stage::Validate, Via::Anew)],
                 uses: vec![Use::ReadResults("contributions"), Use::Write(Holds::Ledger), Use::Write(Holds::Status)],
                 ..function("result-aggregator", Some(Stage::Aggregate), batch("processor-to-aggregator"))
             },
@@ -136,6 +137,7 @@ fn files() -> Topology {
         workflow: None,
         bus: None,
         topic: None,
+        anew: "files-anew",
         api: "processing-api",
         routes: vec![route("/status", &[Required::Query("fileId")]), route("/status/{proxy+}", &[])],
         log_days: 7,
@@ -145,7 +147,6 @@ fn files() -> Topology {
 
 fn market() -> Topology {
     let names = ["DataIngestion", "DataProcessor", "DataAggregator"];
-    let large = |name, stage, triggers| Function { memory_mb: 3072, ..function(name, Some(stage), triggers) };
     let (pattern, namespace) = ("?ERROR ?Exception", "MarketAnalytics");
     let queues = vec![work("ProcessingQueue", false, WORK_SECONDS, "ProcessingDLQ"), dead("ProcessingDLQ", false)];
     let watched = names.map(|function| Alarm::LogMatches { function, pattern, namespace });
@@ -153,37 +154,7 @@ fn market() -> Topology {
         preset: Preset::Market,
         bucket: Bucket { name: "market-data", lifecycle: Some(Lifecycle::Expire(30)) },
         results: Bucket { name: "market-results", lifecycle: Some(Lifecycle::Expire(30)) },
-        functions: vec![
-            Function {
-                sends: vec![(Stage::Process, Via::Queue("ProcessingQueue"))],
-                // the rows it has written are what it sends
-                uses: parsing(&[Use::ReadResults("validated"), Use::Announce]),
-                dead_letters: Some("ProcessingDLQ"),
-                ..large(
-                    names[0],
-                    Stage::Ingest,
-                    vec![Trigger::ObjectCreated { attempts_max: ATTEMPTS_MAX }, Trigger::Route("/ingest")],
-                )
-            },
-            Function {
-                uses: vec![Use::Write(Holds::Ledger), Use::Write(Holds::Rows), Use::Announce],
-                ..large(
-                    names[1],
-                    Stage::Process,
-                    vec![Trigger::Queue { name: "ProcessingQueue", batch_max: BATCH_MAX }],
-                )
-            },
-            Function {
-                uses: vec![
-                    Use::ReadResults("validated"),
-                    Use::Write(Holds::Ledger),
-                    Use::Read(Holds::Rows),
-                    Use::Announce,
-                ],
-                dead_letters: Some("ProcessingDLQ"),
-                ..large(names[2], Stage::Aggregate, vec![Trigger::Schedule("aggregate")])
-            },
-        ],
+        functions: market_functions(names),
         alarms: watched.into_iter().chain(dead_letter_alarms(&queues)).collect(),
         queues,
         schedules: vec![Schedule { name: "aggregate", every_seconds: 300 }],
@@ -201,6 +172,7 @@ fn market() -> Topology {
         workflow: None,
         bus: Some("market-events"),
         topic: None,
+        anew: "market-anew",
         api: "market-api",
         routes: vec![Route {
             method: "POST",
@@ -213,6 +185,33 @@ fn market() -> Topology {
         log_days: 7,
         tags: vec![("Environment", Some("Production")), ("Project", Some("MarketAnalytics"))],
     }
+}
+
+fn market_functions(names: [&'static str; 3]) -> Vec<Function> {
+    let large = |name, stage, triggers| Function { memory_mb: 3072, ..function(name, Some(stage), triggers) };
+    vec![
+        Function {
+            sends: vec![(Stage::Process, Via::Queue("ProcessingQueue")), (Stage::Ingest, Via::Anew)],
+            // the rows it has written are what it sends
+            uses: parsing(&[Use::ReadResults("validated"), Use::Announce]),
+            dead_letters: Some("ProcessingDLQ"),
+            ..large(
+                names[0],
+                Stage::Ingest,
+                vec![Trigger::ObjectCreated { attempts_max: ATTEMPTS_MAX }, Trigger::Anew, Trigger::Route("/ingest")],
+            )
+        },
+        Function {
+            uses: vec![Use::Write(Holds::Ledger), Use::Write(Holds::Rows), Use::Announce],
+            ..large(names[1], Stage::Process, vec![Trigger::Queue { name: "ProcessingQueue", batch_max: BATCH_MAX }])
+        },
+        Function {
+            sends: vec![(Stage::Ingest, Via::Anew)],
+            uses: vec![Use::ReadResults("validated"), Use::Write(Holds::Ledger), Use::Read(Holds::Rows), Use::Announce],
+            dead_letters: Some("ProcessingDLQ"),
+            ..large(names[2], Stage::Aggregate, vec![Trigger::Schedule("aggregate")])
+        },
+    ]
 }
 
 fn transactions() -> Topology {
@@ -231,7 +230,7 @@ fn transactions() -> Topology {
         results: Bucket { name: "transaction-results", lifecycle: None },
         functions: vec![
             Function {
-                sends: vec![(Stage::Transform, Via::Workflow)],
+                sends: vec![(Stage::Transform, Via::Workflow), (Stage::Validate, Via::Anew)],
                 // the ids that other files of the feed have taken are results of theirs
                 uses: parsing(&[
                     Use::ReadResults("validated"),
@@ -242,7 +241,7 @@ fn transactions() -> Topology {
                 ..in_workflow(0, Stage::Validate)
             },
             Function {
-                sends: vec![(Stage::Notify, Via::Workflow)],
+                sends: vec![(Stage::Notify, Via::Workflow), (Stage::Validate, Via::Anew)],
                 uses: contributing(&[Use::Write(Holds::Status), Use::Fill(Holds::Rows), Use::Notify]),
                 ..in_workflow(1, Stage::Transform)
             },
@@ -270,6 +269,7 @@ fn transactions() -> Topology {
         }),
         bus: None,
         topic: Some("transaction-notifications"),
+        anew: "transactions-anew",
         api: "transactions-api",
         routes: vec![Route {
             method: "POST",

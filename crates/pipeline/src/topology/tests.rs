@@ -19,7 +19,8 @@ fn the_three_presets_may_start() {
 #[test]
 fn queues_nobody_fills_or_reads_are_refused() {
     let name = "validator-to-processor";
-    assert_eq!(broken(Preset::Files, |t| t.functions[0].sends.clear()), [Fault::Unfilled(name)]);
+    let unfilled = broken(Preset::Files, |t| t.functions[0].sends.retain(|(_, via)| *via == Via::Anew));
+    assert_eq!(unfilled, [Fault::Unfilled(name)]);
     let unread = broken(Preset::Files, |t| t.functions[1].triggers.clear());
     assert!(unread.contains(&Fault::Unread(name)), "{unread:?}");
     assert!(unread.contains(&Fault::Uncalled("data-processor")), "{unread:?}");
@@ -95,6 +96,28 @@ fn whoever_may_end_a_file_tells_those_who_wait_for_it() {
 }
 
 #[test]
+fn whoever_may_begin_files_anew_sends_them_to_their_first_stage() {
+    let functions = [(Preset::Files, [0, 2]), (Preset::Market, [0, 2]), (Preset::Transactions, [0, 1])];
+    for (preset, begin) in functions {
+        let topology = Topology::of(preset);
+        let first = preset.stages()[0];
+        for at in 0..3 {
+            let without = broken(preset, |t| t.functions[at].sends.retain(|(_, via)| *via != Via::Anew));
+            let name = topology.functions[at].name;
+            let expected: Vec<Fault> = begin.contains(&at).then_some(Fault::NoWayBack(name)).into_iter().collect();
+            assert_eq!(without, expected, "{name}");
+        }
+        // who is not called by it, and stages that nothing begins with
+        let astray = broken(preset, |t| t.functions[2].sends.push((preset.stages()[1], Via::Anew)));
+        assert_eq!(astray, [Fault::Astray(topology.functions[2].name, preset.stages()[1])]);
+        if topology.workflow.is_none() {
+            let uncalled = broken(preset, |t| t.functions[0].triggers.retain(|trigger| *trigger != Trigger::Anew));
+            assert_eq!(uncalled, begin.map(|at| Fault::Astray(topology.functions[at].name, first)));
+        }
+    }
+}
+
+#[test]
 fn a_workflow_has_time_and_dead_letters() {
     let with = |by: fn(&mut Workflow)| {
         broken(Preset::Transactions, |t| {
@@ -129,7 +152,8 @@ fn functions_are_told_where_things_are() {
     };
     let [files, results] = ["MILLRACE_FILES_BUCKET", "MILLRACE_RESULTS_BUCKET"];
     let [ledger, status] = ["MILLRACE_LEDGER_TABLE", "MILLRACE_STATUS_TABLE"];
-    assert_eq!(names(Preset::Files, 0), [files, results, ledger, status, "MILLRACE_QUEUE_URL"]);
+    let anew = "MILLRACE_ANEW_BUS";
+    assert_eq!(names(Preset::Files, 0), [files, results, ledger, status, "MILLRACE_QUEUE_URL", anew]);
     assert_eq!(names(Preset::Files, 3), [ledger, status, "MILLRACE_ALLOWED_ORIGIN"]);
     assert_eq!(names(Preset::Market, 1), [ledger, "MILLRACE_ROWS_TABLE", "MILLRACE_EVENT_BUS"]);
     assert_eq!(names(Preset::Transactions, 2), [ledger, status, "MILLRACE_ROWS_TABLE", "MILLRACE_TOPIC_ARN"]);
@@ -143,7 +167,7 @@ fn figures_that_cannot_work_are_refused() {
     let twice = |t: &mut Topology| t.queues.push(t.queues[0].clone());
     assert_eq!(broken(Preset::Files, twice), [Fault::Twice("validator-to-processor")]);
     let second = |t: &mut Topology| t.functions[3].stage = Some(Stage::Validate);
-    assert_eq!(broken(Preset::Files, second), [Fault::Stage(Stage::Validate)]);
+    assert_eq!(broken(Preset::Files, second), [Fault::Stage(Stage::Validate), Fault::NoWayBack("status-query")]);
 }
 
 #[test]

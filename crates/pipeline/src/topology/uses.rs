@@ -57,6 +57,8 @@ pub enum Variable {
     Bus,
     /// The ARN of the topic.
     Topic,
+    /// The name of the bus for files that are begun anew.
+    Anew,
     /// The origin whose pages may read answers, of a function that answers on a route with CORS.
     Origin,
 }
@@ -73,6 +75,7 @@ impl Variable {
             Self::Queue(_) => "MILLRACE_QUEUE_URL",
             Self::Bus => "MILLRACE_EVENT_BUS",
             Self::Topic => "MILLRACE_TOPIC_ARN",
+            Self::Anew => "MILLRACE_ANEW_BUS",
             Self::Origin => "MILLRACE_ALLOWED_ORIGIN",
         }
     }
@@ -94,11 +97,12 @@ impl Use {
 impl Topology {
     /// The variables by which a function is told where things are, in order.
     pub fn variables(&self, function: &Function) -> Vec<Variable> {
-        let queues = function.sends.iter().filter_map(|(_, via)| match via {
+        let ways = function.sends.iter().filter_map(|(_, via)| match via {
             Via::Queue(name) => Some(Variable::Queue(name)),
+            Via::Anew => Some(Variable::Anew),
             Via::Workflow => None,
         });
-        let mut variables: Vec<Variable> = function.uses.iter().map(|need| need.variable()).chain(queues).collect();
+        let mut variables: Vec<Variable> = function.uses.iter().map(|need| need.variable()).chain(ways).collect();
         let answers = |path: &'static str| function.triggers.contains(&Trigger::Route(path));
         let cors = self.routes.iter().any(|route| route.cors && answers(route.path));
         variables.extend(cors.then_some(Variable::Origin));

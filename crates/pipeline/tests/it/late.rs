@@ -208,19 +208,19 @@ fn between(world: &World, work: Vec<Box<dyn FnOnce() + Send>>) -> Hooked {
 }
 
 /// Two files are parsed at the same time: while the last of `waiting` is, before it commits, the others are done.
-fn meanwhile(world: &World, mends: bool, mut waiting: Vec<Message>) -> Result<Committed, Error> {
+fn meanwhile(world: &World, mut waiting: Vec<Message>) -> Result<Committed, Error> {
     let slow = waiting.pop().unwrap();
     waiting.reverse();
     let work = waiting.into_iter().map(|message| {
         let (pipeline, objects, ledger) = (world.pipeline.clone(), world.objects.clone(), world.ledger.clone());
         let done = move || {
             let inner = World { pipeline, objects, ledger, ..World::new() };
-            inner.with_call(|call| inner.pipeline.handle(&message, &Call { mends, ..*call })).unwrap();
+            inner.handle(&message).unwrap();
         };
         Box::new(done) as Box<dyn FnOnce() + Send>
     });
     let ledger = between(world, work.collect());
-    world.with_call(|call| world.pipeline.handle(&slow, &Call { ledger: &ledger, mends, ..*call }))
+    world.with_call(|call| world.pipeline.handle(&slow, &Call { ledger: &ledger, ..*call }))
 }
 
 /// Two files, the first of which was written before the second.
@@ -243,7 +243,7 @@ fn of_two_that_are_parsed_at_once_the_first_has_the_id() {
             let mut world = World::new();
             let (ids, [one, two]) = two(&mut world, [&texts[0], &texts[1]]);
             let waiting = if slow_is_first { vec![two, one] } else { vec![one, two] };
-            meanwhile(&world, true, waiting).unwrap();
+            meanwhile(&world, waiting).unwrap();
             world.collect();
             world.run();
             let expected = [(few as u64, 0), (others as u64 - shared, shared)];
@@ -260,7 +260,7 @@ fn what_a_version_frees_while_another_is_parsed_is_found() {
     let ids = [("a.csv", file(["a"]), 2000), ("b.csv", file(["x", "b"]), 3000)]
         .map(|(key, text, after)| world.arrives_late(TRANSACTIONS, key, text.as_bytes(), START + after));
     let waiting = world.waiting.drain(..).collect();
-    meanwhile(&world, true, waiting).unwrap();
+    meanwhile(&world, waiting).unwrap();
     world.collect();
     world.run();
     assert_eq!(ids.each_ref().map(|id| counts(&world, id)), [(1, 0), (2, 0)]);
@@ -268,21 +268,10 @@ fn what_a_version_frees_while_another_is_parsed_is_found() {
 }
 
 #[test]
-fn where_nothing_is_begun_anew_the_id_is_of_who_was_quicker() {
-    let mut world = World::new();
-    let (ids, [one, two]) = two(&mut world, [&file(["t1", "t2"]), &file(["t2", "t3"])]);
-    meanwhile(&world, false, vec![two, one]).unwrap();
-    world.collect();
-    world.run();
-    assert_eq!(ids.each_ref().map(|id| counts(&world, id)), [(1, 1), (2, 0)]);
-    assert_eq!(world.transaction_ids(), ["t1", "t2", "t3"]);
-}
-
-#[test]
 fn who_shares_nothing_is_not_parsed_again() {
     let mut world = World::new();
     let (ids, [one, two]) = two(&mut world, [&file(["t1"]), &file(["t2"])]);
-    meanwhile(&world, true, vec![one, two]).unwrap();
+    meanwhile(&world, vec![one, two]).unwrap();
     world.collect();
     world.run();
     assert_eq!(ids.each_ref().map(|id| counts(&world, id)), [(1, 0), (1, 0)]);
@@ -326,7 +315,7 @@ fn who_is_outrun_again_and_again_is_delivered_again() {
     let slow = world.arrives_late(TRANSACTIONS, "slow.csv", file_of(&quick).as_bytes(), START + 1000);
     let waiting: Vec<Message> = world.waiting.drain(..).collect();
     let message = waiting.last().unwrap().clone();
-    let error = meanwhile(&world, true, waiting).unwrap_err();
+    let error = meanwhile(&world, waiting).unwrap_err();
     let turn = records::turn(&Feed::try_from("transactions".to_owned()).unwrap());
     assert!(matches!(&error, Error::Port(ports::Error::Changed(key)) if *key == turn), "{error}");
     assert!(!world.receipt(&slow).is_done(Stage::Validate));

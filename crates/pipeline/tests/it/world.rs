@@ -98,7 +98,6 @@ impl World {
             scratch: &scratch,
             progress: &progress,
             announces: true,
-            mends: true,
         })
     }
 

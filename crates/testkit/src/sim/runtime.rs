@@ -285,7 +285,6 @@ impl Runtime<'_> {
             scratch: &scratch,
             progress: &|_, _, _| {},
             announces: true,
-            mends: true,
         };
         match body {
             Body::Event(arrived) => {

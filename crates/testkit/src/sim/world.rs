@@ -24,9 +24,8 @@ const PAST: i64 = 1_789_999_000;
 /// changes it, and how often that is, is no matter of the files alone.
 const FUTURE: i64 = 1_890_000_000;
 
-/// The feed whose files share transaction ids. Where files that were validated cannot be begun anew, its events come in
-/// order.
-pub const SHARING: &str = "cards";
+/// The feed whose files share transaction ids.
+const SHARING: &str = "cards";
 
 /// One file as its sender writes it.
 #[derive(Debug, Clone)]

@@ -15,11 +15,11 @@ use pipeline::object::{ObjectVersion, ReceiptId};
 use pipeline::preset::Preset;
 use pipeline::rows::time::rfc3339;
 use serde_json::{Value, json};
-use testkit::sim::{Random, SHARING, Upload, World, bucket};
+use testkit::sim::{Random, Upload, World, bucket};
 
 use super::now;
 use crate::cloud::Cloud;
-use crate::flow::delivered;
+use crate::flow::{begun_anew, delivered};
 
 /// The bucket of results, of all presets.
 pub(super) const RESULTS: &str = "results";
@@ -46,7 +46,7 @@ struct Runtime<'a> {
     begun: u64,
 }
 
-/// What waits for each other: messages of one group, and workflows of a feed whose files come in order.
+/// What waits for each other: messages of one group.
 struct Line {
     name: Option<(&'static str, String)>,
     waiting: VecDeque<Waiting>,
@@ -116,12 +116,11 @@ impl Runtime<'_> {
             let event = written(upload, &object);
             let first = functions(upload.preset)[0];
             if upload.preset == Preset::Transactions {
-                let in_order = upload.key.starts_with(SHARING).then(|| (first, SHARING.to_owned()));
-                self.push(in_order.clone(), first, Body::Step(event.clone()));
-                again.extend((0..self.random.below(3)).map(|_| (in_order.clone(), first, Body::Step(event.clone()))));
+                self.push(None, first, Body::Step(event.clone()));
+                again.extend((0..self.random.below(3)).map(|_| (first, Body::Step(event.clone()))));
             } else {
                 self.push(None, first, Body::Event(event.clone()));
-                again.extend((0..self.random.below(3)).map(|_| (None, first, Body::Event(event.clone()))));
+                again.extend((0..self.random.below(3)).map(|_| (first, Body::Event(event.clone()))));
             }
         }
         for records in &self.world.requests {
@@ -134,8 +133,8 @@ impl Runtime<'_> {
             let event = json!({ "detail-type": "Scheduled Event", "time": rfc3339(tick as i64 * 300_000_000_000) });
             self.push(None, functions(Preset::Market)[2], Body::Event(event));
         }
-        for (name, function, body) in again {
-            self.push(name, function, body);
+        for (function, body) in again {
+            self.push(None, function, body);
         }
         receipts
     }
@@ -161,6 +160,16 @@ impl Runtime<'_> {
                 let (preset, stage) = message.stage();
                 let place = preset.stages().iter().position(|known| *known == stage).expect("a stage of it");
                 let function = functions(preset)[place];
+                if message.begins_anew() {
+                    let event = begun_anew(&message);
+                    // the bus tells it at least once
+                    for _ in 0..1 + usize::from(self.random.once_in(4)) {
+                        let is_step = preset == Preset::Transactions;
+                        let body = if is_step { Body::Step(event.clone()) } else { Body::Event(event.clone()) };
+                        self.push(None, function, body);
+                    }
+                    continue;
+                }
                 let name = (preset == Preset::Files).then(|| (function, message.group().as_str().to_owned()));
                 self.push(name, function, Body::Message(message));
             }
@@ -182,6 +191,7 @@ impl Runtime<'_> {
                 table: Some(Box::new(self.cloud.clone())),
                 queue: Some(Arc::new(self.cloud.clone())),
                 announcer: Some(Arc::new(self.cloud.clone())),
+                anew: Some(Arc::new(self.cloud.clone())),
                 buckets: Some(Arc::new(self.cloud.clone())),
                 files: preset.map(|preset| bucket(preset).to_owned()),
                 results: Some(RESULTS.to_owned()),
