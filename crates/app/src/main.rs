@@ -22,6 +22,11 @@ use std::process::ExitCode;
 
 use clap::{CommandFactory, Parser, Subcommand};
 
+/// The allocator of musl, which the static program of the image is made with, has its threads wait for each other.
+#[cfg(target_env = "musl")]
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// Validates the files that partners send, row by row, and adds them up exactly.
 #[derive(Debug, Parser)]
 #[command(name = "millrace", version, after_help = EXIT_CODES)]
