@@ -395,9 +395,9 @@ fn number(folder: &Path, meta: &Keyspace, key: &[u8]) -> Result<Option<u64>> {
     Ok(Some(u64::from_be_bytes(bytes)))
 }
 
-/// Threads that write tables and merge them. Of two, the library has one do nothing but pass on, again and again, what it
-/// leaves to the other while that is merging: a core is lost to it.
-const STORE_THREADS: usize = 1;
+/// Threads that write tables and merge them. With one, it waits for ever for room in its own queue once commits have filled
+/// that while it merged (docs/decisions/0004-store.md).
+const STORE_THREADS: usize = 2;
 
 /// The library expects what it wrote; damaged files may make it panic. Here that is an error like any other.
 fn open_database(folder: &Path) -> Result<Database> {
