@@ -28,13 +28,19 @@ impl<T: Into<String>> From<T> for Cell {
 
 /// Prints rows under a heading; a heading that begins with `>` has its column to the right.
 pub(crate) fn print(to: &mut dyn Write, heading: &[&str], rows: &[Vec<Cell>]) -> Result<()> {
+    print_part(to, heading, rows, true)
+}
+
+/// Prints some rows of a table that is not in memory as a whole: the first of them under the heading. Columns are as wide as
+/// these rows need.
+pub(crate) fn print_part(to: &mut dyn Write, heading: &[&str], rows: &[Vec<Cell>], is_first: bool) -> Result<()> {
     let width = |column: usize| {
         let cells = rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.text.width());
         cells.max().unwrap_or(0).max(heading[column].trim_start_matches('>').width())
     };
     let widths: Vec<usize> = (0..heading.len()).map(width).collect();
     let titles: Vec<Cell> = heading.iter().map(|title| Cell::styled(title.trim_start_matches('>'), DIM)).collect();
-    for row in std::iter::once(&titles).chain(rows) {
+    for row in is_first.then_some(&titles).into_iter().chain(rows) {
         let mut line = String::new();
         for (column, cell) in row.iter().enumerate() {
             let Cell { text, style } = cell;
@@ -68,5 +74,8 @@ mod tests {
             .unwrap();
         let text = String::from_utf8(out).unwrap().replace("\u{1b}[2m", "").replace("\u{1b}[0m", "");
         assert_eq!(text, "name   rows\na         1\n日本  1,000\n");
+        let mut more = Vec::new();
+        print_part(&mut more, &["name", ">rows"], &[vec!["b".into(), "2".into()]], false).unwrap();
+        assert_eq!(String::from_utf8(more).unwrap(), "b        2\n", "the heading stands above the first part alone");
     }
 }

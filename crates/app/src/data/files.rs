@@ -98,7 +98,7 @@ pub(super) fn run(arguments: &Arguments, engine: &Engine, out: &mut Out<'_>) -> 
     loop {
         let (files, next) = find::list(&engine.ports(), &wanted, mark.as_deref(), left.min(FILES_AT_ONCE))?;
         if is_first || !files.is_empty() {
-            tell(&files, arguments.json, out)?;
+            tell(&files, arguments.json, is_first, out)?;
         }
         (left, mark, is_first) = (left.saturating_sub(files.len()), next, false);
         if left == 0 || mark.is_none() {
@@ -114,10 +114,10 @@ pub(super) fn run(arguments: &Arguments, engine: &Engine, out: &mut Out<'_>) -> 
 /// Files that are in memory at a time.
 pub(super) const FILES_AT_ONCE: usize = 100;
 
-/// Writes some files, as a table or a line of JSON each.
-pub(super) fn tell(files: &[Receipt], as_json: bool, out: &mut Out<'_>) -> Result<()> {
+/// Writes some files of many, as a part of a table or a line of JSON each.
+pub(super) fn tell(files: &[Receipt], as_json: bool, is_first: bool, out: &mut Out<'_>) -> Result<()> {
     if !as_json {
-        return Ok(print(files, out.page)?);
+        return Ok(print_part(files, is_first, out.page)?);
     }
     for receipt in files {
         writeln!(out.data, "{}", serde_json::to_string(&receipt.view())?)?;
@@ -127,6 +127,10 @@ pub(super) fn tell(files: &[Receipt], as_json: bool, out: &mut Out<'_>) -> Resul
 
 /// A table of files, with the rows of each.
 pub(super) fn print(files: &[Receipt], to: &mut dyn Write) -> std::io::Result<()> {
+    print_part(files, true, to)
+}
+
+fn print_part(files: &[Receipt], is_first: bool, to: &mut dyn Write) -> std::io::Result<()> {
     let row = |receipt: &Receipt| -> Vec<Cell> {
         let arrival = receipt.arrival();
         let counts = receipt.account().map(|account| account.counts.clone());
@@ -145,5 +149,5 @@ pub(super) fn print(files: &[Receipt], to: &mut dyn Write) -> std::io::Result<()
         ]
     };
     let heading = ["file", "outcome", ">rows", ">good", ">rejected", ">duplicate", "feed", "received (UTC)", "receipt"];
-    table::print(to, &heading, &files.iter().map(row).collect::<Vec<_>>())
+    table::print_part(to, &heading, &files.iter().map(row).collect::<Vec<_>>(), is_first)
 }

@@ -52,11 +52,11 @@ pub(super) fn run(arguments: &Arguments, engine: &Engine, out: &mut Out<'_>) -> 
         return look(arguments, engine, &chosen, out);
     }
     if chosen.is_empty() {
-        files::tell(&[], arguments.json, out)?;
+        files::tell(&[], arguments.json, true, out)?;
     }
     let mut outcomes = BTreeSet::new();
     // a file that comes meanwhile waits for some of them, not for all
-    for some in chosen.chunks(FILES_AT_ONCE) {
+    for (number, some) in chosen.chunks(FILES_AT_ONCE).enumerate() {
         some.iter().try_for_each(|id| engine.replay(id))?;
         settle(engine, some, Duration::from_secs(24 * 60 * 60))?;
         let mut after = Vec::new();
@@ -64,7 +64,7 @@ pub(super) fn run(arguments: &Arguments, engine: &Engine, out: &mut Out<'_>) -> 
             after.extend(find::by_id(&engine.ports(), id)?);
         }
         outcomes.extend(after.iter().map(Receipt::outcome));
-        files::tell(&after, arguments.json, out)?;
+        files::tell(&after, arguments.json, number == 0, out)?;
     }
     Ok(code_of(outcomes.into_iter()))
 }

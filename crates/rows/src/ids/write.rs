@@ -112,6 +112,8 @@ impl Writer {
             // what is smaller than that has been read of every run
             let Some(limit) = runs.iter().map(RunReader::last).min() else { return Ok(()) };
             portion.clear();
+            // the most that there can be, so that it does not grow by doubling
+            portion.reserve_exact(runs.iter().map(RunReader::unread).sum());
             runs.iter_mut().for_each(|run| run.take_through(limit, &mut portion));
             // stable: that is the sort which sees what is in order already, and merges it
             portion.sort();
@@ -194,6 +196,11 @@ impl RunReader {
 
     fn is_empty(&self) -> bool {
         self.at == self.buffer.len()
+    }
+
+    /// How many keys were read and not taken.
+    fn unread(&self) -> usize {
+        (self.buffer.len() - self.at) / KEY_BYTES
     }
 
     /// The last key that was read.
