@@ -6,6 +6,7 @@ mod error;
 mod fault;
 mod mark;
 mod memory;
+mod room;
 
 use std::any::Any;
 use std::fs::{self, File};
@@ -14,7 +15,6 @@ use std::ops::{Bound, ControlFlow};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard};
-use std::time::Duration;
 
 use fjall::{Database, Keyspace, KeyspaceCreateOptions, PersistMode, Readable};
 
@@ -38,11 +38,6 @@ const COMPACTED_KEY: &[u8] = b"store/compacted";
 
 /// Where the library keeps the folders of tables.
 const TABLES: &str = "keyspaces";
-
-/// So many memtables of a table may wait to be written, and so many files lie unsorted, before commits wait. Below the
-/// numbers at which the library itself blocks, because it does that without ever looking whether its threads live.
-const SEALED_MAX: usize = 3;
-const UNSORTED_MAX: usize = 18;
 
 /// A key and its value.
 pub type Pair = (Vec<u8>, Vec<u8>);
@@ -349,7 +344,7 @@ impl Disk {
 
     /// Commits changes; those of the outside with their number.
     fn commit(&self, changes: &Changes, number: Option<u64>) -> fjall::Result<()> {
-        self.wait_for(|table| table.sealed_memtable_count() < SEALED_MAX && table.l0_table_count() < UNSORTED_MAX)?;
+        self.make_room(changes)?;
         let mut batch = self.database.batch().durability(Some(PersistMode::SyncData));
         for Change { table, key, value } in changes.iter() {
             match value {
@@ -372,16 +367,6 @@ impl Disk {
         self.table(Table::Meta).rotate_memtable()?;
         Ok(())
     }
-
-    /// Waits until all tables are as they should be, or a thread of the library has failed.
-    fn wait_for(&self, ready: impl Fn(&Keyspace) -> bool) -> fjall::Result<()> {
-        while !self.tables.iter().all(&ready) {
-            // Writes nothing, but tells when the library has given up.
-            self.database.persist(PersistMode::Buffer)?;
-            std::thread::sleep(Duration::from_millis(1));
-        }
-        Ok(())
-    }
 }
 
 /// A number that the store keeps about itself.
@@ -395,9 +380,9 @@ fn number(folder: &Path, meta: &Keyspace, key: &[u8]) -> Result<Option<u64>> {
     Ok(Some(u64::from_be_bytes(bytes)))
 }
 
-/// Threads that write tables and merge them. With one, it waits for ever for room in its own queue once commits have filled
-/// that while it merged (docs/decisions/0004-store.md).
-const STORE_THREADS: usize = 2;
+/// Threads that write tables and merge them. Of two, the first would turn on the spot while the second merges; one alone
+/// needs that commits order nothing of it, which `room` sees to (docs/decisions/0004-store.md).
+const STORE_THREADS: usize = 1;
 
 /// The library expects what it wrote; damaged files may make it panic. Here that is an error like any other.
 fn open_database(folder: &Path) -> Result<Database> {
