@@ -1,5 +1,6 @@
 //! Many callers, one sync of the disk: calls are carried out one after the other by one thread, on the scheduler that
-//! only it sees; what they changed is committed together by a second thread; then they are answered.
+//! only it sees; what they changed is committed together by a second thread; then they are answered. A few calls with nobody
+//! behind them are committed by the first thread itself: to wake another takes longer than what it would save.
 //!
 //! While a commit is on its way, the calls that come meanwhile are carried out on top of it and wait for the next. So
 //! the scheduler may be ahead of the disk, but no answer ever is. When a commit fails, all of its calls get the error,
@@ -11,7 +12,7 @@ mod writer;
 
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::limits::CALLS_WAITING_MAX;
 use crate::pending::{Pending, Reply, pending};
@@ -65,9 +66,9 @@ struct State {
     is_closed: bool,
     /// What the writer is to commit next.
     handed: Option<Commit>,
-    /// From the moment something is handed over until its calls are answered.
+    /// From the moment something is handed over until it is durable or has failed.
     is_writing: bool,
-    /// How many calls the last commit answered and how long it took, until the worker has seen it.
+    /// How many calls the last commit was for and how long it took, until the worker has seen it.
     finished: Option<(usize, Duration)>,
     /// Why the last commit failed, until the scheduler was made anew.
     failed: Option<Error>,
@@ -79,6 +80,23 @@ struct State {
 struct Commit {
     batch: Arc<Batch>,
     answers: Vec<Answer>,
+}
+
+impl Commit {
+    /// Makes it durable, lets `finish` know for how many calls that was, how long it took and why it failed, and then answers
+    /// the calls: meanwhile the next can be on its way, and who hears of a failure and calls again is not carried out on top
+    /// of it.
+    fn carry_out(self, store: &Store, finish: impl FnOnce(usize, Duration, Option<&Error>)) {
+        let Self { batch, answers } = self;
+        let start = Instant::now();
+        let committed =
+            if batch.changes.is_empty() { Ok(()) } else { store.commit(&batch.changes).map_err(Error::Store) };
+        drop(batch);
+        finish(answers.len(), start.elapsed(), committed.as_ref().err());
+        for answer in answers {
+            answer(&committed);
+        }
+    }
 }
 
 impl Committer {

@@ -16,6 +16,10 @@ const LINGER_PART: u32 = 8;
 /// Less is not worth waiting for: a thread sleeps for longer.
 const LINGER_MIN: Duration = Duration::from_micros(100);
 
+/// So few calls are committed by this thread itself when nobody else waits: to wake the other would take longer than
+/// what could be carried out meanwhile.
+const OWN_CALLS_MAX: usize = 4;
+
 /// What the thread owns.
 pub(super) struct Worker {
     shared: Arc<Shared>,
@@ -35,6 +39,8 @@ pub(super) struct Worker {
 enum Step {
     CarryOut(Vec<Call>),
     HandOver,
+    /// Commit without the writer.
+    Commit,
     /// The last commit failed.
     Settle(Error),
     Stop,
@@ -54,6 +60,7 @@ impl Worker {
             match self.next() {
                 Step::CarryOut(calls) => self.carry_out(calls),
                 Step::HandOver => self.hand_over(),
+                Step::Commit => self.commit(),
                 Step::Settle(error) => self.settle(error),
                 Step::Stop => return,
             }
@@ -79,7 +86,8 @@ impl Worker {
                     return Step::Settle(error.clone());
                 }
                 if is_open && (is_full || patience.is_zero()) {
-                    return Step::HandOver;
+                    let is_small = self.answers.len() <= OWN_CALLS_MAX && state.calls.is_empty();
+                    return if is_small { Step::Commit } else { Step::HandOver };
                 }
             }
             if !state.calls.is_empty() && !is_full && state.failed.is_none() {
@@ -142,14 +150,32 @@ impl Worker {
     }
 
     fn hand_over(&mut self) {
-        self.scheduler.finish(&mut self.batch);
-        let batch = self.batch.close();
-        let commit = Commit { batch, answers: std::mem::take(&mut self.answers) };
+        let commit = self.close();
         let mut state = self.shared.lock();
         state.handed = Some(commit);
         state.is_writing = true;
         drop(state);
         self.shared.writer.notify_one();
+        self.count();
+    }
+
+    /// Commits what is ready, as the writer would.
+    fn commit(&mut self) {
+        let commit = self.close();
+        commit.carry_out(&self.store, |calls, took, failed| {
+            let mut state = self.shared.lock();
+            state.finished = Some((calls, took));
+            state.failed = failed.cloned();
+        });
+        self.count();
+    }
+
+    fn close(&mut self) -> Commit {
+        self.scheduler.finish(&mut self.batch);
+        Commit { batch: self.batch.close(), answers: std::mem::take(&mut self.answers) }
+    }
+
+    fn count(&mut self) {
         let (gone, there) = self.scheduler.count();
         self.sweep.count(gone, there, &self.store);
     }

@@ -1,11 +1,11 @@
 //! The thread that commits, and answers the calls of each commit.
 
 use std::sync::{Arc, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use super::{Commit, Shared};
-use crate::queues::{Error, Result};
-use crate::store::{Changes, Store};
+use crate::queues::Error;
+use crate::store::Store;
 
 /// What the thread owns.
 pub(super) struct Writer {
@@ -21,22 +21,9 @@ impl Writer {
     pub(super) fn run(self) {
         // If this thread panics, nobody waits for it for ever.
         let _leaving = Leaving(self.shared.clone());
-        while let Some(Commit { batch, answers }) = self.next() {
-            let start = Instant::now();
-            let committed = if batch.changes.is_empty() { Ok(()) } else { self.commit(&batch.changes) };
-            let (took, calls) = (start.elapsed(), answers.len());
-            drop(batch);
-            // Before anyone is told: who hears of the failure and calls again must not be carried out on top of it.
-            self.shared.lock().failed = committed.as_ref().err().cloned();
-            for answer in answers {
-                answer(&committed);
-            }
-            self.finish(calls, took);
+        while let Some(commit) = self.next() {
+            commit.carry_out(&self.store, |calls, took, failed| self.finish(calls, took, failed));
         }
-    }
-
-    fn commit(&self, changes: &Changes) -> Result<()> {
-        self.store.commit(changes).map_err(Error::Store)
     }
 
     /// Sleeps until something is handed over; nothing when there will be nothing more.
@@ -53,9 +40,10 @@ impl Writer {
         }
     }
 
-    fn finish(&self, calls: usize, took: Duration) {
+    fn finish(&self, calls: usize, took: Duration, failed: Option<&Error>) {
         let mut state = self.shared.lock();
         state.is_writing = false;
+        state.failed = failed.cloned();
         state.finished = Some((calls, took));
         if state.is_worker_asleep {
             self.shared.worker.notify_one();
