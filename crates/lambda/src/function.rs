@@ -91,6 +91,13 @@ impl Error {
     pub fn new(code: &'static str, text: impl Into<String>) -> Self {
         Self { code, text: text.into() }
     }
+
+    /// What a panic said, which is a fault of ours.
+    pub fn of_panic(panic: &(dyn Any + Send)) -> Self {
+        let text = panic.downcast_ref::<String>().map(String::as_str);
+        let text = text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("no more is known");
+        Self::new("fault_of_millrace", text)
+    }
 }
 
 impl fmt::Display for Error {
@@ -224,7 +231,7 @@ impl Function {
             let handled = catch_unwind(AssertUnwindSafe(|| self.pipeline.handle(message, &call)));
             match handled {
                 Ok(handled) => Ok(handled?),
-                Err(panic) => Err(panicked(panic.as_ref())),
+                Err(panic) => Err(Error::of_panic(panic.as_ref())),
             }
         })
     }
@@ -236,12 +243,6 @@ const MEMORY_SHARE: usize = 4;
 
 fn is_of_objects(need: Use) -> bool {
     matches!(need, Use::ReadFiles | Use::WriteFiles | Use::ReadResults(_) | Use::WriteResults(_))
-}
-
-fn panicked(panic: &(dyn Any + Send)) -> Error {
-    let text = panic.downcast_ref::<String>().map(String::as_str);
-    let text = text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("no more is known");
-    Error::new("fault_of_millrace", text)
 }
 
 /// What a function without buckets has of them.

@@ -10,6 +10,7 @@ mod failed;
 mod flow;
 mod ledger;
 mod ministack;
+mod network;
 mod objects;
 mod sim;
 mod standing;
