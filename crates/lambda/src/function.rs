@@ -208,6 +208,16 @@ impl Function {
 
     /// Does the stage on a message. A panic is an error: the next call finds the function as it was.
     pub(crate) fn handle(&self, message: &Message, attempt: u32) -> Result<Committed, Error> {
+        self.handle_knowing(None, message, attempt)
+    }
+
+    /// The same, with the receipt of its file if that was committed just now.
+    pub(crate) fn handle_knowing(
+        &self,
+        receipt: Option<&[u8]>,
+        message: &Message,
+        attempt: u32,
+    ) -> Result<Committed, Error> {
         let stage = message.stage();
         if stage != (self.preset, self.function.stage.unwrap_or(stage.1)) || self.function.stage.is_none() {
             let text = format!("{} does not do {stage:?}; look at what sends to it", self.name());
@@ -226,7 +236,7 @@ impl Function {
         // where files are announced rows are too
         let announces = self.announcer.is_some() && self.function.uses.contains(&Use::Announce);
         let progress = &|_: &_, _, _| {};
-        let call = Call { attempt, now: &now, objects, ledger, scratch: &scratch, progress, announces };
+        let call = Call { attempt, now: &now, objects, ledger, scratch: &scratch, progress, announces, receipt };
         self.tracer.stage(message, attempt, || {
             let handled = catch_unwind(AssertUnwindSafe(|| self.pipeline.handle(message, &call)));
             match handled {

@@ -4,6 +4,7 @@ mod anew;
 mod announce;
 mod batch;
 mod bootstrap;
+mod calls;
 mod cloud;
 mod contended;
 mod failed;
