@@ -261,6 +261,7 @@ impl Shared {
             scratch: &*self.scratch,
             progress: &progress,
             announces: self.announces.load(Ordering::Relaxed),
+            receipt: None,
         };
         work(&self.pipeline, &call)
     }

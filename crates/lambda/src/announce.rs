@@ -13,7 +13,6 @@ use std::time::Instant;
 use pipeline::Millis;
 use pipeline::ports::Cause;
 use pipeline::records::Notice;
-use tokio::runtime::Handle;
 
 pub use bus::Bus;
 pub use topic::Topic;
@@ -22,6 +21,7 @@ use crate::doors::Call;
 use crate::function::{Error, Function, chain};
 use crate::ledger::Untold;
 use crate::limits::{EVENT_BYTES_MAX, NOTICES_AT_ONCE_MAX};
+use crate::network::Network;
 
 /// Something to be told.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -47,11 +47,11 @@ pub trait Announcer: fmt::Debug + Send + Sync + 'static {
 
 /// Waits for an answer, but no longer than that.
 fn answered<T, E: std::error::Error + Send + Sync + 'static>(
-    runtime: &Handle,
+    network: &Network,
     until: Instant,
     asked: impl Future<Output = Result<T, E>>,
 ) -> Result<T, Cause> {
-    let answer = runtime.block_on(async { tokio::time::timeout_at(until.into(), asked).await });
+    let answer = network.wait(async { tokio::time::timeout_at(until.into(), asked).await });
     answer.map_err(|_| "there was no answer before the time of the call was nearly over")?.map_err(Cause::from)
 }
 

@@ -9,12 +9,12 @@ use aws_smithy_http_client::tls::{Provider, rustls_provider::CryptoMode};
 use pipeline::Millis;
 use pipeline::feed::Feeds;
 use pipeline::topology::{FUNCTION_VARIABLE, Holds, Variable};
-use tokio::runtime::Handle;
 
 use crate::announce::{Announcer, Bus, Topic};
 use crate::bucket::{Buckets, s3::S3};
 use crate::function::{self, Error, Function, Parts};
 use crate::limits::{CALL_SECONDS_MAX, CONNECT_SECONDS_MAX, PART_SECONDS_MAX};
+use crate::network::Network;
 use crate::queue::{Queue, Sqs};
 use crate::table::{
     Table,
@@ -32,7 +32,7 @@ pub fn now() -> Millis {
 }
 
 /// The function that the environment names, with what it uses.
-pub fn function(variables: Environment<'_>, runtime: &Handle) -> Result<Function, Error> {
+pub fn function(variables: Environment<'_>, network: &Network) -> Result<Function, Error> {
     let name = wanted(variables, FUNCTION_VARIABLE)?;
     let unknown = || Error::new("no_such_function", format!("{FUNCTION_VARIABLE} is `{name}`, which is no function"));
     let (topology, function) = function::find(&name).ok_or_else(unknown)?;
@@ -47,18 +47,18 @@ pub fn function(variables: Environment<'_>, runtime: &Handle) -> Result<Function
     let [status, rows] = [Holds::Status, Holds::Rows].map(|holds| value(Variable::Table(holds)));
     let (status, rows) = (status?.unwrap_or_default(), rows?.unwrap_or_default());
     let buckets = (files.is_some() || results.is_some())
-        .then(|| -> Arc<dyn Buckets> { Arc::new(S3::new(cloud.s3(), runtime.clone())) });
+        .then(|| -> Arc<dyn Buckets> { Arc::new(S3::new(cloud.s3(), network.clone())) });
     let queue = value(Variable::Queue(""))?
-        .map(|url| -> Arc<dyn Queue> { Arc::new(Sqs::new(cloud.sqs(), runtime.clone(), url)) });
+        .map(|url| -> Arc<dyn Queue> { Arc::new(Sqs::new(cloud.sqs(), network.clone(), url)) });
     let bus = value(Variable::Bus)?
-        .map(|name| -> Arc<dyn Announcer> { Arc::new(Bus::new(cloud.eventbridge(), runtime.clone(), name)) });
+        .map(|name| -> Arc<dyn Announcer> { Arc::new(Bus::new(cloud.eventbridge(), network.clone(), name)) });
     let topic = value(Variable::Topic)?
-        .map(|arn| -> Arc<dyn Announcer> { Arc::new(Topic::new(cloud.sns(), runtime.clone(), arn)) });
+        .map(|arn| -> Arc<dyn Announcer> { Arc::new(Topic::new(cloud.sns(), network.clone(), arn)) });
     let anew = value(Variable::Anew)?
-        .map(|name| -> Arc<dyn Announcer> { Arc::new(Bus::new(cloud.eventbridge(), runtime.clone(), name)) });
+        .map(|name| -> Arc<dyn Announcer> { Arc::new(Bus::new(cloud.eventbridge(), network.clone(), name)) });
     let table = ledger
         .map(|ledger| Names { ledger, status, rows })
-        .map(|names| -> Box<dyn Table> { Box::new(Dynamo::new(cloud.dynamo(), runtime.clone(), names)) });
+        .map(|names| -> Box<dyn Table> { Box::new(Dynamo::new(cloud.dynamo(), network.clone(), names)) });
     let process = process();
     let parts = Parts {
         table,
@@ -205,9 +205,8 @@ mod tests {
             patience(CALL_SECONDS_MAX).to_builder().operation_attempt_timeout(Duration::from_millis(50)).build(),
         );
         let config = config.retry_config(aws_sdk_dynamodb::config::retry::RetryConfig::disabled()).build();
-        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
         let asked = aws_sdk_dynamodb::Client::from_conf(config).list_tables();
-        let refused = runtime.block_on(asked.send()).unwrap_err();
+        let refused = Network::new().unwrap().wait(asked.send()).unwrap_err();
         assert!(matches!(refused, aws_sdk_dynamodb::error::SdkError::TimeoutError(_)), "{refused:?}");
     }
 }

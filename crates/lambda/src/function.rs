@@ -91,6 +91,13 @@ impl Error {
     pub fn new(code: &'static str, text: impl Into<String>) -> Self {
         Self { code, text: text.into() }
     }
+
+    /// What a panic said, which is a fault of ours.
+    pub fn of_panic(panic: &(dyn Any + Send)) -> Self {
+        let text = panic.downcast_ref::<String>().map(String::as_str);
+        let text = text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("no more is known");
+        Self::new("fault_of_millrace", text)
+    }
 }
 
 impl fmt::Display for Error {
@@ -201,6 +208,16 @@ impl Function {
 
     /// Does the stage on a message. A panic is an error: the next call finds the function as it was.
     pub(crate) fn handle(&self, message: &Message, attempt: u32) -> Result<Committed, Error> {
+        self.handle_knowing(None, message, attempt)
+    }
+
+    /// The same, with the receipt of its file if that was committed just now.
+    pub(crate) fn handle_knowing(
+        &self,
+        receipt: Option<&[u8]>,
+        message: &Message,
+        attempt: u32,
+    ) -> Result<Committed, Error> {
         let stage = message.stage();
         if stage != (self.preset, self.function.stage.unwrap_or(stage.1)) || self.function.stage.is_none() {
             let text = format!("{} does not do {stage:?}; look at what sends to it", self.name());
@@ -219,12 +236,12 @@ impl Function {
         // where files are announced rows are too
         let announces = self.announcer.is_some() && self.function.uses.contains(&Use::Announce);
         let progress = &|_: &_, _, _| {};
-        let call = Call { attempt, now: &now, objects, ledger, scratch: &scratch, progress, announces };
+        let call = Call { attempt, now: &now, objects, ledger, scratch: &scratch, progress, announces, receipt };
         self.tracer.stage(message, attempt, || {
             let handled = catch_unwind(AssertUnwindSafe(|| self.pipeline.handle(message, &call)));
             match handled {
                 Ok(handled) => Ok(handled?),
-                Err(panic) => Err(panicked(panic.as_ref())),
+                Err(panic) => Err(Error::of_panic(panic.as_ref())),
             }
         })
     }
@@ -236,12 +253,6 @@ const MEMORY_SHARE: usize = 4;
 
 fn is_of_objects(need: Use) -> bool {
     matches!(need, Use::ReadFiles | Use::WriteFiles | Use::ReadResults(_) | Use::WriteResults(_))
-}
-
-fn panicked(panic: &(dyn Any + Send)) -> Error {
-    let text = panic.downcast_ref::<String>().map(String::as_str);
-    let text = text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("no more is known");
-    Error::new("fault_of_millrace", text)
 }
 
 /// What a function without buckets has of them.

@@ -63,6 +63,8 @@ pub struct Ledger {
     fates: Mutex<BTreeMap<String, bool>>,
     /// The last attempt of several transactions that has not happened yet.
     attempt: Mutex<Option<Attempt>>,
+    /// The source that this process has committed last, with the messages it took over for whoever called.
+    last: Mutex<Option<(String, Vec<String>)>>,
     process: u64,
     attempts: AtomicU64,
     /// After this nothing is committed any more, if there is such a time.
@@ -123,7 +125,7 @@ impl Ledger {
     /// A ledger of these.
     pub fn new(parts: Parts) -> Self {
         let Parts { table, queue, sends, anew, status, keeps_rows, keeps_standings, now, process, tells } = parts;
-        let (moved, listed, fates, attempt, attempts) = Default::default();
+        let (moved, listed, fates, attempt, last, attempts) = Default::default();
         Self {
             table,
             queue,
@@ -137,6 +139,7 @@ impl Ledger {
             listed,
             fates,
             attempt,
+            last,
             process,
             attempts,
             until: Mutex::default(),
@@ -158,8 +161,17 @@ impl Ledger {
     /// The messages that a commit from this source took over for whoever called; none if it did not happen.
     pub fn kept(&self, source: &MessageId) -> Result<Vec<Message>, ports::Error> {
         let unavailable = |cause| unavailable("load", source.as_str(), cause);
-        let mark = self.mark(source.as_str()).map_err(unavailable)?.unwrap_or_default();
-        mark.kept.iter().map(|json| mark::message(json)).collect::<Result<_, _>>().map_err(unavailable)
+        // a mark never says anything else of what it keeps
+        let last = self.last.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let kept = match last.filter(|(last, _)| last == source.as_str()) {
+            Some((_, kept)) => kept,
+            None => self.mark(source.as_str()).map_err(unavailable)?.unwrap_or_default().kept,
+        };
+        kept.iter().map(|json| mark::message(json)).collect::<Result<_, _>>().map_err(unavailable)
+    }
+
+    fn remember_kept(&self, source: &str, kept: &[String]) {
+        *self.last.lock().unwrap_or_else(PoisonError::into_inner) = Some((source.to_owned(), kept.to_vec()));
     }
 
     fn mark(&self, source: &str) -> Result<Option<Mark>, Cause> {

@@ -1,37 +1,62 @@
 //! The one program that every function runs: `bootstrap`. Which function it is, the environment says.
+//!
+//! It has one thread. That asks for the next call, does what it is to do, and answers; stages that want more start their
+//! own.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::future::poll_fn;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::pin;
+use std::task::Poll;
 use std::time::{Duration, Instant, SystemTime};
 
 use lambda::clients::{self, now};
 use lambda::doors::Call;
 use lambda::function::{Error, Function};
+use lambda::network::Network;
 use lambda::tell::{self, Teller, Told};
 use lambda_runtime::{LambdaEvent, service_fn};
 use serde_json::{Value, json};
+use tokio::sync::{mpsc, oneshot};
+
+/// A call, and where its answer goes.
+type Asked = (LambdaEvent<Value>, oneshot::Sender<Result<Value, lambda_runtime::Error>>);
 
 fn main() -> Result<(), lambda_runtime::Error> {
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
+    let network = Network::new()?;
     let variables = |name: &str| std::env::var(name).ok();
-    let function = clients::function(&variables, runtime.handle()).inspect_err(|error| {
+    let function = clients::function(&variables, &network).inspect_err(|error| {
         tell::write(&[json!({ "level": "ERROR", "message": error.to_string(), "code": error.code })]);
     })?;
-    let function = Arc::new(function);
-    let is_first = Arc::new(AtomicBool::new(true));
-    runtime.block_on(lambda_runtime::run(service_fn(move |event: LambdaEvent<Value>| {
-        let (function, is_first) = (function.clone(), is_first.clone());
+    // what speaks with the host is polled here between calls: within it, nobody could wait for the network
+    let (ask, mut asked) = mpsc::channel::<Asked>(1);
+    let mut host = pin!(lambda_runtime::run(service_fn(move |event: LambdaEvent<Value>| {
+        let ask = ask.clone();
         async move {
-            // the stages wait for the network, and this thread is the one that has it
-            let first = is_first.swap(false, Ordering::Relaxed);
-            tokio::task::spawn_blocking(move || answer(&function, event, first))
-                .await?
-                .map_err(lambda_runtime::Error::from)
+            let (answer, answered) = oneshot::channel();
+            ask.send((event, answer)).await?;
+            answered.await?
         }
-    })))
+    })));
+    let mut is_first = true;
+    loop {
+        let next = network.wait(poll_fn(|context| match host.as_mut().poll(context) {
+            Poll::Ready(ended) => Poll::Ready(Err(ended)),
+            Poll::Pending => asked.poll_recv(context).map(Ok),
+        }));
+        let (event, answer) = match next {
+            Ok(Some(asked)) => asked,
+            Ok(None) => return Ok(()),
+            Err(ended) => return ended,
+        };
+        let done = catch_unwind(AssertUnwindSafe(|| answered(&function, event, is_first)));
+        let done = done.unwrap_or_else(|panic| Err(Error::of_panic(panic.as_ref())));
+        // if nobody wants the answer any more, that is seen when the host is polled
+        drop(answer.send(done.map_err(lambda_runtime::Error::from)));
+        is_first = false;
+    }
 }
 
-fn answer(function: &Function, event: LambdaEvent<Value>, is_first: bool) -> Result<Value, Error> {
+fn answered(function: &Function, event: LambdaEvent<Value>, is_first: bool) -> Result<Value, Error> {
     let began = Instant::now();
     let (payload, context) = event.into_parts();
     let left = context.deadline().duration_since(SystemTime::now()).unwrap_or(Duration::ZERO);

@@ -6,9 +6,9 @@ use aws_sdk_sqs::Client;
 use aws_sdk_sqs::types::SendMessageBatchRequestEntry as Entry;
 use pipeline::message::Message;
 use pipeline::ports::Cause;
-use tokio::runtime::Handle;
 
 use crate::limits::{SEND_BYTES_MAX, SEND_MESSAGES_MAX};
+use crate::network::Network;
 
 /// Takes messages over.
 pub trait Queue: fmt::Debug + Send + Sync + 'static {
@@ -20,14 +20,14 @@ pub trait Queue: fmt::Debug + Send + Sync + 'static {
 #[derive(Debug)]
 pub struct Sqs {
     client: Client,
-    runtime: Handle,
+    network: Network,
     url: String,
 }
 
 impl Sqs {
     /// The queue of this URL.
-    pub fn new(client: Client, runtime: Handle, url: String) -> Self {
-        Self { client, runtime, url }
+    pub fn new(client: Client, network: Network, url: String) -> Self {
+        Self { client, network, url }
     }
 
     fn is_fifo(&self) -> bool {
@@ -41,7 +41,7 @@ impl Sqs {
             asked = asked.message_group_id(message.group().as_str());
             asked = asked.message_deduplication_id(message.id().as_str());
         }
-        self.runtime.block_on(asked.send())?;
+        self.network.wait(asked.send())?;
         Ok(())
     }
 
@@ -52,7 +52,7 @@ impl Sqs {
         };
         let entries = messages.iter().enumerate().map(entry).collect::<Result<Vec<_>, _>>()?;
         let asked = self.client.send_message_batch().queue_url(&self.url).set_entries(Some(entries));
-        let answer = self.runtime.block_on(asked.send())?;
+        let answer = self.network.wait(asked.send())?;
         match answer.failed().first() {
             None => Ok(()),
             Some(failed) => Err(format!("{}: {}", failed.code(), failed.message().unwrap_or_default()).into()),

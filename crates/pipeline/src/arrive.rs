@@ -35,6 +35,14 @@ pub struct Arriving {
     pub step: Step,
 }
 
+impl Arriving {
+    /// The receipt as the step writes it.
+    pub fn written(&self) -> Option<&[u8]> {
+        let key = records::receipt(&self.receipt);
+        self.step.writes.iter().find(|write| write.key == key)?.value.as_deref()
+    }
+}
+
 /// What an object that was written sets going; none if no feed takes it.
 pub fn arrive(feeds: &Feeds, arrived: Arrived) -> Option<Arriving> {
     let preset = preset_of(&arrived.object.bucket)?;

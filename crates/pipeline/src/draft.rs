@@ -8,7 +8,7 @@ use serde::de::DeserializeOwned;
 use crate::handle::Error;
 use crate::message::{Message, MessageId};
 use crate::object::ReceiptId;
-use crate::ports::{Commit, Committed, Ledger, Revision};
+use crate::ports::{Commit, Committed, Ledger, Loaded, Revision};
 use crate::receipt::{Outcome, Receipt};
 use crate::records::{self, Contribution, Notice};
 use crate::step::{RecordKey, Step, Write};
@@ -23,12 +23,27 @@ pub(crate) struct Draft<'a> {
     sends: Vec<Message>,
     /// How the files that were loaded had ended.
     outcomes: BTreeMap<ReceiptId, Outcome>,
+    /// A record that was looked at before.
+    known: Option<(RecordKey, Loaded)>,
 }
 
 impl<'a> Draft<'a> {
     pub fn new(ledger: &'a dyn Ledger) -> Self {
         let (expects, seen, writes, outcomes) = Default::default();
-        Self { ledger, expects, seen, writes, sends: Vec::new(), outcomes }
+        Self { ledger, expects, seen, writes, sends: Vec::new(), outcomes, known: None }
+    }
+
+    /// Takes a record for what it was when it was looked at before. As with all that is loaded, the commit fails if it is not
+    /// that any more.
+    pub fn knowing(self, known: Option<(RecordKey, Loaded)>) -> Self {
+        Self { known, ..self }
+    }
+
+    fn look(&self, key: &RecordKey) -> Result<Loaded, Error> {
+        match &self.known {
+            Some((known, loaded)) if known == key => Ok(loaded.clone()),
+            _ => Ok(self.ledger.load(key)?),
+        }
     }
 
     pub fn ledger(&self) -> &'a dyn Ledger {
@@ -40,7 +55,7 @@ impl<'a> Draft<'a> {
         if let Some(written) = self.writes.get(key) {
             return written.as_deref().map(|value| read(key, value)).transpose();
         }
-        let loaded = self.ledger.load(key)?;
+        let loaded = self.look(key)?;
         self.hold(key);
         // what was read first stays what is decided by
         self.expects.entry(key.clone()).or_insert(loaded.revision);
@@ -52,7 +67,7 @@ impl<'a> Draft<'a> {
         if self.expects.contains_key(key) || self.writes.contains_key(key) {
             return self.load(key);
         }
-        let loaded = self.ledger.load(key)?;
+        let loaded = self.look(key)?;
         self.seen.entry(key.clone()).or_insert(loaded.revision);
         loaded.value.as_deref().map(|value| read(key, value)).transpose()
     }

@@ -55,6 +55,9 @@ pub struct Call<'a> {
     pub progress: &'a (dyn Fn(&ReceiptId, Arc<AtomicU64>, u64) + Sync),
     /// Whether somebody wants to hear of each batch of rows that is kept; otherwise nothing is written down for them.
     pub announces: bool,
+    /// The receipt of the file, if the runtime has committed it just now: it need not be looked at. If somebody has changed
+    /// it since, the commit of the stage notices that, and it is looked at after all.
+    pub receipt: Option<&'a [u8]>,
 }
 
 impl fmt::Debug for Call<'_> {
@@ -154,7 +157,7 @@ impl Pipeline {
     /// of messages of different groups, it ends the same (invariant 3).
     pub fn handle(&self, message: &Message, call: &Call<'_>) -> Result<Committed, Error> {
         let feed = self.feed(message.group())?;
-        let task = stages::Task { pipeline: self, feed, message, call };
+        let task = stages::Task::new(self, feed, message, call);
         match message {
             Message::FilesValidate(work) | Message::TransactionsValidate(work) => stages::validate::run(&task, work),
             Message::FilesProcess(work) => stages::process::run(&task, work),

@@ -16,6 +16,8 @@ pub(crate) mod transform;
 pub(crate) mod validate;
 mod versions;
 
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
 use rows::source::Scratch;
 
 use crate::Millis;
@@ -24,9 +26,10 @@ use crate::feed::Declared;
 use crate::handle::{Call, Error, Pipeline, decide};
 use crate::message::{Message, MessageId, Work};
 use crate::object::{ObjectVersion, ReceiptId};
-use crate::ports::Committed;
+use crate::ports::{self, Committed, Loaded, Revision};
 use crate::preset::Stage;
 use crate::receipt::{Account, Event, Receipt, What};
+use crate::records;
 
 /// The length of the windows of `market`.
 pub(crate) fn market_window() -> rows::time::Interval {
@@ -41,7 +44,7 @@ pub(crate) fn look(
     call: &Call<'_>,
     receipt: &Receipt,
 ) -> Result<Account, Error> {
-    let task = Task { pipeline, feed, message, call };
+    let task = Task::new(pipeline, feed, message, call);
     let work = message.work().ok_or_else(|| Error::NoReceipt(receipt.id()))?;
     parse::look(&task, work, receipt)
 }
@@ -55,9 +58,16 @@ pub(crate) struct Task<'a> {
     pub feed: &'a Declared,
     pub message: &'a Message,
     pub call: &'a Call<'a>,
+    /// The receipt of the file as it was seen last, for as long as nothing is known to have changed it.
+    seen: Mutex<Option<Loaded>>,
 }
 
 impl<'a> Task<'a> {
+    pub fn new(pipeline: &'a Pipeline, feed: &'a Declared, message: &'a Message, call: &'a Call<'a>) -> Self {
+        let loaded = |value: &[u8]| Loaded { revision: Revision::of(Some(value)), value: Some(value.to_vec()) };
+        Self { pipeline, feed, message, call, seen: Mutex::new(call.receipt.map(loaded)) }
+    }
+
     pub fn now(&self) -> Millis {
         (self.call.now)()
     }
@@ -88,8 +98,35 @@ impl<'a> Task<'a> {
 
     /// The receipt, if the stage is still to be done.
     pub fn open_receipt(&self, work: &Work) -> Result<Option<Receipt>, Error> {
-        let receipt = self.draft().receipt(&work.receipt())?;
+        if self.seen().is_none() {
+            let loaded = self.call.ledger.load(&records::receipt(&work.receipt()))?;
+            *self.seen() = Some(loaded);
+        }
+        let receipt = self.draft_as_seen(work).receipt(&work.receipt())?;
         Ok(Some(receipt).filter(|receipt| self.is_open(receipt, work)))
+    }
+
+    fn seen(&self) -> MutexGuard<'_, Option<Loaded>> {
+        self.seen.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A draft that takes the receipt of the file for what it was when this task saw it last. What is decided so is committed
+    /// only if it is still that.
+    fn draft_as_seen(&self, work: &Work) -> Draft<'a> {
+        let seen = self.seen().clone();
+        self.draft().knowing(seen.map(|loaded| (records::receipt(&work.receipt()), loaded)))
+    }
+
+    /// Decides about the file by its receipt as it was seen last, and again, for as long as others change what the decision
+    /// rests on, by what is there then.
+    pub fn decide<T>(&self, work: &Work, mut decided: impl FnMut(Draft<'a>) -> Result<T, Error>) -> Result<T, Error> {
+        decide(|| {
+            let decided = decided(self.draft_as_seen(work));
+            if matches!(decided, Err(Error::Port(ports::Error::Changed(_)))) {
+                *self.seen() = None;
+            }
+            decided
+        })
     }
 
     /// Whether the stage is still to be done: not when it is done, the file was begun anew since, or it is at its end
@@ -103,8 +140,7 @@ impl<'a> Task<'a> {
     pub fn tell_begun(&self, work: &Work, at: Millis) -> Result<(), Error> {
         let attempt = self.call.attempt;
         let source = MessageId::of_part(&self.message.id(), "begun", &attempt.to_string());
-        let begun = decide(|| {
-            let mut draft = self.draft();
+        let begun = self.decide(work, |mut draft| {
             let mut receipt = draft.receipt(&work.receipt())?;
             if receipt.generation() == work.generation {
                 receipt.apply(Event { at, what: What::Began { stage: self.stage(), attempt } });
@@ -112,6 +148,8 @@ impl<'a> Task<'a> {
             }
             draft.commit(source.clone())
         });
+        // it says more now, and others may have their say while the work goes on
+        *self.seen() = None;
         begun.map(drop)
     }
 

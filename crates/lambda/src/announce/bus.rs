@@ -7,10 +7,10 @@ use aws_sdk_eventbridge::primitives::DateTime;
 use aws_sdk_eventbridge::types::PutEventsRequestEntry as Entry;
 use pipeline::ports::Cause;
 use pipeline::topology::EVENT_SOURCE as SOURCE;
-use tokio::runtime::Handle;
 
 use super::{Announcer, Event, answered};
 use crate::limits::{ANNOUNCE_TRIES_MAX, EVENTS_BYTES_MAX, EVENTS_MAX};
+use crate::network::Network;
 
 /// What the time of an entry counts for.
 const TIME_BYTES: usize = 14;
@@ -21,14 +21,14 @@ const PAUSE_MS: u64 = 50;
 #[derive(Debug)]
 pub struct Bus {
     client: Client,
-    runtime: Handle,
+    network: Network,
     name: String,
 }
 
 impl Bus {
     /// The bus of this name.
-    pub fn new(client: Client, runtime: Handle, name: String) -> Self {
-        Self { client, runtime, name }
+    pub fn new(client: Client, network: Network, name: String) -> Self {
+        Self { client, network, name }
     }
 
     fn entry(&self, event: &Event) -> Entry {
@@ -47,7 +47,7 @@ impl Bus {
         loop {
             let entries = events.iter().map(|event| self.entry(event)).collect();
             let asked = self.client.put_events().set_entries(Some(entries));
-            let answer = answered(&self.runtime, until, asked.send())?;
+            let answer = answered(&self.network, until, asked.send())?;
             number += 1;
             let answers = answer.entries();
             // an entry without an answer was not taken either

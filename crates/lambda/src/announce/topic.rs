@@ -5,22 +5,22 @@ use std::time::Instant;
 use aws_sdk_sns::Client;
 use aws_sdk_sns::types::MessageAttributeValue;
 use pipeline::ports::Cause;
-use tokio::runtime::Handle;
 
 use super::{Announcer, Event, answered};
+use crate::network::Network;
 
 /// A topic of SNS.
 #[derive(Debug)]
 pub struct Topic {
     client: Client,
-    runtime: Handle,
+    network: Network,
     arn: String,
 }
 
 impl Topic {
     /// The topic of this ARN.
-    pub fn new(client: Client, runtime: Handle, arn: String) -> Self {
-        Self { client, runtime, arn }
+    pub fn new(client: Client, network: Network, arn: String) -> Self {
+        Self { client, network, arn }
     }
 }
 
@@ -32,7 +32,7 @@ impl Announcer for Topic {
             let asked = self.client.publish().topic_arn(&self.arn).message(&event.payload).subject(&event.name);
             let asked = asked.message_attributes("type", attribute(&event.name)?);
             let asked = asked.message_attributes("id", attribute(&event.id)?);
-            answered(&self.runtime, until, asked.send())?;
+            answered(&self.network, until, asked.send())?;
         }
         Ok(())
     }

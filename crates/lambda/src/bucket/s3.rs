@@ -10,9 +10,9 @@ use aws_sdk_s3::presigning::PresigningConfig;
 use aws_sdk_s3::primitives::ByteStream;
 use aws_sdk_s3::types::{CompletedMultipartUpload, CompletedPart};
 use pipeline::ports::Cause;
-use tokio::runtime::Handle;
 
 use super::{Buckets, Piece};
+use crate::network::Network;
 
 /// The name of the metadata that a note stands in.
 const NOTE: &str = "millrace";
@@ -21,19 +21,19 @@ const NOTE: &str = "millrace";
 #[derive(Debug)]
 pub struct S3 {
     client: Client,
-    runtime: Handle,
+    network: Network,
 }
 
 impl S3 {
     /// Buckets that this client sees.
-    pub fn new(client: Client, runtime: Handle) -> Self {
-        Self { client, runtime }
+    pub fn new(client: Client, network: Network) -> Self {
+        Self { client, network }
     }
 
     fn ask(&self, bucket: &str, key: &str, version: Option<&str>, range: Option<String>) -> Result<Answer, Cause> {
         let asked = self.client.get_object().bucket(bucket).key(key).set_range(range);
         let asked = asked.set_version_id(version.map(str::to_owned));
-        match self.runtime.block_on(asked.send()) {
+        match self.network.wait(asked.send()) {
             Ok(answer) => Ok(Answer::Found(Box::new(answer))),
             Err(error) => classify(error),
         }
@@ -42,7 +42,7 @@ impl S3 {
     fn read(&self, answer: GetObjectOutput) -> Result<Piece, Cause> {
         let note = answer.metadata.as_ref().and_then(|notes| notes.get(NOTE).cloned());
         let range_whole = answer.content_range().and_then(|range| range.rsplit('/').next()?.parse().ok());
-        let bytes = self.runtime.block_on(answer.body.collect())?.to_vec();
+        let bytes = self.network.wait(answer.body.collect())?.to_vec();
         Ok(Piece { whole_bytes: range_whole.unwrap_or(bytes.len() as u64), bytes, note })
     }
 }
@@ -87,19 +87,19 @@ impl Buckets for S3 {
             Some(note) => asked.metadata(NOTE, note),
             None => asked,
         };
-        let answer = self.runtime.block_on(asked.send())?;
+        let answer = self.network.wait(asked.send())?;
         answer.version_id.ok_or_else(|| format!("bucket {bucket} keeps no versions").into())
     }
 
     fn begin(&self, bucket: &str, key: &str) -> Result<String, Cause> {
-        let answer = self.runtime.block_on(self.client.create_multipart_upload().bucket(bucket).key(key).send())?;
+        let answer = self.network.wait(self.client.create_multipart_upload().bucket(bucket).key(key).send())?;
         answer.upload_id.ok_or_else(|| "an upload has no id".into())
     }
 
     fn part(&self, bucket: &str, key: &str, upload: &str, number: usize, bytes: Vec<u8>) -> Result<String, Cause> {
         let asked = self.client.upload_part().bucket(bucket).key(key).upload_id(upload);
         let asked = asked.part_number(i32::try_from(number)?).body(ByteStream::from(bytes));
-        let answer = self.runtime.block_on(asked.send())?;
+        let answer = self.network.wait(asked.send())?;
         answer.e_tag.ok_or_else(|| "a part has no tag".into())
     }
 
@@ -109,19 +109,19 @@ impl Buckets for S3 {
             whole = whole.parts(CompletedPart::builder().part_number(number).e_tag(tag).build());
         }
         let asked = self.client.complete_multipart_upload().bucket(bucket).key(key).upload_id(upload);
-        let answer = self.runtime.block_on(asked.multipart_upload(whole.build()).send())?;
+        let answer = self.network.wait(asked.multipart_upload(whole.build()).send())?;
         answer.version_id.ok_or_else(|| format!("bucket {bucket} keeps no versions").into())
     }
 
     fn abort(&self, bucket: &str, key: &str, upload: &str) -> Result<(), Cause> {
         let asked = self.client.abort_multipart_upload().bucket(bucket).key(key).upload_id(upload);
-        self.runtime.block_on(asked.send())?;
+        self.network.wait(asked.send())?;
         Ok(())
     }
 
     fn place(&self, bucket: &str, key: &str, seconds: u64) -> Result<String, Cause> {
         let config = PresigningConfig::expires_in(Duration::from_secs(seconds))?;
         let asked = self.client.put_object().bucket(bucket).key(key).presigned(config);
-        Ok(self.runtime.block_on(asked)?.uri().to_owned())
+        Ok(self.network.wait(asked)?.uri().to_owned())
     }
 }

@@ -2,7 +2,7 @@
 
 use pipeline::arrive::{Arrived, arrive};
 use pipeline::message::Message;
-use pipeline::ports::{Commit, Ledger as _};
+use pipeline::ports::{Commit, Committed, Ledger as _};
 
 use crate::function::{Error, Function};
 use crate::tell::Told;
@@ -26,12 +26,15 @@ impl Function {
     pub(super) fn arrived(&self, arrived: Arrived, attempt: u32, told: &mut Told) -> Result<Option<Message>, Error> {
         let Some(arriving) = arrive(&self.pipeline.feeds, arrived) else { return Ok(None) };
         let first = arriving.step.sends.first().cloned();
+        let written = arriving.written().map(<[u8]>::to_vec);
         // the first message goes nowhere: it is kept, and whoever is called again handles it again
         let commit = Commit { source: arriving.source, expects: Vec::new(), step: arriving.step };
-        self.ledger()?.commit(commit)?;
+        let committed = self.ledger()?.commit(commit)?;
         if let Some(message) = &first {
             told.message(message);
-            self.handle(message, attempt)?;
+            // of a file that arrived before, nobody knows what its receipt says by now
+            let receipt = written.as_deref().filter(|_| committed == Committed::Now);
+            self.handle_knowing(receipt, message, attempt)?;
         }
         Ok(first)
     }

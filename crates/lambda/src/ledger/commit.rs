@@ -30,6 +30,7 @@ impl Ledger {
             let carried_out = self.carry_out(commit, &mut plan);
             let refused = match carried_out {
                 Ok(None) => {
+                    self.remember_kept(source, &mark.kept);
                     self.send(source, mark)?;
                     return Ok(Committed::Now);
                 }

@@ -10,12 +10,12 @@ use aws_sdk_dynamodb::types::{
     AttributeValue, CancellationReason, ConditionCheck, Delete, Put, PutRequest, TransactWriteItem, WriteRequest,
 };
 use pipeline::ports::Cause;
-use tokio::runtime::Handle;
 
 use super::{
     Action, Error, Field, GROUP, ID, Item, Key, Name, Place, RowKey, SYMBOL, TIMESTAMP, TIMESTAMP_PLACES, Table, Test,
     number,
 };
+use crate::network::Network;
 
 /// What the tables of a function are called; of one that it does not use, nothing.
 #[derive(Debug, Clone, Default)]
@@ -32,15 +32,14 @@ pub struct Names {
 #[derive(Debug)]
 pub struct Dynamo {
     client: Client,
-    /// What waits for answers; calls come from threads that are none of its own.
-    runtime: Handle,
+    network: Network,
     names: Names,
 }
 
 impl Dynamo {
     /// The tables of these names.
-    pub fn new(client: Client, runtime: Handle, names: Names) -> Self {
-        Self { client, runtime, names }
+    pub fn new(client: Client, network: Network, names: Names) -> Self {
+        Self { client, network, names }
     }
 
     fn table(&self, name: Name) -> &str {
@@ -88,7 +87,7 @@ impl Dynamo {
 impl Table for Dynamo {
     fn get(&self, place: &Place) -> Result<Option<Item>, Cause> {
         let asked = self.client.get_item().table_name(self.table_of(place)).set_key(Some(attributes(place.fields())));
-        let answer = self.runtime.block_on(asked.consistent_read(true).send())?;
+        let answer = self.network.wait(asked.consistent_read(true).send())?;
         Ok(answer.item.map(item))
     }
 
@@ -112,7 +111,7 @@ impl Table for Dynamo {
             after.filter(|after| after.starts_with(within)).map(|after| attributes(Key::new(group, after).item([])));
         let limit = i32::try_from(items_max.max(1)).unwrap_or(i32::MAX);
         let asked = asked.set_exclusive_start_key(start).limit(limit).consistent_read(true);
-        let answer = self.runtime.block_on(asked.send())?;
+        let answer = self.network.wait(asked.send())?;
         let next = answer.last_evaluated_key.map(|key| Key::of(&item(key)).id);
         Ok((answer.items.unwrap_or_default().into_iter().map(item).collect(), next))
     }
@@ -132,7 +131,7 @@ impl Table for Dynamo {
         let asked = asked.expression_attribute_values(":from", place(from));
         let asked = asked.expression_attribute_values(":to", place(to));
         let limit = i32::try_from(items_max.max(1)).unwrap_or(i32::MAX);
-        let answer = self.runtime.block_on(asked.limit(limit).consistent_read(true).send())?;
+        let answer = self.network.wait(asked.limit(limit).consistent_read(true).send())?;
         let last = answer.last_evaluated_key.and_then(|key| RowKey::of(&item(key)));
         let found = answer.items.unwrap_or_default().into_iter().map(item).collect();
         Ok((found, last.map(|last| last.timestamp + 1)))
@@ -145,7 +144,7 @@ impl Table for Dynamo {
         };
         let requests = items.iter().map(request).collect::<Result<Vec<_>, _>>()?;
         let asked = self.client.batch_write_item().request_items(self.table(name), requests);
-        let answer = match self.runtime.block_on(asked.send()) {
+        let answer = match self.network.wait(asked.send()) {
             Ok(answer) => answer,
             // nothing was taken, and that is how it is said: whoever has the items waits longer than the client did
             Err(error) if error.code().is_some_and(|code| THROTTLED.contains(&code)) => return Ok(items),
@@ -158,7 +157,7 @@ impl Table for Dynamo {
     fn transact(&self, actions: Vec<Action>) -> Result<(), Error> {
         let items = actions.into_iter().map(|action| self.action(action)).collect::<Result<Vec<_>, _>>();
         let asked = self.client.transact_write_items().set_transact_items(Some(items.map_err(Error::Unavailable)?));
-        self.runtime.block_on(asked.send()).map(drop).map_err(refused)
+        self.network.wait(asked.send()).map(drop).map_err(refused)
     }
 }
 

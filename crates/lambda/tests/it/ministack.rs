@@ -17,6 +17,7 @@ use lambda::bucket::s3::S3;
 use lambda::clients;
 use lambda::doors::Call;
 use lambda::ledger::{Ledger, Parts};
+use lambda::network::Network;
 use lambda::objects::Objects;
 use lambda::queue::Sqs;
 use lambda::table::dynamo::{Dynamo, Names};
@@ -26,13 +27,12 @@ use pipeline::ports;
 use pipeline::preset::Stage;
 use serde_json::{Value, json};
 use testkit::contract::{self, LedgerHome, ObjectsHome};
-use tokio::runtime::Runtime;
 
 /// The server, with clients of its own that make what a template makes.
 struct Server {
     process: Child,
     endpoint: String,
-    runtime: Runtime,
+    network: Network,
     dynamo: aws_sdk_dynamodb::Client,
     s3: aws_sdk_s3::Client,
     sqs: aws_sdk_sqs::Client,
@@ -64,8 +64,7 @@ fn server() -> Option<Server> {
         }
         std::thread::sleep(Duration::from_millis(100));
     }
-    let runtime =
-        tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().expect("a runtime");
+    let network = Network::new().expect("a runtime");
     let http = aws_smithy_http_client::Builder::new().build_http();
     let (credentials, region) = (Credentials::new("test", "test", None, None, "test"), Region::new("us-east-1"));
     macro_rules! client {
@@ -78,7 +77,7 @@ fn server() -> Option<Server> {
     let dynamo = aws_sdk_dynamodb::Client::from_conf(client!(aws_sdk_dynamodb).build());
     let s3 = aws_sdk_s3::Client::from_conf(client!(aws_sdk_s3).force_path_style(true).build());
     let sqs = aws_sdk_sqs::Client::from_conf(client!(aws_sdk_sqs).build());
-    Some(Server { process, endpoint, runtime, dynamo, s3, sqs, made: AtomicUsize::new(0) })
+    Some(Server { process, endpoint, network, dynamo, s3, sqs, made: AtomicUsize::new(0) })
 }
 
 impl Server {
@@ -101,7 +100,7 @@ impl Server {
             let element = KeySchemaElement::builder().attribute_name(*key).key_type(kind.clone());
             asked = asked.key_schema(element.build().expect("whole"));
         }
-        self.runtime.block_on(asked.send()).expect("a table");
+        self.network.wait(asked.send()).expect("a table");
     }
 
     fn make_ledger(&self) -> String {
@@ -118,16 +117,16 @@ impl Server {
     }
 
     fn make_bucket(&self, name: &str) {
-        self.runtime.block_on(self.s3.create_bucket().bucket(name).send()).expect("a bucket");
+        self.network.wait(self.s3.create_bucket().bucket(name).send()).expect("a bucket");
         let versions = VersioningConfiguration::builder().status(BucketVersioningStatus::Enabled).build();
         let asked = self.s3.put_bucket_versioning().bucket(name).versioning_configuration(versions);
-        self.runtime.block_on(asked.send()).expect("versions");
+        self.network.wait(asked.send()).expect("versions");
     }
 
     fn make_queue(&self) -> String {
         let asked = self.sqs.create_queue().queue_name(format!("{}.fifo", self.name("queue")));
         let asked = asked.attributes(QueueAttributeName::FifoQueue, "true");
-        let answer = self.runtime.block_on(asked.send()).expect("a queue");
+        let answer = self.network.wait(asked.send()).expect("a queue");
         answer.queue_url.expect("it has a URL")
     }
 
@@ -135,7 +134,7 @@ impl Server {
         let mut received = Vec::new();
         loop {
             let asked = self.sqs.receive_message().queue_url(url).max_number_of_messages(10);
-            let answer = self.runtime.block_on(asked.send()).expect("it answers");
+            let answer = self.network.wait(asked.send()).expect("it answers");
             let messages = answer.messages.unwrap_or_default();
             if messages.is_empty() {
                 return received;
@@ -144,16 +143,16 @@ impl Server {
                 received.push(Message::from_json(message.body().unwrap_or_default()).expect("a message"));
                 let handle = message.receipt_handle.unwrap_or_default();
                 let asked = self.sqs.delete_message().queue_url(url).receipt_handle(handle);
-                self.runtime.block_on(asked.send()).expect("it answers");
+                self.network.wait(asked.send()).expect("it answers");
             }
         }
     }
 
     fn ledger(&self, names: &Names, queue: &str, process: u64) -> Ledger {
-        let handle = self.runtime.handle().clone();
+        let network = self.network.clone();
         Ledger::new(Parts {
-            table: Box::new(Dynamo::new(self.dynamo.clone(), handle.clone(), names.clone())),
-            queue: Some(Arc::new(Sqs::new(self.sqs.clone(), handle, queue.to_owned()))),
+            table: Box::new(Dynamo::new(self.dynamo.clone(), network.clone(), names.clone())),
+            queue: Some(Arc::new(Sqs::new(self.sqs.clone(), network, queue.to_owned()))),
             sends: vec![Stage::Process],
             anew: None,
             status: None,
@@ -166,11 +165,7 @@ impl Server {
     }
 
     fn objects(&self) -> Objects {
-        Objects::new(
-            Arc::new(S3::new(self.s3.clone(), self.runtime.handle().clone())),
-            Some(String::new()),
-            String::new(),
-        )
+        Objects::new(Arc::new(S3::new(self.s3.clone(), self.network.clone())), Some(String::new()), String::new())
     }
 }
 
@@ -265,7 +260,7 @@ struct Bytes(Arc<Server>, usize, Objects);
 
 impl Bytes {
     fn new(server: Arc<Server>, number: usize) -> Self {
-        let s3 = S3::new(server.s3.clone(), server.runtime.handle().clone());
+        let s3 = S3::new(server.s3.clone(), server.network.clone());
         let objects = Objects::new(Arc::new(Own(s3, number)), Some(String::new()), String::new());
         Self(server, number, objects)
     }
@@ -332,12 +327,12 @@ fn a_file_goes_all_its_way() {
         ]);
         variables.extend(queue.map(|queue| ("MILLRACE_QUEUE_URL", queue.as_str())));
         let variables = |name: &str| variables.get(name).map(|value| (*value).to_owned());
-        let function = clients::function(&variables, server.runtime.handle()).unwrap();
+        let function = clients::function(&variables, &server.network).unwrap();
         function.call(event, &Call::within(Duration::from_secs(300)), &mut Told::default()).unwrap()
     };
     let text = "timestamp,symbol,price,volume\n2024-01-02T10:00:00Z,ACME,10.5,100\n2024-01-02T10:01:00Z,ACME,-1,50\n";
     let asked = server.s3.put_object().bucket(files).key("in/ä b.csv").body(text.as_bytes().to_vec().into());
-    let version = server.runtime.block_on(asked.send()).unwrap().version_id.unwrap();
+    let version = server.network.wait(asked.send()).unwrap().version_id.unwrap();
     let event = json!({ "Records": [{ "eventSource": "aws:s3", "eventTime": "2024-01-02T12:00:00.000Z", "s3": {
         "bucket": { "name": files }, "object": { "key": "in/%C3%A4+b.csv", "versionId": version } } }] });
     for _ in 0..2 {
@@ -358,6 +353,6 @@ fn a_file_goes_all_its_way() {
     assert_eq!(body["outcome"], "completed_with_rejects", "{body}");
     let key = aws_sdk_dynamodb::types::AttributeValue::S("in/ä b.csv".into());
     let asked = server.dynamo.get_item().table_name("processing-status-dev").key("fileId", key);
-    let item = server.runtime.block_on(asked.send()).unwrap().item.expect("its state is there");
+    let item = server.network.wait(asked.send()).unwrap().item.expect("its state is there");
     assert_eq!(item["status"].as_s().unwrap(), "aggregated");
 }

@@ -10,25 +10,25 @@ use std::time::{Duration, Instant};
 use aws_sdk_dynamodb::config::retry::RetryConfig;
 use aws_sdk_dynamodb::config::{BehaviorVersion, Credentials, Region};
 use lambda::announce::{Announcer, Bus, Event, Topic};
+use lambda::network::Network;
 use lambda::queue::{Queue, Sqs};
 use lambda::table::dynamo::{Dynamo, Names};
 use lambda::table::{Action, Error, Field, Key, Name, Table, Test};
 use pipeline::message::{Feed, Message, Records};
 use serde_json::{Value, json};
-use tokio::runtime::Runtime;
 
-/// A service that gives the same answer to everything, and the runtime to ask it from.
-fn service(status: u16, answer: &Value) -> (String, Runtime) {
-    let (endpoint, runtime, _) = counted(status, answer);
-    (endpoint, runtime)
+/// A service that gives the same answer to everything, and the network to ask it by.
+fn service(status: u16, answer: &Value) -> (String, Network) {
+    let (endpoint, network, _) = counted(status, answer);
+    (endpoint, network)
 }
 
 /// The same, and how often it was asked.
-fn counted(status: u16, answer: &Value) -> (String, Runtime, Arc<AtomicUsize>) {
+fn counted(status: u16, answer: &Value) -> (String, Network, Arc<AtomicUsize>) {
     counted_text(status, answer.to_string())
 }
 
-fn counted_text(status: u16, body: String) -> (String, Runtime, Arc<AtomicUsize>) {
+fn counted_text(status: u16, body: String) -> (String, Network, Arc<AtomicUsize>) {
     let listener = TcpListener::bind("127.0.0.1:0").expect("it works on the loopback");
     let endpoint = format!("http://{}", listener.local_addr().expect("it works on the loopback"));
     let asked = Arc::new(AtomicUsize::new(0));
@@ -50,8 +50,7 @@ fn counted_text(status: u16, body: String) -> (String, Runtime, Arc<AtomicUsize>
             reader.into_inner().write_all(format!("{head}{body}").as_bytes()).expect("it works on the loopback");
         }
     });
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build();
-    (endpoint, runtime.expect("it works on the loopback"), asked)
+    (endpoint, Network::new().expect("it works on the loopback"), asked)
 }
 
 macro_rules! config {
@@ -69,9 +68,9 @@ macro_rules! config {
 
 /// What the table says when a transaction of two actions is answered so.
 fn transacted(status: u16, answer: &Value) -> Result<(), Error> {
-    let (endpoint, runtime) = service(status, answer);
+    let (endpoint, network) = service(status, answer);
     let client = aws_sdk_dynamodb::Client::from_conf(config!(aws_sdk_dynamodb, endpoint));
-    let table = Dynamo::new(client, runtime.handle().clone(), Names { ledger: "ledger".into(), ..Names::default() });
+    let table = Dynamo::new(client, network.clone(), Names { ledger: "ledger".into(), ..Names::default() });
     let put = |id: &str| {
         let item = Key::new("g", id).item([("value", Field::Text("x".into()))]);
         Action::Put(Name::Ledger, item, vec![Test::Missing("recordId")])
@@ -105,10 +104,10 @@ fn a_transaction_is_refused_by_condition_or_by_conflict_or_there_is_no_answer() 
 fn a_batch_that_is_throttled_was_not_taken_and_is_no_error() {
     let row = |id: &str| Key::new("g", id).item([("value", Field::Text("x".into()))]);
     let written = |status, answer: &Value| {
-        let (endpoint, runtime) = service(status, answer);
+        let (endpoint, network) = service(status, answer);
         let client = aws_sdk_dynamodb::Client::from_conf(config!(aws_sdk_dynamodb, endpoint));
         let names = Names { rows: "rows".into(), ..Names::default() };
-        let table = Dynamo::new(client, runtime.handle().clone(), names);
+        let table = Dynamo::new(client, network.clone(), names);
         table.batch(Name::Rows, vec![row("1"), row("2")]).map_err(|error| error.to_string())
     };
     assert_eq!(written(200, &json!({ "UnprocessedItems": {} })), Ok(vec![]));
@@ -138,24 +137,24 @@ fn a_batch_of_which_one_message_is_not_taken_is_not_sent() {
         (json!({ "Successful": [done("0"), done("1")], "Failed": [] }), true),
         (json!({ "Successful": [done("0")], "Failed": [failed] }), false),
     ] {
-        let (endpoint, runtime) = service(200, &answer);
+        let (endpoint, network) = service(200, &answer);
         let client = aws_sdk_sqs::Client::from_conf(config!(aws_sdk_sqs, &endpoint));
-        let queue = Sqs::new(client, runtime.handle().clone(), format!("{endpoint}/0/queue"));
+        let queue = Sqs::new(client, network.clone(), format!("{endpoint}/0/queue"));
         let sent = queue.send(&[message(0), message(1)]);
         assert_eq!(sent.is_ok(), is_sent, "{sent:?}");
         assert!(sent.err().is_none_or(|error| error.to_string().contains("InternalError: try again")));
     }
-    let (endpoint, runtime) = service(500, &json!({}));
+    let (endpoint, network) = service(500, &json!({}));
     let client = aws_sdk_sqs::Client::from_conf(config!(aws_sdk_sqs, &endpoint));
-    let queue = Sqs::new(client, runtime.handle().clone(), format!("{endpoint}/0/queue.fifo"));
+    let queue = Sqs::new(client, network.clone(), format!("{endpoint}/0/queue.fifo"));
     assert!(queue.send(&[message(0)]).is_err());
 }
 
 /// What the bus says to these events, answered so each time; and how often it was asked.
 fn announced(status: u16, answer: &Value, events: usize) -> (Result<(), String>, usize) {
-    let (endpoint, runtime, asked) = counted(status, answer);
+    let (endpoint, network, asked) = counted(status, answer);
     let client = aws_sdk_eventbridge::Client::from_conf(config!(aws_sdk_eventbridge, endpoint));
-    let bus = Bus::new(client, runtime.handle().clone(), "market-events-dev".into());
+    let bus = Bus::new(client, network.clone(), "market-events-dev".into());
     let told = bus.announce(&(0..events).map(event).collect::<Vec<_>>(), soon(60));
     (told.map_err(|error| error.to_string()), asked.load(Ordering::Relaxed))
 }
@@ -193,9 +192,9 @@ fn a_topic_that_does_not_answer_was_not_told() {
     let answer = "<PublishResponse xmlns=\"http://sns.amazonaws.com/doc/2010-03-31/\"><PublishResult>\
                   <MessageId>1</MessageId></PublishResult></PublishResponse>";
     for (status, is_told) in [(200, true), (500, false), (403, false)] {
-        let (endpoint, runtime, asked) = counted_text(status, answer.to_owned());
+        let (endpoint, network, asked) = counted_text(status, answer.to_owned());
         let client = aws_sdk_sns::Client::from_conf(config!(aws_sdk_sns, endpoint));
-        let topic = Topic::new(client, runtime.handle().clone(), "arn:aws:sns:us-east-1:1:topic".into());
+        let topic = Topic::new(client, network.clone(), "arn:aws:sns:us-east-1:1:topic".into());
         assert_eq!(topic.announce(&[event(1), event(2)], soon(60)).is_ok(), is_told, "{status}");
         assert_eq!(asked.load(Ordering::Relaxed), if is_told { 2 } else { 1 }, "one by one, and no further");
     }
@@ -205,14 +204,14 @@ fn a_topic_that_does_not_answer_was_not_told() {
 fn who_tells_waits_no_longer_than_there_is_time() {
     let silent = TcpListener::bind("127.0.0.1:0").expect("it works on the loopback");
     let endpoint = format!("http://{}", silent.local_addr().expect("it works on the loopback"));
-    let (_, runtime) = service(200, &json!({}));
+    let (_, network) = service(200, &json!({}));
     let topic = Topic::new(
         aws_sdk_sns::Client::from_conf(config!(aws_sdk_sns, &endpoint)),
-        runtime.handle().clone(),
+        network.clone(),
         "arn:aws:sns:us-east-1:1:topic".into(),
     );
     let client = aws_sdk_eventbridge::Client::from_conf(config!(aws_sdk_eventbridge, &endpoint));
-    let bus = Bus::new(client, runtime.handle().clone(), "market-events-dev".into());
+    let bus = Bus::new(client, network.clone(), "market-events-dev".into());
     for announcer in [&topic as &dyn Announcer, &bus] {
         for seconds in [0, 1] {
             let began = Instant::now();

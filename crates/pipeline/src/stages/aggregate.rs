@@ -5,7 +5,7 @@ use rows::contribution::{Reader, Summary};
 use super::{Task, linked, standing, unreadable, validate};
 use crate::Millis;
 use crate::draft::Draft;
-use crate::handle::{Error, decide};
+use crate::handle::Error;
 use crate::message::Work;
 use crate::object::ObjectVersion;
 use crate::ports::Committed;
@@ -20,12 +20,9 @@ pub(crate) fn run(task: &Task<'_>, work: &Work) -> Result<Committed, Error> {
     let opened = task.call.objects.open(&object)?;
     let reader = Reader::open(opened.input).map_err(|cause| unreadable(&object, cause))?;
     let summary = reader.summary().clone();
-    decide(|| {
-        let mut draft = task.draft();
-        match count(task, work, &mut draft, began_at, (&object, &summary))? {
-            Some(_) => draft.commit(task.message.id()),
-            None => task.nothing_to_do(),
-        }
+    task.decide(work, |mut draft| match count(task, work, &mut draft, began_at, (&object, &summary))? {
+        Some(_) => draft.commit(task.message.id()),
+        None => task.nothing_to_do(),
     })
 }
 

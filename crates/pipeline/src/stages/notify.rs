@@ -2,7 +2,7 @@
 //! writes in every preset; a runtime that can reach people delivers it.
 
 use super::{Task, validate};
-use crate::handle::{Error, decide};
+use crate::handle::Error;
 use crate::message::Work;
 use crate::ports::Committed;
 
@@ -11,8 +11,7 @@ pub(crate) fn run(task: &Task<'_>, work: &Work) -> Result<Committed, Error> {
         return task.nothing_to_do();
     }
     let began_at = task.now();
-    decide(|| {
-        let mut draft = task.draft();
+    task.decide(work, |mut draft| {
         let mut receipt = draft.receipt(&work.receipt())?;
         if !task.is_open(&receipt, work) {
             return task.nothing_to_do();

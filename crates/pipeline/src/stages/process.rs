@@ -5,7 +5,7 @@ use rows::good::Reader;
 
 use super::outputs::Output;
 use super::{Task, linked, output_key, unreadable};
-use crate::handle::{Error, decide};
+use crate::handle::Error;
 use crate::limits::BEGUN_TOLD_BYTES_MIN;
 use crate::message::{Message, Work};
 use crate::object::ObjectVersion;
@@ -16,8 +16,7 @@ pub(crate) fn run(task: &Task<'_>, work: &Work) -> Result<Committed, Error> {
     let Some(receipt) = task.open_receipt(work)? else { return task.nothing_to_do() };
     let began_at = task.now();
     let (object, _) = contribute(task, work, &receipt)?;
-    decide(|| {
-        let mut draft = task.draft();
+    task.decide(work, |mut draft| {
         let mut receipt = draft.receipt(&work.receipt())?;
         if !task.is_open(&receipt, work) {
             return task.nothing_to_do();

@@ -1,7 +1,7 @@
 //! The second stage of `transactions`: rows and totals of a file can be queried from now on.
 
 use super::{Task, aggregate, process};
-use crate::handle::{Error, decide};
+use crate::handle::Error;
 use crate::message::{Message, Work};
 use crate::ports::Committed;
 use crate::records;
@@ -10,8 +10,7 @@ pub(crate) fn run(task: &Task<'_>, work: &Work) -> Result<Committed, Error> {
     let Some(receipt) = task.open_receipt(work)? else { return task.nothing_to_do() };
     let began_at = task.now();
     let (object, summary) = process::contribute(task, work, &receipt)?;
-    decide(|| {
-        let mut draft = task.draft();
+    task.decide(work, |mut draft| {
         let counted = aggregate::count(task, work, &mut draft, began_at, (&object, &summary))?;
         let Some(receipt) = counted else { return task.nothing_to_do() };
         if receipt.duplicate_of().is_none() {

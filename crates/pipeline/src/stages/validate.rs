@@ -4,7 +4,7 @@
 use super::parse::{self, Parsed};
 use super::{Task, claim, standing};
 use crate::draft::Draft;
-use crate::handle::{Error, decide};
+use crate::handle::Error;
 use crate::limits::{BEGUN_TOLD_BYTES_MIN, PARSINGS_MAX};
 use crate::message::{Message, Work};
 use crate::ports::{self, Committed};
@@ -69,8 +69,7 @@ fn once(
 
 /// Ends a file whose bytes came before, if they did: it is not read.
 fn copy(task: &Task<'_>, work: &Work, began_at: Millis, sha256: &str) -> Result<Option<Committed>, Error> {
-    decide(|| {
-        let mut draft = task.draft();
+    task.decide(work, |mut draft| {
         let mut receipt = draft.receipt(&work.receipt())?;
         let original = standing::original(&mut draft, &receipt, sha256)?;
         let Some(original) = original.filter(|_| task.is_open(&receipt, work)) else { return Ok(None) };
@@ -103,8 +102,7 @@ fn commit(
     next: &impl Fn(&mut Draft<'_>, &Account),
 ) -> Result<Option<Committed>, Error> {
     let Parsed { account, links, claim } = parsed;
-    decide(|| {
-        let mut draft = task.draft();
+    task.decide(work, |mut draft| {
         let mut receipt = draft.receipt(&work.receipt())?;
         if !task.is_open(&receipt, work) {
             return task.nothing_to_do().map(Some);

@@ -5,6 +5,7 @@ mod corpus;
 mod invariants;
 mod late;
 mod limits;
+mod seen;
 mod sim;
 mod stages;
 mod standing;

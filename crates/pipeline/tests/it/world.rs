@@ -98,6 +98,7 @@ impl World {
             scratch: &scratch,
             progress: &progress,
             announces: true,
+            receipt: None,
         })
     }
 

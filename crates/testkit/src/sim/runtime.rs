@@ -285,6 +285,7 @@ impl Runtime<'_> {
             scratch: &scratch,
             progress: &|_, _, _| {},
             announces: true,
+            receipt: None,
         };
         match body {
             Body::Event(arrived) => {
