@@ -1,6 +1,7 @@
 //! The cloud in memory: tables, buckets and a queue that keep what they are told, and calls that fail as planned.
 
 mod buckets;
+mod left;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -57,6 +58,8 @@ struct State {
     sent: Vec<Message>,
     /// What a queue that keeps the order has seen.
     seen: BTreeSet<String>,
+    /// All that was ever sent.
+    ever_sent: BTreeSet<String>,
     told: Vec<Event>,
     /// How long each call that tells people was given.
     patience: Vec<Duration>,
@@ -190,18 +193,6 @@ impl Cloud {
             standing.is_some_and(|standing| table::text(standing, "counts") == Some("yes"))
         };
         all.values().filter(counts).cloned().collect()
-    }
-
-    /// Marks with messages that are still to be sent.
-    pub fn unsent(&self) -> usize {
-        let state = self.lock();
-        let marks = state.ledger.iter().filter(|(key, _)| key.id == "mark");
-        marks.filter(|(_, item)| item.contains_key("unsent") || item.contains_key("chunks")).count()
-    }
-
-    /// Records that say what is to be told.
-    pub fn untold(&self) -> usize {
-        self.lock().ledger.keys().filter(|key| key.group.starts_with("notice/")).count()
     }
 
     /// The most actions that a transaction had.
@@ -440,6 +431,7 @@ impl Queue for Cloud {
                 assert_eq!(&Message::from_json(json).expect("a message is sent"), message);
                 // only a queue that keeps the order knows what it has seen
                 let is_new = state.seen.insert(message.id().as_str().to_owned());
+                state.ever_sent.insert(message.id().as_str().to_owned());
                 if is_new || message.stage().0 == Preset::Market {
                     state.sent.push(message.clone());
                 }
@@ -467,6 +459,7 @@ impl Announcer for Cloud {
                 if event.name == ANEW_EVENT {
                     let message = Message::from_json(&event.payload).expect("a message is sent");
                     assert!(message.begins_anew() && message.id().as_str() == event.id, "{event:?}");
+                    state.ever_sent.insert(message.id().as_str().to_owned());
                     state.sent.push(message);
                     continue;
                 }
