@@ -56,9 +56,9 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let (disk, _) = Disk::open(folder.path()).unwrap();
         let (mut most, mut total) = (0, 0);
-        let sizes = [100, 1_000_000, 64, 3_000_000, 5_000, 8_000_000];
-        for (number, size) in sizes.iter().cycle().take(120).enumerate() {
-            let table = [Table::Bodies, Table::Records][number % 7 % 2];
+        let sizes = [100, 1_000_000, 5_000, 3_000_000, 8_000_000];
+        for (number, size) in sizes.iter().cycle().take(100).enumerate() {
+            let table = [Table::Bodies, Table::Records][number % 2];
             let mut changes = Changes::new();
             changes.put(table, (number as u64).to_be_bytes(), vec![number as u8; *size]);
             disk.commit(&changes, Some(number as u64)).unwrap();
@@ -70,20 +70,21 @@ mod tests {
         assert!(most > TABLE_MEMORY_BYTES_MAX / 2, "{most} bytes in memory: sealed too early");
         disk.wait_for(|table| table.sealed_memtable_count() == 0).unwrap();
         let written: u64 = [Table::Bodies, Table::Records].iter().map(|table| disk.table(*table).disk_space()).sum();
-        assert!(written > 0, "of {total} bytes nothing was written out");
+        assert!(written + 2 * TABLE_MEMORY_BYTES_MAX >= total, "of {total} bytes only {written} were written out");
     }
 
-    /// A commit that is larger than a memtable is taken as it is, and its memtable is sealed by the next.
+    /// There is never room for a commit that is larger than a memtable: it does not wait for that.
     #[test]
     fn a_commit_that_is_larger_than_a_memtable_is_taken() {
         let folder = tempfile::tempdir().unwrap();
         let (disk, _) = Disk::open(folder.path()).unwrap();
+        let bytes = vec![7; TABLE_MEMORY_BYTES_MAX as usize + 1];
         for number in 0..4_u64 {
             let mut changes = Changes::new();
-            changes.put(Table::Bodies, number.to_be_bytes(), vec![7; TABLE_MEMORY_BYTES_MAX as usize + 1]);
+            changes.put(Table::Bodies, number.to_be_bytes(), &bytes);
             disk.commit(&changes, Some(number)).unwrap();
         }
         let bodies = disk.table(Table::Bodies);
-        assert!(bodies.tree.active_memtable().size() <= TABLE_MEMORY_BYTES_MAX + 1024, "more than one of them is held");
+        assert!((0..4_u64).all(|number| bodies.get(number.to_be_bytes()).unwrap().unwrap() == bytes));
     }
 }
