@@ -179,6 +179,20 @@ fn all_callers_of_a_failed_commit_are_told() {
     assert_eq!(bench.counts(bench.q()), [kept, 0, 0]);
 }
 
+/// The first of many who hears of a failure calls again at once, while the others are still told.
+#[test]
+fn who_calls_again_after_a_failure_does_not_fail_with_the_others() {
+    for _ in 0..20 {
+        let bench = bench();
+        bench.store.fail_next(Fault { kind: ErrorKind::StorageFull, kept: false });
+        let send = |id: usize| bench.queues.send(bench.q(), Message::of_group("g", id.to_string(), "a"), bench.now);
+        let mut calls = (0..2000).map(send).collect::<Vec<_>>().into_iter();
+        assert!(calls.next().unwrap().wait().is_err());
+        send(2000).wait().expect("the fault was of the commit before");
+        drop(calls);
+    }
+}
+
 /// Calls that come while a commit is on its way are carried out on top of it, and fail with it.
 #[test]
 fn what_was_carried_out_on_top_of_a_failed_commit_fails_too() {
