@@ -112,6 +112,17 @@ impl Checked {
         }
     }
 
+    /// Writes a file of the ids that good rows take, as [`Ids`](crate::ids::Ids) reads it, on `threads` threads; answers
+    /// how many there are. Totals are gone then. Only where [`known`](Options::known) was given.
+    pub fn write_ids(&mut self, threads: usize, out: &mut dyn Write) -> std::io::Result<u64> {
+        let Some(totals) = self.totals.take() else { return Err(std::io::Error::other("there are no ids any more")) };
+        totals.write_ids(threads, out).map_err(|error| match error {
+            Error::Io(error) => error,
+            // scratch space refuses nothing; it fails
+            Error::Refused(refusal) => std::io::Error::other(refusal.message),
+        })
+    }
+
     /// Writes a line of every bar, in that order, on `threads` threads; `take` gets the text piece by piece.
     pub fn print_bars(
         &mut self,

@@ -18,4 +18,4 @@ mod tests;
 mod write;
 
 pub use read::Ids;
-pub use write::Writer;
+pub(crate) use write::write;

@@ -11,6 +11,8 @@
 //! each) and 3 million without.
 
 mod filter;
+mod left_out;
+mod merge;
 mod run;
 mod table;
 #[cfg(test)]
@@ -18,19 +20,25 @@ mod tests;
 
 use std::fmt;
 
-use crate::source::Scratch;
+use crate::source::{MemoryScratch, Scratch};
 use crate::spill::BUFFER_BYTES;
 use crate::{Refusal, Result};
+use left_out::LeftOut;
+use merge::Merge;
 use run::{BLOCK_BYTES, Run};
 use table::{BITS_MIN, STRAY_BYTES, Table};
 
 pub(crate) use filter::{Filter, LINE_BYTES, Line, line_of, lines_for};
-pub(crate) use table::{KEY_BITS, Key, key_of};
+pub(crate) use table::{KEY_BYTES, Key, key_bytes, key_of};
 
 /// Ids that are looked up together: enough to overlap cache misses, few enough that what they touch stays in the cache.
 const CHUNK_IDS: usize = 256;
 /// Runs that are asked for every id. More come only from made-up hashes, or from a table too small to go on with.
 const RUNS_MAX: usize = 32;
+/// Keys that are given at once.
+const SORTED_KEYS: usize = 16 * 1024;
+/// Which part of its budget the set takes again for ids that are left out, and for giving what it has in order.
+const SORTING_PART: usize = 8;
 /// What the set may use beyond its budget: buffers for input and output, and keys outside of the table.
 pub const SLACK_BYTES: usize = BUFFER_BYTES + BLOCK_BYTES + CHUNK_IDS * (16 + STRAY_BYTES);
 
@@ -40,6 +48,7 @@ pub struct IdSet {
     scratch: Option<Box<dyn Scratch>>,
     table: Option<Table>,
     runs: Vec<Run>,
+    left_out: LeftOut,
     /// Ids in the runs.
     spilled: u64,
     runs_bytes: usize,
@@ -60,6 +69,7 @@ impl IdSet {
             scratch,
             table: None,
             runs: Vec::new(),
+            left_out: LeftOut::default(),
             spilled: 0,
             runs_bytes: 0,
             memory_peak: 0,
@@ -99,6 +109,56 @@ impl IdSet {
     /// How many different ids were inserted.
     pub fn distinct(&self) -> u64 {
         self.spilled + self.table.as_ref().map_or(0, |table| table.len() as u64)
+    }
+
+    /// Leaves ids out of what is given in the end; each was inserted, and none comes twice.
+    pub(crate) fn leave_out(&mut self, ids: impl Iterator<Item = u128>) -> Result<()> {
+        for id in ids {
+            self.left_out.push(key_of(id), self.budget_bytes / SORTING_PART, self.scratch.as_mut())?;
+        }
+        Ok(())
+    }
+
+    /// How many different ids were inserted and not left out.
+    pub(crate) fn kept(&self) -> u64 {
+        self.distinct() - self.left_out.count()
+    }
+
+    /// Gives all that were inserted and not left out, in order, a portion at a time.
+    pub(crate) fn into_sorted(mut self, each: &mut dyn FnMut(Vec<Key>) -> Result<()>) -> Result<()> {
+        let mut scratch = self.scratch.take().unwrap_or_else(|| Box::<MemoryScratch>::default());
+        let memory = self.budget_bytes / SORTING_PART / 2;
+        let mut left_out = std::mem::take(&mut self.left_out).ascending(memory, &mut *scratch)?;
+        let table = self.table.take().filter(|table| table.len() > 0);
+        if self.runs.is_empty() {
+            let Some(table) = table else { return Ok(()) };
+            let mut keys = Vec::with_capacity(SORTED_KEYS);
+            table.sorted(|key| {
+                keys.push(key);
+                if keys.len() < SORTED_KEYS {
+                    return Ok(());
+                }
+                let mut full = std::mem::replace(&mut keys, Vec::with_capacity(SORTED_KEYS));
+                left_out.take_out(&mut *scratch, &mut full)?;
+                each(full)
+            })?;
+            left_out.take_out(&mut *scratch, &mut keys)?;
+            return each(keys);
+        }
+        if let Some(table) = table {
+            self.runs.push(Run::write(&table, &mut *scratch)?);
+        }
+        let mut merge = Merge::new(self.runs.iter().map(Run::stretch), memory);
+        drop(self.runs);
+        loop {
+            let mut keys = Vec::new();
+            merge.next(&mut *scratch, &mut keys)?;
+            if keys.is_empty() {
+                return Ok(());
+            }
+            left_out.take_out(&mut *scratch, &mut keys)?;
+            each(keys)?;
+        }
     }
 
     fn insert_chunk(&mut self, ids: &[u128], fresh: &mut Vec<bool>) -> Result<()> {

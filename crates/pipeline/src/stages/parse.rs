@@ -91,7 +91,7 @@ pub(super) fn parse(task: &Task<'_>, work: &Work, receipt: &Receipt, content: Co
         on_open: Some(&mut on_open),
         ..Options::default()
     };
-    let checked = check(opened.input, options, &mut scratch).map_err(|cause| unreadable(&work.object, cause))?;
+    let mut checked = check(opened.input, options, &mut scratch).map_err(|cause| unreadable(&work.object, cause))?;
     let account = account(&checked, preset, &sha256, opened.bytes);
     if account.refused.is_some() {
         return Ok(Parsed { account, links: Vec::new(), claim: None });
@@ -108,7 +108,7 @@ pub(super) fn parse(task: &Task<'_>, work: &Work, receipt: &Receipt, content: Co
         keep("rejects", Some(rejects))?;
         keep("report", Some(report(&checked.report, create("reports", "report.json")?)?))?;
     }
-    let claim = taken.map(|taken| taken.claim(receipt, threads)).transpose()?;
+    let claim = taken.map(|taken| taken.claim(receipt, &mut checked, threads)).transpose()?;
     Ok(Parsed { account, links, claim })
 }
 

@@ -9,8 +9,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::ops::ControlFlow;
 
+use rows::check::Checked;
 use rows::good::Known;
-use rows::ids::{Ids, Writer};
+use rows::ids::Ids;
 
 use super::Task;
 use super::claim::{Claim, Claimed, IdFile, Turn};
@@ -40,8 +41,8 @@ pub(super) struct Taken<'a> {
     displaced: BTreeSet<ReceiptId>,
     /// Whether it has rows whose ids were taken by others.
     lacks: bool,
-    few: Vec<u128>,
-    many: Option<Writer>,
+    /// The ids it takes, until they are too many.
+    few: Option<Vec<u128>>,
 }
 
 impl<'a> Taken<'a> {
@@ -50,8 +51,9 @@ impl<'a> Taken<'a> {
         let ledger = task.call.ledger;
         let turn = Turn::of(&mut task.draft(), task)?.number();
         let has_records = !ledger.page(Kind::Id, &within, None, 1)?.is_empty();
-        let (files, holders, displaced, lacks, few, many) = Default::default();
-        let mut taken = Self { task, receipt, sha256, turn, has_records, files, holders, displaced, lacks, few, many };
+        let (files, holders, displaced, lacks) = Default::default();
+        let few = Some(Vec::new());
+        let mut taken = Self { task, receipt, sha256, turn, has_records, files, holders, displaced, lacks, few };
         let mut found: Vec<IdFile> = Vec::new();
         each_record(ledger, Kind::Ids, &within, |id, value| {
             found.push(parsed(Kind::Ids, id, value)?);
@@ -119,17 +121,17 @@ impl<'a> Taken<'a> {
     }
 
     /// What this file takes, once all of it was parsed.
-    pub fn claim(self, receipt: &Receipt, threads: usize) -> Result<Claim, Error> {
+    pub fn claim(self, receipt: &Receipt, checked: &mut Checked, threads: usize) -> Result<Claim, Error> {
         let (turn, displaced, lacks) = (self.turn, self.displaced, self.lacks);
-        let Some(writer) = self.many else {
-            return Ok(Claim { turn, displaced, lacks, claimed: Claimed::Few(self.few) });
-        };
+        if let Some(few) = self.few {
+            return Ok(Claim { turn, displaced, lacks, claimed: Claimed::Few(few) });
+        }
         let (id, generation) = (receipt.id(), receipt.generation());
         let key = super::output_key("validated", &id, generation, "ids");
         let bucket = &receipt.arrival().object.bucket;
         let output = Output::create(self.task.call.objects, bucket, &key)?;
         let told = |cause| Error::Bytes { what: format!("object {bucket}/{key}"), cause };
-        writer.finish(threads, &mut output.sink()).map_err(told)?;
+        checked.write_ids(threads, &mut output.sink()).map_err(told)?;
         let object = output.finish()?.ok_or(Error::Missing { what: "ids", receipt: id })?;
         Ok(Claim { turn, displaced, lacks, claimed: Claimed::Many(object) })
     }
@@ -150,16 +152,10 @@ impl Known for Taken<'_> {
     }
 
     fn taken(&mut self, ids: &[u128]) -> io::Result<()> {
-        if let Some(writer) = &mut self.many {
-            return writer.push(ids);
+        if let Some(few) = &mut self.few {
+            few.extend_from_slice(ids);
         }
-        self.few.extend_from_slice(ids);
-        if self.few.len() > IDS_AS_RECORDS_MAX {
-            let scratch = (self.task.call.scratch)()?;
-            let mut writer = Writer::new(self.task.pipeline.budget.memory_bytes / 8, scratch);
-            writer.push(&std::mem::take(&mut self.few))?;
-            self.many = Some(writer);
-        }
+        self.few.take_if(|few| few.len() > IDS_AS_RECORDS_MAX);
         Ok(())
     }
 }

@@ -1,11 +1,14 @@
 //! Transactions become totals by currency, status, merchant and day; ids that came before are refused.
 
+use std::io::Write;
+
 use super::{MakeScratch, Settings, scratch_now};
 use crate::Result;
 use crate::batch::{Batch, Detail, FileNames, REFUSED, Reject, TransactionRow, Transactions, WIDE, shown};
 use crate::currency::Currency;
 use crate::good::Known;
 use crate::groups::{self, GroupOf, Groups, Key, TotalGroup, sum_out_of_range};
+use crate::ids;
 use crate::limits::REJECTS_LISTED_MAX;
 use crate::plan::Plan;
 use crate::reason::{ReasonId, Reasons};
@@ -36,6 +39,8 @@ pub(crate) struct TotalFold<'k> {
     ids: IdSet,
     repeated: ReasonId,
     known: Option<&'k mut dyn Known>,
+    /// Whether it was told all the time which ids are taken.
+    tells_taken: bool,
     fresh: Vec<bool>,
     /// Of ids of the batch, whether an earlier file took them; and those that good rows of this one take.
     taken_before: Vec<bool>,
@@ -62,6 +67,7 @@ impl<'k> TotalFold<'k> {
         Ok(Self {
             ids: IdSet::new(settings.memory / 5 * 2, Some(scratch_now(scratch)?)),
             repeated: plan.repeated().and_then(Reasons::first).expect("every transactions plan refuses repeats"),
+            tells_taken: known.is_some(),
             known,
             fresh: Vec::new(),
             taken_before: Vec::new(),
@@ -75,8 +81,7 @@ impl<'k> TotalFold<'k> {
 
     /// The totals of a file that was read to its end: they know of nothing beyond it any more.
     pub fn ended(self) -> TotalFold<'static> {
-        let Self { ids, repeated, known: _, fresh, taken_before, taken, repeats, merchants, table, memory } = self;
-        TotalFold { ids, repeated, known: None, fresh, taken_before, taken, repeats, merchants, table, memory }
+        TotalFold { known: None, ..self }
     }
 
     /// Turns good rows whose id came before into refused ones, and tells refused ones that their id did.
@@ -103,21 +108,25 @@ impl<'k> TotalFold<'k> {
         self.tell(&batch.transactions)
     }
 
-    /// Ids that an earlier file took are not fresh.
+    /// Ids that an earlier file took are not fresh. Those that are new to this file are taken by none of its rows.
     fn ask(&mut self, transactions: &Transactions) -> Result<()> {
         let Some(known) = &mut self.known else { return Ok(()) };
         self.taken_before.clear();
         known.known(&transactions.ids, &mut self.taken_before)?;
+        let asked = transactions.ids.iter().zip(&self.fresh).zip(&self.taken_before);
+        self.ids.leave_out(asked.filter(|((_, fresh), taken)| **fresh && **taken).map(|((id, _), _)| *id))?;
         self.fresh.iter_mut().zip(&self.taken_before).for_each(|(fresh, taken)| *fresh &= !taken);
         Ok(())
     }
 
-    /// Tells the ids of rows that stay good.
+    /// Tells the ids of rows that stay good; what is fresh otherwise belongs to refused ones.
     fn tell(&mut self, transactions: &Transactions) -> Result<()> {
         let Some(known) = &mut self.known else { return Ok(()) };
         let owned = transactions.ids.iter().zip(&transactions.id_owner).zip(&self.fresh);
+        let fresh = owned.filter(|(_, fresh)| **fresh).map(|((id, owner), _)| (*id, owner & REFUSED != 0));
+        self.ids.leave_out(fresh.clone().filter(|(_, is_refused)| *is_refused).map(|(id, _)| id))?;
         self.taken.clear();
-        self.taken.extend(owned.filter(|((_, owner), fresh)| **fresh && *owner & REFUSED == 0).map(|((id, _), _)| id));
+        self.taken.extend(fresh.filter(|(_, is_refused)| !is_refused).map(|(id, _)| id));
         if self.taken.is_empty() {
             return Ok(());
         }
@@ -190,6 +199,13 @@ impl<'k> TotalFold<'k> {
             self.merchants.forget();
         }
         Ok(())
+    }
+
+    /// Writes a file of the ids that good rows take; answers how many there are.
+    pub fn write_ids(self, threads: usize, out: &mut dyn Write) -> Result<u64> {
+        assert!(self.tells_taken, "without anybody to tell, nothing was kept of whose the ids are");
+        drop(self.table);
+        ids::write(self.ids, threads, out)
     }
 
     /// Gives every total, sorted by currency, status, merchant and day.

@@ -12,6 +12,7 @@ use super::{Known, Reader, Row, Sinks};
 use crate::check::{BarLine, Options, TotalKey, TotalLine, check};
 use crate::contract::{Contract, Kind};
 use crate::fold::{BarFold, Settings, TotalFold};
+use crate::ids::Ids;
 use crate::limits::{GOOD_GROUP_ROWS_MAX, GOOD_GROUPS_MAX, GOOD_PAGE_BYTES_MAX, PARQUET_FOOTER_BYTES_MAX};
 use crate::plan::Plan;
 use crate::report::Report;
@@ -43,6 +44,7 @@ struct Written {
     report: Report,
     parquet: Vec<u8>,
     csv: Vec<u8>,
+    ids: Vec<u8>,
 }
 
 struct Way {
@@ -64,9 +66,14 @@ fn written<'k>(input: &[u8], contract: Option<&'k Contract>, known: Option<&'k m
         known,
         ..Options::default()
     };
-    let checked =
+    let is_asked = options.known.is_some();
+    let mut checked =
         check(Box::new(Cursor::new(input.to_vec())), options, &mut || Ok(Box::new(MemoryScratch::default()))).unwrap();
-    Written { report: checked.report, parquet: parquet.bytes(), csv: csv.bytes() }
+    let mut ids = Vec::new();
+    if is_asked {
+        checked.write_ids(way.threads, &mut ids).unwrap();
+    }
+    Written { report: checked.report, parquet: parquet.bytes(), csv: csv.bytes(), ids }
 }
 
 fn reader(parquet: &[u8]) -> Reader {
@@ -393,6 +400,10 @@ fn ids_of_earlier_files_are_repeats() {
             [(3, vec![repeat]), (5, vec!["invalid_amount", repeat]), (6, vec!["invalid_amount"]), (7, vec![repeat])];
         assert_eq!(told, expected);
         assert_eq!(*taken.lock().unwrap(), [hash("a"), hash("b")]);
+        let mut ids = Ids::open(Box::new(Cursor::new(written.ids))).unwrap();
+        let mut there = vec![false; 4];
+        ids.contains_all(&["a", "b", "old", "bad"].map(hash), &mut there).unwrap();
+        assert_eq!((ids.count(), &there[..]), (2, &[true, true, false, false][..]));
         assert_eq!(rows(&written.parquet).len(), 2);
         assert_eq!(written.csv.iter().filter(|byte| **byte == b'\n').count(), 3);
     }

@@ -4,7 +4,7 @@ use std::io;
 
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
-use crate::unique::{KEY_BITS, Key, LINE_BYTES};
+use crate::unique::{KEY_BYTES, LINE_BYTES};
 
 /// At both ends; the last two bytes are the version.
 pub(super) const MAGIC: [u8; 8] = *b"MRIDST01";
@@ -12,8 +12,6 @@ pub(super) const MAGIC: [u8; 8] = *b"MRIDST01";
 pub(super) const BLOCK_BYTES: usize = 4096;
 /// Where the checksum of a block is.
 pub(super) const CHECKSUM_AT: usize = BLOCK_BYTES - 8;
-/// Bytes of a key.
-pub(super) const KEY_BYTES: usize = KEY_BITS as usize / 8;
 /// Keys of a block.
 pub(super) const BLOCK_KEYS: usize = CHECKSUM_AT / KEY_BYTES;
 /// Lines of a page of the filter.
@@ -26,20 +24,6 @@ pub(super) const COUNTS_BYTES: usize = 16;
 /// The checksum of a block; one in another's place is noticed.
 pub(super) fn checksum(block: &[u8], number: u64) -> [u8; 8] {
     xxh3_64_with_seed(&block[..CHECKSUM_AT], number).to_le_bytes()
-}
-
-/// A key as it is written: bytes compare as keys do.
-pub(super) fn key_bytes(key: Key) -> [u8; KEY_BYTES] {
-    let mut bytes = [0; KEY_BYTES];
-    bytes.copy_from_slice(&key.to_be_bytes()[16 - KEY_BYTES..]);
-    bytes
-}
-
-/// The key that `key_bytes` wrote.
-pub(super) fn key_from(bytes: &[u8; KEY_BYTES]) -> Key {
-    let mut all = [0; 16];
-    all[16 - KEY_BYTES..].copy_from_slice(bytes);
-    Key::from_be_bytes(all)
 }
 
 /// A file of ids that is not what was written.

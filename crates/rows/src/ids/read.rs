@@ -5,12 +5,11 @@ use std::io::{self, SeekFrom};
 use xxhash_rust::xxh3::xxh3_64;
 
 use super::format::{
-    BLOCK_BYTES, BLOCK_KEYS, CHECKSUM_AT, COUNTS_BYTES, KEY_BYTES, MAGIC, PAGE_LINES, TRAILER_BYTES, checksum, damaged,
-    key_bytes,
+    BLOCK_BYTES, BLOCK_KEYS, CHECKSUM_AT, COUNTS_BYTES, MAGIC, PAGE_LINES, TRAILER_BYTES, checksum, damaged,
 };
 use crate::limits::IDS_MAX;
 use crate::source::Input;
-use crate::unique::{Filter, Key, LINE_BYTES, Line, key_of, line_of, lines_for};
+use crate::unique::{Filter, KEY_BYTES, Key, LINE_BYTES, Line, key_bytes, key_of, line_of, lines_for};
 
 /// Bytes of a filter that is kept in memory: enough for ten million ids.
 const FILTER_BYTES_HELD: usize = 16 * 1024 * 1024;

@@ -1,12 +1,12 @@
 //! A sorted run of keys in scratch space, with what it takes in memory to ask it rarely and read one block when asked.
 
 use super::filter::Filter;
-use super::table::{KEY_BITS, Key, Table};
+use super::merge::{Stretch, StretchWriter};
+use super::table::{KEY_BYTES, Key, Table, key_from};
 use crate::Result;
 use crate::source::Scratch;
-use crate::spill::{Appender, damaged};
+use crate::spill::damaged;
 
-const KEY_BYTES: usize = KEY_BITS as usize / 8;
 /// Keys that are read at once: as many as fit 4 KiB.
 const BLOCK_KEYS: usize = 4096 / KEY_BYTES;
 /// Bytes of such a block.
@@ -14,8 +14,7 @@ pub(super) const BLOCK_BYTES: usize = BLOCK_KEYS * KEY_BYTES;
 
 #[derive(Debug)]
 pub(super) struct Run {
-    offset: u64,
-    keys: usize,
+    stretch: Stretch,
     /// The first key of each block.
     fences: Vec<Key>,
     filter: Filter,
@@ -24,7 +23,7 @@ pub(super) struct Run {
 impl Run {
     /// Writes all keys of `table`, which is not empty.
     pub(super) fn write(table: &Table, scratch: &mut dyn Scratch) -> Result<Self> {
-        let mut appender = Appender::default();
+        let mut writer = StretchWriter::new(scratch);
         let mut filter = Filter::new(table.len());
         let mut fences = Vec::with_capacity(table.len().div_ceil(BLOCK_KEYS));
         let mut keys = 0;
@@ -34,10 +33,9 @@ impl Run {
             }
             keys += 1;
             filter.insert(key);
-            appender.push(&key.to_be_bytes()[16 - KEY_BYTES..], scratch)
+            writer.push(key)
         })?;
-        let (offset, _) = appender.end(scratch)?;
-        Ok(Self { offset, keys, fences, filter })
+        Ok(Self { stretch: writer.end()?, fences, filter })
     }
 
     /// Bytes in memory of a run of `keys` keys.
@@ -47,7 +45,12 @@ impl Run {
 
     /// Bytes in memory of this run.
     pub(super) fn memory(&self) -> usize {
-        Self::bytes(self.keys)
+        Self::bytes(self.stretch.keys as usize)
+    }
+
+    /// Where its keys are, all of them in order.
+    pub(super) fn stretch(&self) -> &Stretch {
+        &self.stretch
     }
 
     /// What tells most keys apart from those of the run.
@@ -59,9 +62,9 @@ impl Run {
     pub(super) fn contains(&self, key: Key, scratch: &mut dyn Scratch, block: &mut Vec<u8>) -> Result<bool> {
         let after = self.fences.partition_point(|fence| *fence <= key);
         let Some(index) = after.checked_sub(1) else { return Ok(false) };
-        let keys = BLOCK_KEYS.min(self.keys - index * BLOCK_KEYS);
+        let keys = BLOCK_KEYS.min(self.stretch.keys as usize - index * BLOCK_KEYS);
         block.resize(keys * KEY_BYTES, 0);
-        scratch.read_at(self.offset + (index * BLOCK_BYTES) as u64, block)?;
+        scratch.read_at(self.stretch.offset + (index * BLOCK_BYTES) as u64, block)?;
         if key_in(block, 0) != self.fences[index] {
             return Err(damaged("scratch space does not hold the ids that were written to it"));
         }
@@ -79,7 +82,6 @@ impl Run {
 }
 
 fn key_in(block: &[u8], index: usize) -> Key {
-    let mut bytes = [0; 16];
-    bytes[16 - KEY_BYTES..].copy_from_slice(&block[index * KEY_BYTES..][..KEY_BYTES]);
-    Key::from_be_bytes(bytes)
+    let (keys, _) = block.as_chunks::<KEY_BYTES>();
+    key_from(&keys[index])
 }

@@ -13,6 +13,8 @@ use crate::Result;
 pub(crate) type Key = u128;
 /// Bits of the hash that are kept.
 pub(crate) const KEY_BITS: u32 = 80;
+/// Bytes of a key as it is written.
+pub(crate) const KEY_BYTES: usize = KEY_BITS as usize / 8;
 
 const LINE_SLOTS: usize = 8;
 const GROUP_LINES: usize = 4;
@@ -186,6 +188,20 @@ impl<E: Entry> Lines<E> {
 pub(crate) fn key_of(id: u128) -> Key {
     let key = id >> (128 - KEY_BITS);
     key | Key::from(key as u32 == 0)
+}
+
+/// A key as it is written: bytes compare as keys do.
+pub(crate) fn key_bytes(key: Key) -> [u8; KEY_BYTES] {
+    let mut bytes = [0; KEY_BYTES];
+    bytes.copy_from_slice(&key.to_be_bytes()[16 - KEY_BYTES..]);
+    bytes
+}
+
+/// The key that `key_bytes` wrote.
+pub(crate) fn key_from(bytes: &[u8; KEY_BYTES]) -> Key {
+    let mut all = [0; 16];
+    all[16 - KEY_BYTES..].copy_from_slice(bytes);
+    Key::from_be_bytes(all)
 }
 
 /// A set of keys in memory, of a fixed size.
