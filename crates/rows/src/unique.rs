@@ -61,8 +61,8 @@ pub struct IdSet {
 }
 
 impl IdSet {
-    /// An empty set that keeps to `budget_bytes` of memory (and `SLACK_BYTES`), and puts aside in `scratch`, which
-    /// nobody else writes to, what does not fit.
+    /// An empty set that keeps to `budget_bytes` of memory (and `SLACK_BYTES`; an eighth more for ids that are left out,
+    /// and for giving them all in order), and puts aside in `scratch`, which nobody else writes to, what does not fit.
     pub fn new(budget_bytes: usize, scratch: Option<Box<dyn Scratch>>) -> Self {
         Self {
             budget_bytes,
