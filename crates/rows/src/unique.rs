@@ -2,7 +2,8 @@
 //!
 //! Ids are remembered in a hash table. When it would pass the budget, its keys go to scratch space as a sorted run, of
 //! which only a filter stays in memory (12.3 bits per id); an id that passes a run's filter costs one read of 4 KiB.
-//! Runs are never merged: a filter costs a few nanoseconds, and the budget ends before there are more than a few dozen.
+//! While ids come, runs are not merged: a filter costs a few nanoseconds, and the budget ends before there are more than a
+//! few dozen. They are when all ids are given in order, to be kept.
 //!
 //! Ids are told apart by the top 80 bits of their hash. With `n` different ids, the probability that any two of them are
 //! taken for one is `n² / 2^81`: 5 in 10^10 for 34 million, 4 in 10^9 for 100 million.
@@ -29,6 +30,7 @@ use run::{BLOCK_BYTES, Run};
 use table::{BITS_MIN, STRAY_BYTES, Table};
 
 pub(crate) use filter::{Filter, LINE_BYTES, Line, line_of, lines_for};
+pub(crate) use merge::PORTIONS_KEPT;
 pub(crate) use table::{KEY_BYTES, Key, key_bytes, key_of};
 
 /// Ids that are looked up together: enough to overlap cache misses, few enough that what they touch stays in the cache.
@@ -124,7 +126,7 @@ impl IdSet {
         self.distinct() - self.left_out.count()
     }
 
-    /// Gives all that were inserted and not left out, in order, a portion at a time.
+    /// Gives all that were inserted and not left out, in order, a portion at a time; `PORTIONS_KEPT` of them may be kept.
     pub(crate) fn into_sorted(mut self, each: &mut dyn FnMut(Vec<Key>) -> Result<()>) -> Result<()> {
         let mut scratch = self.scratch.take().unwrap_or_else(|| Box::<MemoryScratch>::default());
         let memory = self.budget_bytes / SORTING_PART / 2;

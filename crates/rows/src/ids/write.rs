@@ -9,10 +9,10 @@ use super::format::{BLOCK_BYTES, BLOCK_KEYS, CHECKSUM_AT, MAGIC, PAGE_LINES, che
 use crate::Result;
 use crate::limits::IDS_MAX;
 use crate::spill::damaged;
-use crate::unique::{IdSet, KEY_BYTES, Key, Line, key_bytes, line_of, lines_for};
+use crate::unique::{IdSet, KEY_BYTES, Key, Line, PORTIONS_KEPT, key_bytes, line_of, lines_for};
 
-/// Portions that are put in order before they are written.
-const PORTIONS_AHEAD: usize = 2;
+/// Portions that are put in order before they are written, while another one is.
+const PORTIONS_AHEAD: usize = PORTIONS_KEPT - 1;
 
 /// Writes a file of all ids of a set but those left out; answers how many there are. With more than one of `threads`,
 /// they are put in order beside the writing.

@@ -10,9 +10,11 @@ use crate::spill::{Appender, damaged};
 /// Bytes read from a stretch at once; at most so many that what is merged of a few stays in the cache of a core.
 const READ_BYTES_MIN: usize = 4 * 1024;
 const READ_BYTES_MAX: usize = 32 * 1024;
+/// Portions that whoever takes them may keep at a time.
+pub(crate) const PORTIONS_KEPT: usize = 3;
 /// Memory that merging takes, in bytes for each that is read at once: a key has 10 bytes there and 16 in a portion, and
-/// portions are sorted with half as much room again.
-const MERGED_TIMES: usize = 1 + 3 * size_of::<Key>() / KEY_BYTES;
+/// there are those that are kept, and one that is sorted with half as much room again.
+const MERGED_TIMES: usize = 1 + (PORTIONS_KEPT + 2) * size_of::<Key>() / KEY_BYTES;
 
 /// Where sorted keys are.
 #[derive(Debug)]
