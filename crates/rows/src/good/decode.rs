@@ -1,12 +1,17 @@
 //! The values of a column from the bytes it has in the file: the opposite of `encode`. Every number is checked before
 //! it is used; how much memory is taken is decided by limits.
 
+#[cfg(test)]
+mod tests;
+
 use std::io::{Error, ErrorKind};
 
 use flate2::Crc;
 use zstd::bulk::Decompressor;
 
-use super::encode::{BLOCK, DELTA_BINARY_PACKED, DELTA_LENGTH_BYTE_ARRAY, PART, PLAIN as PLAIN_VALUES, RLE_DICTIONARY};
+use super::encode::{
+    BLOCK, DELTA_BINARY_PACKED, DELTA_BYTE_ARRAY, DELTA_LENGTH_BYTE_ARRAY, PART, PLAIN as PLAIN_VALUES, RLE_DICTIONARY,
+};
 use super::group::{Numbers, Texts};
 use crate::decimal::Decimal;
 use crate::limits::GOOD_PAGE_BYTES_MAX;
@@ -21,6 +26,7 @@ type Read<T> = std::result::Result<T, Fault>;
 const PLAIN: i64 = PLAIN_VALUES as i64;
 const DIFFERENCES: i64 = DELTA_BINARY_PACKED as i64;
 const LENGTHS: i64 = DELTA_LENGTH_BYTE_ARRAY as i64;
+const SHARED: i64 = DELTA_BYTE_ARRAY as i64;
 const PLACES: i64 = RLE_DICTIONARY as i64;
 
 const ENCODING: Fault = Fault("its encoding is another than Millrace writes");
@@ -33,6 +39,13 @@ pub(super) struct Pages {
     distinct: usize,
     data: Vec<u8>,
     encoding: i64,
+}
+
+/// Of the texts of a row group, the bytes each shares with the one before and those that are its own.
+#[derive(Debug, Default)]
+pub(super) struct Lengths {
+    own: Vec<i64>,
+    shared: Vec<i64>,
 }
 
 /// An error that names what is wrong with the file.
@@ -93,21 +106,37 @@ impl Pages {
         }
     }
 
-    pub fn texts(&self, rows: usize, scratch: &mut Vec<i64>, into: &mut Texts) -> Read<()> {
-        if self.encoding != LENGTHS {
-            return Err(ENCODING);
-        }
+    pub fn texts(&self, rows: usize, lengths: &mut Lengths, into: &mut Texts) -> Read<()> {
         into.clear();
-        scratch.clear();
-        let start = differences(&self.data, rows, scratch)?;
-        let bytes = self.data.get(start..).ok_or(SHORT)?;
-        let mut end = 0usize;
-        for length in scratch.iter() {
-            let length = usize::try_from(*length).map_err(|_| Fault("a text has a negative length"))?;
-            end = end.checked_add(length).filter(|end| *end <= bytes.len()).ok_or(SHORT)?;
-            into.ends.push(end as u32);
+        let Lengths { own, shared } = lengths;
+        own.clear();
+        shared.clear();
+        let start = match self.encoding {
+            LENGTHS => {
+                shared.resize(rows, 0);
+                0
+            }
+            SHARED => differences(&self.data, rows, shared)?,
+            _ => return Err(ENCODING),
+        };
+        let data = self.data.get(start..).ok_or(SHORT)?;
+        let mut rest = data.get(differences(data, rows, own)?..).ok_or(SHORT)?;
+        let mut before = 0;
+        for (own, shared) in own.iter().zip(shared.iter()) {
+            let length = |length: &i64| usize::try_from(*length).map_err(|_| Fault("a text has a negative length"));
+            let (text, later) = rest.split_at_checked(length(own)?).ok_or(SHORT)?;
+            let (end, shared) = (into.bytes.len(), length(shared)?);
+            if shared > end - before {
+                return Err(Fault("a text shares more with the one before than that has"));
+            }
+            if end + shared + text.len() > GOOD_PAGE_BYTES_MAX as usize {
+                return Err(Fault("the texts of a row group are longer than Millrace writes"));
+            }
+            into.bytes.extend_from_within(before..before + shared);
+            into.bytes.extend_from_slice(text);
+            into.ends.push(into.bytes.len() as u32);
+            (before, rest) = (end, later);
         }
-        into.bytes.extend_from_slice(&bytes[..end]);
         Ok(())
     }
 
@@ -153,6 +182,7 @@ impl Pages {
         into.clear();
         match self.encoding {
             PLAIN => into.extend(fixed::<8>(&self.data, rows)?.iter().map(|bytes| i64::from_le_bytes(*bytes))),
+            DIFFERENCES => return differences(&self.data, rows, into).map(drop),
             _ => {
                 self.places(rows, places)?;
                 let dictionary = fixed::<8>(&self.dictionary, self.distinct)?;

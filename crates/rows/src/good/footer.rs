@@ -1,7 +1,7 @@
 //! The end of a file: its schema, where its columns are, and what it holds.
 
 use super::columns::{Column, Layout, Values};
-use super::encode::{DELTA_BINARY_PACKED, DELTA_LENGTH_BYTE_ARRAY, PLAIN, RLE, RLE_DICTIONARY};
+use super::encode::{DELTA_BINARY_PACKED, DELTA_BYTE_ARRAY, DELTA_LENGTH_BYTE_ARRAY, PLAIN, RLE, RLE_DICTIONARY};
 use super::thrift::{BINARY, Compact, INT, STRUCT};
 use crate::plan::Plan;
 
@@ -216,6 +216,7 @@ fn write_chunk(thrift: &mut Compact, group: &GroupEntry, chunk: &Chunk, column: 
         RLE_DICTIONARY => &[PLAIN, RLE, RLE_DICTIONARY],
         DELTA_BINARY_PACKED => &[RLE, DELTA_BINARY_PACKED],
         DELTA_LENGTH_BYTE_ARRAY => &[RLE, DELTA_LENGTH_BYTE_ARRAY],
+        DELTA_BYTE_ARRAY => &[RLE, DELTA_BYTE_ARRAY],
         _ => &[PLAIN, RLE],
     };
     thrift.list(2, INT, encodings.len());

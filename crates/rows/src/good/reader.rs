@@ -7,7 +7,7 @@ use zstd::bulk::Decompressor;
 
 use super::Row;
 use super::columns::{Layout, Values};
-use super::decode::{Fault, Pages, damaged};
+use super::decode::{Fault, Lengths, Pages, damaged};
 use super::footer::{FORMAT, FORMAT_KEY, KIND_KEY};
 use super::group::{Group, Texts};
 use crate::batch::{BarRow, Batch, TradeRow, TransactionRow, WIDE};
@@ -42,6 +42,7 @@ struct Buffers {
     pages: Pages,
     places: Vec<u32>,
     integers: Vec<i64>,
+    lengths: Lengths,
     codes: Texts,
 }
 
@@ -203,12 +204,12 @@ impl Reader {
 
     /// Takes the column whose pages were read.
     fn take(&mut self, values: Values, wide: bool, rows: usize) -> std::result::Result<(), Fault> {
-        let Buffers { pages, places, integers, codes, .. } = &mut self.buffers;
+        let Buffers { pages, places, integers, lengths, codes, .. } = &mut self.buffers;
         let group = &mut self.group;
         match values {
             Values::Time => pages.differences(rows, &mut group.times),
             Values::Label => pages.labels(rows, &mut group.labels, &mut group.dictionary),
-            Values::Text => pages.texts(rows, integers, &mut group.texts),
+            Values::Text => pages.texts(rows, lengths, &mut group.texts),
             Values::Number(number) => pages.numbers(rows, wide, places, &mut group.numbers[number]),
             Values::Sequence | Values::Line => {
                 pages.differences(rows, integers)?;

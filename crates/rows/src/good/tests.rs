@@ -435,7 +435,8 @@ impl Write for Full {
 
 #[test]
 fn a_sink_that_fails_is_an_error_of_the_check() {
-    let csv = many(4 * GOOD_GROUP_ROWS_MAX, |row| format!("S,{row}.5,1,2026-01-31T12:00:00Z\n"));
+    let price = |row: usize| (xxhash_rust::xxh3::xxh3_64(&row.to_le_bytes()) >> 44) + 1;
+    let csv = many(4 * GOOD_GROUP_ROWS_MAX, |row| format!("S,{},1,2026-01-31T12:00:00Z\n", price(row)));
     for room in [0, 4, 100_000, 1_000_000] {
         let good = Some(Sinks { parquet: Box::new(Full(room)), csv: None });
         let options = Options { good, ..Options::default() };

@@ -108,7 +108,9 @@ impl Packer {
             }
             idle.0 = IDLE_GROUPS;
         }
-        self.pages.plain(&numbers.nano);
+        if !self.pages.near(&numbers.nano) {
+            self.pages.plain(&numbers.nano);
+        }
     }
 
     fn full_numbers(&mut self, column: usize) {
