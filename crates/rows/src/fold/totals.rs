@@ -52,6 +52,11 @@ pub(crate) struct TotalFold<'k> {
     memory: usize,
 }
 
+/// What of its memory a file may take for ids. Without totals there is more for them, and they are put aside less often.
+fn ids_memory(settings: &Settings) -> usize {
+    settings.memory / 5 * if settings.totals { 2 } else { 3 }
+}
+
 impl<'k> TotalFold<'k> {
     pub fn new(
         plan: &Plan,
@@ -65,7 +70,7 @@ impl<'k> TotalFold<'k> {
             false => None,
         };
         Ok(Self {
-            ids: IdSet::new(settings.memory / 5 * 2, Some(scratch_now(scratch)?)),
+            ids: IdSet::new(ids_memory(settings), Some(scratch_now(scratch)?)),
             repeated: plan.repeated().and_then(Reasons::first).expect("every transactions plan refuses repeats"),
             tells_taken: known.is_some(),
             known,
