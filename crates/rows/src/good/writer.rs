@@ -129,31 +129,46 @@ impl Writer {
     }
 
     fn add_transactions(&mut self, good: Good<'_>, numbers: &[u32], names: &Names) -> Result<()> {
-        let transactions = good.transactions;
-        let mut repeats = good.repeats.iter().copied().peekable();
-        let mut wide = transactions.wide.iter();
+        let Good { transactions, repeats, member, .. } = good;
+        let mut wide = transactions.wide.iter().peekable();
         let mut ids = good.ids();
-        for (number, row) in transactions.rows.iter().enumerate() {
-            let id = ids.next();
-            let full = if row.amount == WIDE { wide.next().map(|(_, amount)| *amount) } else { None };
-            if repeats.next_if_eq(&(number as u32)).is_some() {
-                continue;
+        let mut start = 0;
+        // Rows from one repeat to the next, or to where the group is full.
+        for repeat in repeats.iter().map(|repeat| *repeat as usize).chain([transactions.rows.len()]) {
+            while start < repeat {
+                let Self { group, labels, line_ids, .. } = self;
+                let mut end = start;
+                for row in &transactions.rows[start..repeat] {
+                    group.labels.push(labels.number(numbers[row.merchant as usize], names, &mut group.dictionary));
+                    group.texts.push(ids.next().unwrap_or_else(|| line_ids.next(row.line, member)));
+                    end += 1;
+                    if group.is_full() {
+                        break;
+                    }
+                }
+                let rows = &transactions.rows[start..end];
+                group.times.extend_from_slice(&transactions.times[start..end]);
+                group.wholes.extend(rows.iter().map(|row| row.line));
+                group.codes.extend(rows.iter().map(|row| row.group));
+                let amounts = &mut group.numbers[0];
+                if wide.peek().is_none() {
+                    amounts.nano.extend(rows.iter().map(|row| row.amount));
+                } else {
+                    for row in rows {
+                        match wide.next_if(|_| row.amount == WIDE) {
+                            Some((_, amount)) => amounts.push(*amount),
+                            None => amounts.nano.push(row.amount),
+                        }
+                    }
+                }
+                start = end;
+                self.taken(rows.len())?;
             }
-            let Self { group, labels, line_ids, .. } = self;
-            group.labels.push(labels.number(numbers[row.merchant as usize], names, &mut group.dictionary));
-            match id {
-                Some(id) => group.texts.push(id),
-                None => group.texts.push(line_ids.next(row.line, good.member)),
+            if let Some(repeat) = transactions.rows.get(repeat) {
+                ids.next();
+                wide.next_if(|_| repeat.amount == WIDE);
+                start += 1;
             }
-            group.times.push(transactions.times[number]);
-            group.wholes.push(row.line);
-            group.codes.push(row.group);
-            let amounts = &mut group.numbers[0];
-            match full {
-                None => amounts.nano.push(row.amount),
-                Some(amount) => amounts.push(amount),
-            }
-            self.taken(1)?;
         }
         Ok(())
     }
