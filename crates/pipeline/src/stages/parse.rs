@@ -96,6 +96,8 @@ pub(super) fn parse(task: &Task<'_>, work: &Work, receipt: &Receipt, content: Co
     if account.refused.is_some() {
         return Ok(Parsed { account, links: Vec::new(), claim: None });
     }
+    // While ids are written, the disk takes what else was written: ending an output waits for that.
+    let claim = taken.map(|taken| taken.claim(receipt, &mut checked, threads)).transpose()?;
     let mut links = Vec::new();
     let mut keep = |name, output: Option<Output>| -> Result<(), Error> {
         let object = output.map(Output::finish).transpose()?.flatten();
@@ -108,7 +110,6 @@ pub(super) fn parse(task: &Task<'_>, work: &Work, receipt: &Receipt, content: Co
         keep("rejects", Some(rejects))?;
         keep("report", Some(report(&checked.report, create("reports", "report.json")?)?))?;
     }
-    let claim = taken.map(|taken| taken.claim(receipt, &mut checked, threads)).transpose()?;
     Ok(Parsed { account, links, claim })
 }
 
