@@ -309,8 +309,8 @@ impl<'a> Session<'a, '_> {
             plan.keeps_trade_ids = self.options.good.is_some();
             self.described.contract = Some(plan.contract.clone());
             self.described.version = Some(plan.version);
-            let settings =
-                Settings { interval: self.options.interval, totals: self.options.totals, memory: self.options.memory };
+            let Options { interval, totals, memory, .. } = self.options;
+            let settings = Settings { interval, totals, memory, input_bytes: self.described.bytes };
             let rejects = self.rejects.take().unwrap_or_else(|| Rejects::new(None));
             let beyond = Beyond { good: self.options.good.take(), known: self.options.known.take() };
             let fold = Fold::new(&plan, &settings, beyond, rejects, self.scratch)?;

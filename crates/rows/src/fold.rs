@@ -30,6 +30,8 @@ pub(crate) struct Settings {
     pub interval: Option<Interval>,
     pub totals: bool,
     pub memory: usize,
+    /// How long the file is, as it lies there: by that, what comes is guessed from what came first.
+    pub input_bytes: u64,
 }
 
 /// Where a file's good rows go, and what is known beyond it.

@@ -81,6 +81,16 @@ impl IdSet {
         }
     }
 
+    /// Says how many ids will come, more or less, before the first does: the table is made for so many at once, as far as
+    /// the budget goes, instead of being moved into a larger one again and again.
+    pub(crate) fn expect(&mut self, ids: u64) {
+        if self.table.is_none() {
+            let bits = self.affordable().find(|bits| Table::keys_max(*bits) as u64 >= ids);
+            self.table = bits.or_else(|| self.affordable().last()).map(Table::new);
+            self.memory_peak = self.memory();
+        }
+    }
+
     /// Inserts `ids`, which are hashes of all 128 bits, in order, and sets `fresh` to whether each was never inserted
     /// before, by an earlier call or earlier in `ids`. After an error the set answers nothing any more.
     ///
@@ -233,7 +243,7 @@ impl IdSet {
         let bits = table.bits();
         self.memory_peak = self.memory_peak.max(self.memory());
 
-        let largest = self.largest_affordable().ok_or(full)?;
+        let largest = self.affordable().last().ok_or(full)?;
         if largest != bits {
             self.table = None;
             self.table = Some(Table::new(largest));
@@ -242,10 +252,10 @@ impl IdSet {
         Ok(())
     }
 
-    /// The largest table that the budget has room for, when there is none at the moment.
-    fn largest_affordable(&self) -> Option<u32> {
+    /// Tables that the budget has room for, when there is none at the moment.
+    fn affordable(&self) -> impl Iterator<Item = u32> {
         let sizes = std::iter::successors(Some(BITS_MIN), |bits| Table::larger(*bits));
-        sizes.take_while(|bits| self.affords(*bits)).last()
+        sizes.take_while(|bits| self.affords(*bits))
     }
 
     fn too_many_ids(&self) -> Refusal {

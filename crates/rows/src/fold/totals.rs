@@ -50,6 +50,8 @@ pub(crate) struct TotalFold<'k> {
     merchants: FileNames,
     table: Option<Groups<TotalGroup>>,
     memory: usize,
+    /// Bytes of the file; 0 once the ids that will come were guessed by it.
+    file_bytes: u64,
 }
 
 /// What of its memory a file may take for ids. Without totals there is more for them, and they are put aside less often.
@@ -81,6 +83,7 @@ impl<'k> TotalFold<'k> {
             merchants: FileNames::default(),
             table,
             memory,
+            file_bytes: settings.input_bytes,
         })
     }
 
@@ -89,9 +92,19 @@ impl<'k> TotalFold<'k> {
         TotalFold { known: None, ..self }
     }
 
+    /// Guesses by the first batch how many ids will come. A file that is packed, of which that says less, has more.
+    fn expect(&mut self, batch: &Batch) {
+        let (ids, bytes) = (batch.transactions.ids.len() as u64, batch.input.len() as u64);
+        let file_bytes = std::mem::take(&mut self.file_bytes);
+        if file_bytes > bytes && bytes > 0 {
+            self.ids.expect((u128::from(ids) * u128::from(file_bytes) / u128::from(bytes)) as u64);
+        }
+    }
+
     /// Turns good rows whose id came before into refused ones, and tells refused ones that their id did.
     pub fn refuse_repeats(&mut self, batch: &mut Batch) -> Result<()> {
         self.repeats.clear();
+        self.expect(batch);
         self.ids.insert_all(&batch.transactions.ids, &mut self.fresh)?;
         self.ask(&batch.transactions)?;
         let mut added = Vec::new();

@@ -229,7 +229,7 @@ fn folded(csv: &[u8], contract: &Contract, parquet: &[u8]) -> [String; 2] {
     checked.totals(|key, line| add_total(&mut first, key, line)).unwrap();
     let mut again = String::new();
     let plan = Plan::new(contract, |_| true).unwrap();
-    let settings = Settings { interval: Some(Interval::M1), totals: true, memory: 1 << 26 };
+    let settings = Settings { interval: Some(Interval::M1), totals: true, memory: 1 << 26, input_bytes: 0 };
     let mut reader = reader(parquet);
     if plan.kind == Kind::Transactions {
         let mut fold = TotalFold::new(&plan, &settings, None, &mut scratch).unwrap();

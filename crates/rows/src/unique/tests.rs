@@ -14,9 +14,17 @@ fn id(number: u64) -> u128 {
     xxhash_rust::xxh3::xxh3_128(&number.to_le_bytes())
 }
 
+fn empty(budget: usize) -> IdSet {
+    IdSet::new(budget, Some(Box::new(MemoryScratch::default())))
+}
+
 /// Inserts `numbers` in batches and compares every answer with the model; the set, for what else is to be checked.
 fn check(numbers: impl Iterator<Item = u64>, batch: usize, budget: usize, id: fn(u64) -> u128) -> IdSet {
-    let mut set = IdSet::new(budget, Some(Box::new(MemoryScratch::default())));
+    check_with(empty(budget), numbers, batch, id)
+}
+
+fn check_with(mut set: IdSet, numbers: impl Iterator<Item = u64>, batch: usize, id: fn(u64) -> u128) -> IdSet {
+    let budget = set.budget_bytes;
     let mut model = HashSet::new();
     let (mut ids, mut wanted, mut fresh) = (Vec::new(), Vec::new(), Vec::new());
     let mut numbers = numbers.peekable();
@@ -57,8 +65,23 @@ fn a_table_that_grows_loses_nothing() {
 }
 
 #[test]
+fn a_table_made_for_what_comes_does_not_grow() {
+    let mut set = empty(100_000_000);
+    set.expect(1_000_000);
+    let memory = set.memory();
+    let set = check_with(set, 0..1_000_000, 25_000, id);
+    assert_eq!((set.memory(), set.memory_peak(), set.runs.len()), (memory, memory, 0));
+    // One that grows needs room for both, and so puts aside what this one still holds.
+    let budget = Table::bytes(21) + Run::bytes(Table::keys_max(21));
+    let mut set = empty(budget);
+    set.expect(1_200_000);
+    assert_eq!(check_with(set, 0..1_200_000, 25_000, id).runs.len(), 0);
+    assert!(!check(0..1_200_000, 25_000, budget, id).runs.is_empty());
+}
+
+#[test]
 fn packed_tables_spill_what_they_hold() {
-    let mut set = IdSet::new(100_000_000, Some(Box::new(MemoryScratch::default())));
+    let mut set = empty(100_000_000);
     let ids: Vec<u128> = (0..300_000).map(id).collect();
     let mut fresh = Vec::new();
     set.insert_all(&ids, &mut fresh).expect("room for all");
@@ -95,7 +118,7 @@ fn without_scratch_space_the_budget_is_the_end() {
 
 #[test]
 fn with_scratch_space_the_filters_are_the_end() {
-    let mut set = IdSet::new(200_000, Some(Box::new(MemoryScratch::default())));
+    let mut set = empty(200_000);
     let mut fresh = Vec::new();
     let mut last = 0;
     let refusal = loop {
@@ -141,10 +164,10 @@ fn what_a_budget_holds() {
 
 /// The plan alone, without ids: tables are filled and put aside until the budget is used up.
 fn ids_within(budget: usize) -> usize {
-    let mut set = IdSet::new(budget, Some(Box::new(MemoryScratch::default())));
+    let set = &mut empty(budget);
     let mut ids = 0;
     let mut runs = 0;
-    while let Some(bits) = set.largest_affordable().filter(|_| runs < RUNS_MAX) {
+    while let Some(bits) = set.affordable().last().filter(|_| runs < RUNS_MAX) {
         ids += Table::keys_max(bits);
         set.runs_bytes += Run::bytes(Table::keys_max(bits));
         runs += 1;
@@ -159,7 +182,10 @@ proptest! {
         numbers in prop::collection::vec(0u64..6_000, 0..12_000),
         batch in 1usize..3_000,
         budget in 60_000usize..400_000,
+        expected in prop::option::of(0u64..100_000),
     ) {
-        check(numbers.into_iter(), batch, budget, id);
+        let mut set = empty(budget);
+        expected.into_iter().for_each(|ids| set.expect(ids));
+        check_with(set, numbers.into_iter(), batch, id);
     }
 }
