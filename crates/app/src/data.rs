@@ -209,8 +209,8 @@ fn open(place: &Place) -> Result<(Engine, Found)> {
     Engine::open(options).with_context(|| format!("data folder {}", place.data.display()))
 }
 
-/// What one stage may take; two stages may be at large files at a time, and invariant 7 is about all of it.
-const MEMORY_BYTES: usize = 192 * 1024 * 1024;
+/// What all stages may take together; invariant 7 is about this and all else.
+const MEMORY_BYTES: usize = 384 * 1024 * 1024;
 
 fn is_taken(error: &anyhow::Error) -> bool {
     let locked =

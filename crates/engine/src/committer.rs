@@ -40,6 +40,11 @@ impl Turn<'_> {
     pub(crate) fn wait_for(&mut self, queue: Queue, reply: Reply<()>) {
         self.waiters.push((queue, reply));
     }
+
+    /// Answers all who wait for a queue, whatever is in it.
+    pub(crate) fn wake(&mut self) {
+        self.waiters.drain(..).for_each(|(_, reply)| reply.send(Ok(())));
+    }
 }
 
 /// The two threads, and the calls that wait for them.

@@ -98,6 +98,14 @@ impl Queues {
         ready
     }
 
+    /// Answers everybody who waits for [`Queues::ready`], so that they look whether they shall go on.
+    pub fn wake(&self, now: Millis) -> Pending<()> {
+        self.committer.call(now, |turn| {
+            turn.wake();
+            Ok(())
+        })
+    }
+
     /// Holds a message in flight until `visible_in_ms` from now: a heartbeat. With 0 it is given back at once, which
     /// after the last receive that its queue allows makes it a dead letter. `note` is kept with the message.
     pub fn hold(&self, lease: Lease, visible_in_ms: Millis, note: Option<Vec<u8>>, now: Millis) -> Pending<()> {

@@ -23,6 +23,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use pipeline::feed::{Declared, Feeds};
 use pipeline::handle::{Budget, Call, Pipeline};
+use pipeline::memory::Memory;
 use pipeline::message::Message;
 use pipeline::object::ReceiptId;
 use pipeline::rows::source::Scratch;
@@ -56,7 +57,7 @@ pub struct Options {
     pub environment: String,
     /// Threads that parse one file.
     pub threads: usize,
-    /// Bytes that one stage may take.
+    /// Bytes that all stages may take.
     pub memory_bytes: usize,
     /// Makes scratch space.
     pub scratch: MakeScratch,
@@ -127,7 +128,7 @@ impl Engine {
         let released = queues.release(now()).wait()?;
         let (objects, found) = Objects::open(queues.clone(), &options.folder.join("objects"))?;
         let route = plan.route(&queues)?;
-        let budget = Budget { threads: options.threads, memory_bytes: options.memory_bytes };
+        let budget = Budget { threads: options.threads, memory: Memory::of_many(options.memory_bytes) };
         let shared = Shared {
             pipeline: Pipeline { feeds: options.feeds, budget },
             environment: options.environment,
@@ -172,6 +173,9 @@ impl Engine {
     /// Stops: what is in hand is finished first, what waits stays.
     pub fn stop(&mut self) {
         self.shared.stopping.store(true, Ordering::SeqCst);
+        // those who sleep need not find out by themselves, which takes a while
+        let _ = self.shared.queues.wake(now()).wait();
+        self.threads.iter().for_each(|thread| thread.thread().unpark());
         for thread in self.threads.drain(..) {
             // a panic in a thread was told by the thread
             let _ = thread.join();

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use pipeline::Millis;
 use pipeline::feed::Feeds;
 use pipeline::handle::{Budget, Call, Pipeline};
+use pipeline::memory::Memory;
 use pipeline::message::Message;
 use pipeline::ports::{self, Committed};
 use pipeline::preset::Preset;
@@ -149,7 +150,7 @@ impl Function {
         let anew = anew.filter(|_| begins_anew).map(|bus| tracer.announcer(bus, ("EventBridge", "PutEvents")));
         let buckets = buckets.map(|buckets| tracer.buckets(buckets));
         let memory_bytes = usize::try_from(function.memory_mb).unwrap_or(512) * 1024 * 1024 / MEMORY_SHARE;
-        let pipeline = Pipeline { feeds, budget: Budget { threads, memory_bytes } };
+        let pipeline = Pipeline { feeds, budget: Budget { threads, memory: Memory::of_one(memory_bytes) } };
         let sends = function.sends.iter().filter(|(_, via)| matches!(via, Via::Queue(_))).map(|(stage, _)| *stage);
         let keeps_states = function.uses.contains(&Use::Write(Holds::Status));
         let status = topology.table(Holds::Status).filter(|_| keeps_states).map(|table| table.partition.0);

@@ -13,6 +13,7 @@ use rows::source::Scratch;
 use crate::Millis;
 use crate::feed::{Declared, Feeds};
 use crate::limits::DECISIONS_MAX;
+use crate::memory::Memory;
 use crate::message::{Feed, Message};
 use crate::object::ReceiptId;
 use crate::ports::{self, Committed, Ledger, Objects};
@@ -21,12 +22,12 @@ use crate::stages;
 use crate::step::RecordKey;
 
 /// What one stage may use at a time.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct Budget {
     /// Threads that parse.
     pub threads: usize,
-    /// Bytes of memory (invariant 7); what does not fit goes to scratch space.
-    pub memory_bytes: usize,
+    /// Memory; what does not fit goes to scratch space.
+    pub memory: Memory,
 }
 
 /// The stages of all presets, with what the operator declared.

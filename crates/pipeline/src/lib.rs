@@ -12,6 +12,7 @@ pub mod feed;
 pub mod find;
 pub mod handle;
 pub mod limits;
+pub mod memory;
 pub mod message;
 pub mod object;
 pub mod point;

@@ -37,7 +37,7 @@ pub(super) fn run(shared: &Shared) {
             let _ = keep::run(shared, now());
             kept = Some(Instant::now());
         }
-        std::thread::sleep(LOOK_EVERY);
+        std::thread::park_timeout(LOOK_EVERY);
     }
 }
 

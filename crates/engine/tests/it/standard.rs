@@ -1,5 +1,7 @@
 //! The rules of standard queues, one by one.
 
+use std::time::Duration;
+
 use engine::queues::{Error, Message, Phase, Settings};
 
 use crate::{Bench, MINUTE, SECOND, T};
@@ -253,4 +255,17 @@ fn who_waits_for_a_queue_is_told_when_there_is_something() {
 
     drop(bench);
     assert!(matches!(other.wait(), Err(Error::Closed)));
+}
+
+#[test]
+fn who_waits_for_a_queue_can_be_woken_without_anything_in_it() {
+    let bench = bench();
+    let mut waiting = [bench.q(), bench.dead()].map(|queue| bench.queues.ready(queue, bench.now));
+    for one in &mut waiting {
+        assert!(one.wait_for(Duration::from_millis(5)).is_none());
+    }
+    bench.queues.wake(bench.now).wait().unwrap();
+    for one in waiting {
+        one.wait().unwrap();
+    }
 }

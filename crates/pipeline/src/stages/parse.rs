@@ -76,7 +76,7 @@ pub(super) fn parse(task: &Task<'_>, work: &Work, receipt: &Receipt, content: Co
         Preset::Files | Preset::Market => None,
     };
     let sinks = Sinks { parquet: rows.sink(), csv: csv.as_ref().map(Output::sink) };
-    let (mut scratch, budget) = (task.scratch(), task.pipeline.budget);
+    let (mut scratch, lent) = (task.scratch(), task.pipeline.budget.memory.lend(opened.bytes));
     let mut on_open = |counter, total| (task.call.progress)(&id, counter, total);
     let (contract, trades) = contracts(task, receipt);
     let threads = task.threads_for(opened.bytes);
@@ -84,7 +84,7 @@ pub(super) fn parse(task: &Task<'_>, work: &Work, receipt: &Receipt, content: Co
         contract: contract.as_ref(),
         trades: trades.as_ref(),
         threads,
-        memory: budget.memory_bytes,
+        memory: lent.bytes,
         rejects: Some(rejects.sink()),
         good: Some(sinks),
         known: taken.as_mut().map(|taken| taken as &mut dyn rows::good::Known),
@@ -132,11 +132,12 @@ pub(super) fn look(task: &Task<'_>, work: &Work, receipt: &Receipt) -> Result<Ac
         Preset::Files | Preset::Market => None,
     };
     let (contract, trades) = contracts(task, receipt);
+    let lent = task.pipeline.budget.memory.lend(opened.bytes);
     let options = Options {
         contract: contract.as_ref(),
         trades: trades.as_ref(),
         threads: task.pipeline.budget.threads,
-        memory: task.pipeline.budget.memory_bytes,
+        memory: lent.bytes,
         known: taken.as_mut().map(|taken| taken as &mut dyn rows::good::Known),
         ..Options::default()
     };

@@ -42,11 +42,11 @@ pub(super) fn contribute(task: &Task<'_>, work: &Work, receipt: &Receipt) -> Res
     let mut reader = Reader::open(opened.input).map_err(|cause| unreadable(&rows, cause))?;
     let key = output_key("contributions", &receipt.id(), work.generation, "partials");
     let output = Output::create(task.call.objects, &work.object.bucket, &key)?;
-    let budget = task.pipeline.budget;
+    let lent = task.pipeline.budget.memory.lend(bytes);
     let settings = Settings {
         interval: task.feed.interval,
         zone: Some(task.feed.zone.name().to_owned()),
-        memory: budget.memory_bytes,
+        memory: lent.bytes,
         threads: task.threads_for(bytes),
     };
     let written = contribution::contribute(&mut reader, &settings, &mut task.scratch(), &mut *output.sink());

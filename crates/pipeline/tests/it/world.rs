@@ -10,6 +10,7 @@ use pipeline::arrive::{Arrived, arrive};
 use pipeline::feed::Feeds;
 use pipeline::find;
 use pipeline::handle::{Budget, Call, Error, Pipeline};
+use pipeline::memory::Memory;
 use pipeline::message::{Feed, Message, Tick};
 use pipeline::object::ReceiptId;
 use pipeline::ports::{self, Commit, Committed, Ledger, Loaded};
@@ -41,7 +42,7 @@ impl World {
     pub fn with(feeds: Feeds) -> Self {
         let faults = Faults::default();
         Self {
-            pipeline: Pipeline { feeds, budget: Budget { threads: 1, memory_bytes: 64_000_000 } },
+            pipeline: Pipeline { feeds, budget: Budget { threads: 1, memory: Memory::of_one(64_000_000) } },
             objects: MemoryObjects::new(&faults),
             ledger: MemoryLedger::new(&faults),
             clock: AtomicU64::new(START),

@@ -11,6 +11,7 @@ use pipeline::Millis;
 use pipeline::arrive::{Arrived, arrive};
 use pipeline::find::by_id;
 use pipeline::handle::{Budget, Call, Pipeline};
+use pipeline::memory::Memory;
 use pipeline::message::{Feed, Message, Tick};
 use pipeline::object::ReceiptId;
 use pipeline::ports::Commit;
@@ -108,7 +109,7 @@ pub fn answers_in_memory(world: &World) -> BTreeMap<String, String> {
 }
 
 fn ended<'a>(world: &'a World, manner: Manner, faults: &'a Faults) -> Runtime<'a> {
-    let budget = Budget { threads: 1, memory_bytes: 64 * 1024 * 1024 };
+    let budget = Budget { threads: 1, memory: Memory::of_one(64 * 1024 * 1024) };
     let random = match manner {
         Manner::InOrder => None,
         Manner::Shuffled(seed) => Some(Random::new(seed)),
