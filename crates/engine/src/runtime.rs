@@ -173,6 +173,9 @@ impl Engine {
     /// Stops: what is in hand is finished first, what waits stays.
     pub fn stop(&mut self) {
         self.shared.stopping.store(true, Ordering::SeqCst);
+        if self.threads.is_empty() {
+            return;
+        }
         // those who sleep need not find out by themselves, which takes a while
         let _ = self.shared.queues.wake(now()).wait();
         self.threads.iter().for_each(|thread| thread.thread().unpark());
