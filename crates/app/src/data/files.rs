@@ -1,6 +1,7 @@
 //! `millrace files`: all files, the newest first.
 
 use std::io::Write;
+use std::num::NonZeroUsize;
 use std::process::ExitCode;
 
 use anyhow::Result;
@@ -10,6 +11,7 @@ use engine::pipeline::preset::Preset;
 use engine::pipeline::receipt::{Outcome, Receipt};
 use engine::runtime::Engine;
 
+use super::aggregates::feed;
 use super::{Out, Place, status, times};
 use crate::size;
 use crate::table::{self, Cell};
@@ -32,8 +34,8 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "TEXT")]
     prefix: Option<String>,
     /// At most so many.
-    #[arg(long, value_name = "N", default_value_t = 50)]
-    limit: usize,
+    #[arg(long, value_name = "N", default_value = "50")]
+    limit: NonZeroUsize,
     /// Go on behind a page: what it said at its end.
     #[arg(long, value_name = "MARK")]
     after: Option<String>,
@@ -94,9 +96,13 @@ pub(super) fn run(arguments: &Arguments, engine: &Engine, out: &mut Out<'_>) -> 
         outcome: arguments.outcome.map(Into::into),
         key_prefix: arguments.prefix.clone(),
     };
-    let (mut left, mut mark, mut is_first) = (arguments.limit, arguments.after.clone(), true);
+    let (mut left, mut mark, mut is_first) = (arguments.limit.get(), arguments.after.clone(), true);
     loop {
         let (files, next) = find::list(&engine.ports(), &wanted, mark.as_deref(), left.min(FILES_AT_ONCE))?;
+        if let Some(name) = arguments.feed.as_deref().filter(|_| is_first && files.is_empty()) {
+            // one that is not declared any more may have files
+            feed(engine, name)?;
+        }
         if is_first || !files.is_empty() {
             tell(&files, arguments.json, is_first, out)?;
         }
