@@ -22,6 +22,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use anyhow::{Context, Result};
 use clap::{Args, Subcommand};
@@ -86,6 +87,8 @@ pub(crate) struct Out<'a> {
     pub folder: PathBuf,
     /// Whether a person watches the notes.
     pub is_watched: bool,
+    /// Whether whoever asked has gone away; one that works until told to stop ends then.
+    pub gone: Arc<AtomicBool>,
 }
 
 impl Out<'_> {
@@ -172,6 +175,7 @@ pub(crate) fn run(ask: Ask) -> Result<ExitCode> {
         notes: &mut stderr,
         folder: std::env::current_dir().context("this folder")?,
         is_watched: std::io::IsTerminal::is_terminal(&std::io::stderr()),
+        gone: Arc::default(),
     };
     let (mut engine, found) = match open(&place) {
         // two cannot serve one folder, and the one that has it cannot serve for this one

@@ -6,6 +6,7 @@
 
 use std::fs::{self, Permissions};
 use std::io::{self, BufRead, BufReader, BufWriter, Write};
+use std::net::Shutdown;
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
@@ -85,6 +86,7 @@ pub(super) fn open(engine: &Arc<Engine>, folder: &Path) -> Option<Door> {
             visitors.push(std::thread::spawn(move || {
                 // who asked has gone away: nobody is left to tell
                 let _ = answer(&engine, &visitor);
+                let _ = visitor.shutdown(Shutdown::Both);
             }));
         }
         visitors.into_iter().for_each(|thread| drop(thread.join()));
@@ -97,6 +99,7 @@ fn answer(engine: &Arc<Engine>, visitor: &UnixStream) -> Result<()> {
     let mut line = String::new();
     BufReader::new(io::Read::take(visitor, QUESTION_BYTES_MAX)).read_line(&mut line)?;
     let Question { words, folder, is_watched } = serde_json::from_str(&line)?;
+    let gone = hang_up_of(visitor)?;
     let shared = Arc::new(Mutex::new(BufWriter::new(visitor.try_clone()?)));
     let (mut data, mut notes) = (Frames::new(&shared, Line::Data), Frames::new(&shared, Line::Notes));
     let mut page = Frames::new(&shared, Line::Page);
@@ -106,7 +109,7 @@ fn answer(engine: &Arc<Engine>, visitor: &UnixStream) -> Result<()> {
             2
         }
         Ok(ask) => {
-            let mut out = Out { data: &mut data, page: &mut page, notes: &mut notes, folder, is_watched };
+            let mut out = Out { data: &mut data, page: &mut page, notes: &mut notes, folder, is_watched, gone };
             match ask.answer(engine, &mut out) {
                 Ok(code) => number(code),
                 Err(error) => {
@@ -122,6 +125,17 @@ fn answer(engine: &Arc<Engine>, visitor: &UnixStream) -> Result<()> {
     let mut writer = shared.lock().unwrap_or_else(PoisonError::into_inner);
     writeln!(writer, "{}", serde_json::to_string(&Line::Code(code))?)?;
     Ok(writer.flush()?)
+}
+
+/// Becomes true when a visitor hangs up, which those who have nothing to say would not notice. Nothing more is asked.
+fn hang_up_of(visitor: &UnixStream) -> io::Result<Arc<AtomicBool>> {
+    let gone = Arc::new(AtomicBool::new(false));
+    let (mut heard, is_gone) = (visitor.try_clone()?, gone.clone());
+    std::thread::Builder::new().name("millrace-door".to_owned()).spawn(move || {
+        let _ = io::copy(&mut heard, &mut io::sink());
+        is_gone.store(true, Ordering::SeqCst);
+    })?;
+    Ok(gone)
 }
 
 /// An exit code keeps its number to itself; these are all there are.

@@ -1,5 +1,6 @@
 //! Commands on a data folder, as they are typed.
 
+use std::cell::RefCell;
 use std::fs;
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -182,7 +183,7 @@ fn a_watched_folder_is_taken_from_and_others_may_ask_meanwhile() {
     let path = folder.path();
     let inbox = path.join("inbox");
     fs::create_dir(&inbox).unwrap();
-    let mut watching = millrace(path, &["run", "--watch", "inbox", "--settle", "0.2"]).spawn().unwrap();
+    let watching = millrace(path, &["run", "--watch", "inbox", "--settle", "0.2"]).spawn().unwrap();
     let until = |what: &str, is_so: &dyn Fn() -> bool| {
         let end = Instant::now() + Duration::from_secs(60);
         while !is_so() {
@@ -207,12 +208,22 @@ fn a_watched_folder_is_taken_from_and_others_may_ask_meanwhile() {
     let output = run(path, &["status", "nobody"]);
     assert_eq!(output.status.code(), Some(1));
     assert!(stderr(&output).contains("no file is known as `nobody`"), "{}", stderr(&output));
+    // who watches by it and goes away without a word holds nobody up
+    let other = path.join("other");
+    fs::create_dir(&other).unwrap();
+    let mut visitor = millrace(path, &["run", "--watch", "other", "--settle", "0"]).spawn().unwrap();
+    fs::write(other.join("later.csv"), TRADES.replace("A,", "B,")).unwrap();
+    until("the other folder is watched", &|| other.join("taken/later.csv").exists());
+    visitor.kill().unwrap();
+    visitor.wait().unwrap();
     // it ends when it is told to, and leaves the folder to others
     let pid = pid_of(&watching);
     assert!(std::process::Command::new("kill").arg(pid).status().unwrap().success());
-    assert!(watching.wait().unwrap().code().is_some(), "it ended by itself");
+    let ended = RefCell::new(watching);
+    until("it ends", &|| ended.borrow_mut().try_wait().unwrap().is_some());
+    assert!(ended.into_inner().wait().unwrap().code().is_some(), "it ended by itself");
     assert!(!path.join("data/door").exists());
-    assert_eq!(stdout(&run(path, &["files"])).lines().count(), 3);
+    assert_eq!(stdout(&run(path, &["files"])).lines().count(), 4);
 }
 
 fn pid_of(child: &std::process::Child) -> String {

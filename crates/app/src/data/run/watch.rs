@@ -41,7 +41,7 @@ pub(super) fn run(
     let _ = ctrlc::set_handler(move || flag.store(true, Ordering::SeqCst));
     writeln!(out.notes, "watching {}; end it with Ctrl-C", folder.display())?;
     let mut seen: BTreeMap<PathBuf, Seen> = BTreeMap::new();
-    while !interrupted.load(Ordering::SeqCst) {
+    while !interrupted.load(Ordering::SeqCst) && !out.gone.load(Ordering::SeqCst) {
         let whole = whole(folder, settle, &mut seen)?;
         let mut placed = Vec::new();
         let mut moving = Vec::new();
