@@ -265,7 +265,7 @@ fn who_waits_for_a_queue_can_be_woken_without_anything_in_it() {
         assert!(one.wait_for(Duration::from_millis(5)).is_none());
     }
     bench.queues.wake(bench.now).wait().unwrap();
-    for one in waiting {
-        one.wait().unwrap();
+    for one in &mut waiting {
+        one.wait_for(Duration::from_secs(60)).expect("woken").unwrap();
     }
 }

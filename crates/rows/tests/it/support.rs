@@ -21,6 +21,7 @@ use rows::time::{Interval, rfc3339};
 pub(crate) struct Way<'a> {
     pub(crate) contract: Option<&'a Contract>,
     pub(crate) interval: Interval,
+    pub(crate) totals: bool,
     pub(crate) threads: usize,
     pub(crate) memory: usize,
     pub(crate) piece_bytes: usize,
@@ -33,6 +34,7 @@ impl Default for Way<'_> {
         Self {
             contract: None,
             interval: Interval::M1,
+            totals: true,
             threads: 1,
             memory: MEMORY_BYTES_DEFAULT,
             piece_bytes: 1024 * 1024,
@@ -121,7 +123,7 @@ pub(crate) fn told_of(input: Box<dyn Input>, way: Way<'_>) -> Told {
     let options = Options {
         contract: way.contract,
         interval: Some(way.interval),
-        totals: true,
+        totals: way.totals,
         threads: way.threads,
         memory: way.memory,
         piece_bytes: way.piece_bytes,

@@ -100,6 +100,8 @@ fn lengths_that_cannot_be_are_errors() {
         (&[1, 0][..], &[3, 3][..], "shares more"),
         (&[0, 4], &[3, 3], "shares more"),
         (&[0, i64::MAX], &[3, 3], "shares more"),
+        // no more than the text before, whatever stands before that
+        (&[0, 0, 3], &[3, 2, 1], "shares more"),
         (&[0, -1], &[3, 3], "negative"),
         (&[0, 1], &[3, -1], "negative"),
         (&[0, 1], &[3, 4], "ends before"),
@@ -111,6 +113,13 @@ fn lengths_that_cannot_be_are_errors() {
 
 #[test]
 fn texts_do_not_grow_without_end() {
+    let most = GOOD_PAGE_BYTES_MAX as i64;
+    for (more, fits) in [(0, true), (1, false)] {
+        // a text, once more, and the rest
+        let (own, shared) = ([most / 2, 0, more], [0, most / 2, 0]);
+        let read = decoded(&claimed(&shared, &own, &vec![b'a'; (most / 2 + more) as usize]), own.len());
+        assert_eq!(read.is_ok(), fits, "{more} bytes more");
+    }
     // A page of a megabyte, packed a few hundred bytes, that would be half a terabyte of texts.
     let rows = 1 << 20;
     let shared: Vec<i64> = (0..rows).collect();
