@@ -1,10 +1,10 @@
 //! `millrace files`: all files, the newest first.
 
 use std::io::Write;
-use std::num::NonZeroUsize;
 use std::process::ExitCode;
 
 use anyhow::Result;
+use clap::builder::RangedU64ValueParser;
 use clap::{Args, ValueEnum};
 use engine::pipeline::find::{self, Wanted};
 use engine::pipeline::preset::Preset;
@@ -34,8 +34,8 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "TEXT")]
     prefix: Option<String>,
     /// At most so many.
-    #[arg(long, value_name = "N", default_value = "50")]
-    limit: NonZeroUsize,
+    #[arg(long, value_name = "N", default_value_t = 50, value_parser = RangedU64ValueParser::<usize>::new().range(1..))]
+    limit: usize,
     /// Go on behind a page: what it said at its end.
     #[arg(long, value_name = "MARK")]
     after: Option<String>,
@@ -96,7 +96,7 @@ pub(super) fn run(arguments: &Arguments, engine: &Engine, out: &mut Out<'_>) -> 
         outcome: arguments.outcome.map(Into::into),
         key_prefix: arguments.prefix.clone(),
     };
-    let (mut left, mut mark, mut is_first) = (arguments.limit.get(), arguments.after.clone(), true);
+    let (mut left, mut mark, mut is_first) = (arguments.limit, arguments.after.clone(), true);
     loop {
         let (files, next) = find::list(&engine.ports(), &wanted, mark.as_deref(), left.min(FILES_AT_ONCE))?;
         if let Some(name) = arguments.feed.as_deref().filter(|_| is_first && files.is_empty()) {

@@ -1,12 +1,12 @@
 //! `millrace transactions`: rows that can be queried, as CSV or JSON.
 
 use std::io::Write;
-use std::num::NonZeroUsize;
 use std::ops::ControlFlow;
 use std::process::ExitCode;
 
 use anyhow::Result;
 use clap::Args;
+use clap::builder::RangedU64ValueParser;
 use engine::pipeline::query::{self, At, Transaction, Transactions};
 use engine::runtime::{self, Engine};
 use rows::csv;
@@ -41,8 +41,8 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "TIME", value_parser = times::instant)]
     to: Option<i64>,
     /// At most so many.
-    #[arg(long, value_name = "N", default_value = "1000")]
-    limit: NonZeroUsize,
+    #[arg(long, value_name = "N", default_value_t = 1000, value_parser = RangedU64ValueParser::<usize>::new().range(1..))]
+    limit: usize,
     /// Print one JSON object per transaction.
     #[arg(long)]
     json: bool,
@@ -65,7 +65,7 @@ pub(super) fn run(arguments: &Arguments, engine: &Engine, out: &mut Out<'_>) -> 
     }
     let (mut given, mut is_cut, mut written) = (0, false, Ok(()));
     let each = |transaction: Transaction| {
-        if given == arguments.limit.get() {
+        if given == arguments.limit {
             is_cut = true;
             return ControlFlow::Break(());
         }
