@@ -10,7 +10,7 @@ use crate::cells::Cells;
 use crate::decimal::Decimal;
 use crate::reason::{ReasonId, Reasons};
 
-pub(crate) use evaluate::{Columns, Evaluator, Field, Place, QuickFields, shown};
+pub(crate) use evaluate::{Columns, Evaluator, Field, Place, QuickFields, QuickRows, shown};
 pub(crate) use names::{Copied, FileNames, Names, NewNames, Sought, WorkerNames};
 
 /// Rows of one piece of a file.
@@ -84,7 +84,7 @@ pub(crate) struct Trades {
 }
 
 /// A good trade; price and volume in units of 1e-9.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Default, Clone, Copy)]
 pub(crate) struct TradeRow {
     pub time: i64,
     pub price: i64,

@@ -11,6 +11,7 @@ mod fields;
 mod grammar;
 mod index;
 mod lines;
+mod plain;
 mod records;
 mod slots;
 #[cfg(test)]
@@ -18,6 +19,7 @@ mod tests;
 
 pub use dialect::{Dialect, sniff_delimiter};
 pub use fields::{Fields, QuoteFault, Unquoted, parse_record, unquote, write_field};
-pub use index::Index;
+pub use index::{Index, LineEnds};
 pub use lines::count_lines;
-pub use records::{Kind, Record, RecordPlace, Records};
+pub use plain::{Plain, PlainRecord};
+pub use records::{Kind, Record, Records};

@@ -18,6 +18,7 @@ use ethnum::I256;
 use crate::limits::DECIMAL_SCALE_MAX;
 
 pub use notation::{Notation, Scale};
+pub(crate) use quick::quick_short;
 pub use quick::{quick, quick_at};
 pub use sum::{Sum, Sum18, Sum36, ratio10};
 

@@ -13,7 +13,7 @@ use crate::row::{self, Status};
 use crate::time;
 
 use quick::Quick;
-pub(crate) use quick::{Columns, Field, QuickFields};
+pub(crate) use quick::{Columns, Field, QuickFields, QuickRows};
 
 /// Evaluates rows against one plan. Holds nothing that outlives a row but caches.
 pub(crate) struct Evaluator<'p> {

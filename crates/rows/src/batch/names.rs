@@ -72,12 +72,13 @@ impl WorkerNames {
         self.names.number_at(buffer, start, end)
     }
 
-    /// The number of each of those, given if it is new. Their places are looked at together before one after the other is
-    /// asked for: with many names most of them are far from the core.
+    /// Tells `put` the number of each of those names of `buffer`, given if it is new, and the row that it was sought for.
+    /// The places of all are looked at before one after the other is asked for: with many names most of them are far
+    /// from the core.
     #[inline(always)]
-    pub fn numbers(&mut self, sought: &[Sought<'_>], mut each: impl FnMut(u32)) {
+    pub fn numbers(&mut self, buffer: &[u8], sought: &[Sought], mut put: impl FnMut(usize, u32)) {
         self.names.touch(sought);
-        sought.iter().for_each(|one| each(self.names.number_of(one)));
+        sought.iter().for_each(|one| put(one.row as usize, self.names.number_of(one, buffer)));
     }
 }
 
@@ -140,12 +141,15 @@ struct Slot {
     number: u32,
 }
 
-/// A name with what it is found by.
+/// A name of a buffer, what it is found by, and the row that wants its number.
 #[derive(Debug, Clone, Copy, Default)]
-pub(crate) struct Sought<'b> {
-    key: Key,
-    name: &'b [u8],
+pub(crate) struct Sought {
+    front: u64,
+    back: u64,
     hash: u64,
+    start: u32,
+    length: u32,
+    row: u32,
 }
 
 /// Bytes of a name that are all in a slot.
@@ -183,33 +187,33 @@ impl Names {
     /// The number of `name`, given if it is new.
     #[inline]
     pub fn number(&mut self, name: &[u8]) -> u32 {
-        self.number_of(&Sought::of(name))
+        self.number_of(&Sought::of(name), name)
     }
 
     /// The number of `buffer[start..end]`; quicker than `number` when 16 bytes can be read from `start` on.
     #[inline(always)]
     pub fn number_at(&mut self, buffer: &[u8], start: usize, end: usize) -> u32 {
-        self.number_of(&Sought::at(buffer, start, end))
+        self.number_of(&Sought::at(buffer, start, end, 0), buffer)
     }
 
     /// Brings what is looked at for these names into the cache.
     #[inline(always)]
-    fn touch(&self, sought: &[Sought<'_>]) {
+    fn touch(&self, sought: &[Sought]) {
         if self.table.is_empty() {
             return;
         }
         let mask = self.table.len() - 1;
         let numbers = sought.iter().map(|one| self.table[one.hash as usize & mask].number);
         std::hint::black_box(numbers.clone().fold(0, |all, number| all ^ number));
-        if sought.iter().any(|one| one.name.len() > TINY) {
+        if sought.iter().any(|one| one.length as usize > TINY) {
             let lengths = numbers.filter_map(|number| Some(self.ends[number.checked_sub(1)? as usize].1.length));
             std::hint::black_box(lengths.fold(0, |all, length| all ^ length));
         }
     }
 
     #[inline(always)]
-    fn number_of(&mut self, sought: &Sought<'_>) -> u32 {
-        let Sought { key, name, hash } = *sought;
+    fn number_of(&mut self, sought: &Sought, buffer: &[u8]) -> u32 {
+        let Sought { front, length, hash, .. } = *sought;
         if !self.table.is_empty() {
             let mask = self.table.len() - 1;
             let mut at = hash as usize & mask;
@@ -218,20 +222,21 @@ impl Names {
                 if slot.number == 0 {
                     break;
                 }
-                let same = slot.front == key.front && slot.length == key.length;
-                if same && (name.len() <= TINY || self.is(slot.number - 1, key, name)) {
+                let same = slot.front == front && slot.length == length;
+                if same && (length as usize <= TINY || self.is(slot.number - 1, sought, buffer)) {
                     return slot.number - 1;
                 }
                 at = (at + 1) & mask;
             }
         }
-        self.insert(key, name)
+        self.insert(sought.key(), sought.name(buffer))
     }
 
-    /// Whether a known name is `name`.
+    /// Whether a known name, which begins as it does, is the one sought.
     #[inline]
-    fn is(&self, number: u32, key: Key, name: &[u8]) -> bool {
-        self.ends[number as usize].1 == key && (name.len() <= SHORT || self.get(number) == name)
+    fn is(&self, number: u32, sought: &Sought, buffer: &[u8]) -> bool {
+        let is_short = sought.length as usize <= SHORT;
+        self.ends[number as usize].1.back == sought.back && (is_short || self.get(number) == sought.name(buffer))
     }
 
     #[cold]
@@ -268,24 +273,34 @@ fn place(table: &mut [Slot], hash: u64, slot: Slot) {
     table[at] = slot;
 }
 
-impl<'b> Sought<'b> {
+impl Sought {
     #[inline]
-    fn of(name: &'b [u8]) -> Self {
+    fn of(name: &[u8]) -> Self {
         let key = Key::of(name);
-        Self { key, name, hash: key.hash(name) }
+        let Key { front, back, length } = key;
+        Self { front, back, hash: key.hash(name), start: 0, length, row: 0 }
     }
 
     /// Of `buffer[start..end]`; quicker than `of` when 16 bytes can be read from `start` on.
     #[inline(always)]
-    pub fn at(buffer: &'b [u8], start: usize, end: usize) -> Self {
-        let (from_start, length) = (&buffer[start..], end - start);
-        match from_start.first_chunk::<SHORT>() {
+    pub fn at(buffer: &[u8], start: usize, end: usize, row: u32) -> Self {
+        let length = end - start;
+        match buffer.get(start..).and_then(|from_start| from_start.first_chunk::<SHORT>()) {
             Some(chunk) if length <= SHORT => {
-                let (key, name) = (Key::short(chunk, length), &from_start[..length]);
-                Self { key, name, hash: key.hash(name) }
+                let key = Key::short(chunk, length);
+                let Key { front, back, length } = key;
+                Self { front, back, hash: key.hash_short(), start: start as u32, length, row }
             }
-            _ => Self::of(&from_start[..length]),
+            _ => Self { start: start as u32, row, ..Self::of(&buffer[start..end]) },
         }
+    }
+
+    fn key(&self) -> Key {
+        Key { front: self.front, back: self.back, length: self.length }
+    }
+
+    fn name<'b>(&self, buffer: &'b [u8]) -> &'b [u8] {
+        &buffer[self.start as usize..][..self.length as usize]
     }
 }
 
@@ -324,10 +339,13 @@ impl Key {
     /// A quick hash; all bytes of `name`, which this is the key of, take part.
     #[inline(always)]
     fn hash(self, name: &[u8]) -> u64 {
+        if self.length as usize > SHORT { xxhash_rust::xxh3::xxh3_64(name) } else { self.hash_short() }
+    }
+
+    /// The same of a name that is in its key.
+    #[inline(always)]
+    fn hash_short(self) -> u64 {
         const MIX: u64 = 0x9E37_79B9_7F4A_7C15;
-        if self.length as usize > SHORT {
-            return xxhash_rust::xxh3::xxh3_64(name);
-        }
         // The length sets apart names that end in NULs, which make no difference to the product.
         let front = self.front ^ MIX;
         let back = self.back ^ u64::from(self.length) ^ MIX.rotate_left(32);

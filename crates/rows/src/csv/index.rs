@@ -88,17 +88,23 @@ impl Index {
         self.positions.as_slice()
     }
 
-    /// How many line ends belong to record number `record`, and to each after it: those inside quotes and its own.
-    pub fn line_ends_from(&self, record: usize) -> impl Iterator<Item = u64> + '_ {
-        let before = self.inner_lines.partition_point(|&holder| (holder as usize) < record);
-        let mut inner = self.inner_lines[before..].iter().peekable();
-        (record as u32..self.len() as u32).map(move |record| {
-            let mut ends = 1;
-            while inner.next_if(|holder| **holder == record).is_some() {
-                ends += 1;
-            }
-            ends
-        })
+    /// Counts line ends from record to record.
+    pub fn line_ends(&self) -> LineEnds<'_> {
+        LineEnds { inner: &self.inner_lines, passed: 0 }
+    }
+
+    /// Which of the positions is the end of the record before number `record`.
+    pub(super) fn place_of(&self, record: usize) -> usize {
+        record
+            .checked_sub(1)
+            .and_then(|before| self.entries.as_slice().get(before))
+            .map_or(0, |entry| (entry & PLACE) as usize)
+    }
+
+    /// Of each record from number `record` on, which of the positions is its end, and whether it is regular or blank.
+    pub(super) fn entries_from(&self, record: usize) -> impl Iterator<Item = (usize, bool)> + '_ {
+        let entries = self.entries.as_slice().get(record..).unwrap_or_default();
+        entries.iter().map(|entry| ((entry & PLACE) as usize, entry & !PLACE == 0))
     }
 
     fn clear(&mut self) {
@@ -298,6 +304,24 @@ impl Index {
             0 => 0,
             place => after_line_end(buffer, self.positions.as_slice()[place] as usize),
         }
+    }
+}
+
+/// The line ends of an [`Index`].
+#[derive(Debug, Clone)]
+pub struct LineEnds<'index> {
+    inner: &'index [u32],
+    passed: usize,
+}
+
+impl LineEnds<'_> {
+    /// As [`Index::line_ends_before`]. No record may be asked for that stands before one asked for earlier.
+    #[inline(always)]
+    pub fn before(&mut self, record: usize) -> u64 {
+        while self.inner.get(self.passed).is_some_and(|holder| (*holder as usize) < record) {
+            self.passed += 1;
+        }
+        (record + self.passed) as u64
     }
 }
 

@@ -28,28 +28,6 @@ pub struct Record<'index> {
     start: u32,
     next: u32,
     flags: u32,
-    /// Which of all the positions of the index `bounds` begins with.
-    place: u32,
-}
-
-/// What is needed to find the fields of a record again.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct RecordPlace {
-    place: u32,
-    start: u32,
-}
-
-impl RecordPlace {
-    /// As [`Record::field_span`], given [`Index::positions`].
-    #[inline(always)]
-    pub fn field_span(self, positions: &[u32], field: usize) -> (usize, usize) {
-        let first = self.place as usize + field;
-        let bounds = &positions[first..first + 2];
-        let after = bounds[0].wrapping_add(1);
-        // The line end before the first field may be two bytes long.
-        let start = if field == 0 { self.start } else { after };
-        (start as usize, bounds[1] as usize)
-    }
 }
 
 impl Record<'_> {
@@ -57,12 +35,6 @@ impl Record<'_> {
     #[inline(always)]
     pub fn fields(&self) -> usize {
         self.bounds.len() - 1
-    }
-
-    /// Whether it is regular or blank: what a hot loop asks before the number of fields.
-    #[inline(always)]
-    pub fn is_plain(&self) -> bool {
-        self.flags == 0
     }
 
     /// What it is.
@@ -82,12 +54,6 @@ impl Record<'_> {
         // The line end before the first field may be two bytes long.
         let start = self.bounds[field].wrapping_add(1).max(self.start);
         (start as usize, self.bounds[field + 1] as usize)
-    }
-
-    /// What `RecordPlace::field_span` needs.
-    #[inline(always)]
-    pub fn place(&self) -> RecordPlace {
-        RecordPlace { place: self.place, start: self.start }
     }
 
     /// Where it starts.
@@ -148,13 +114,7 @@ impl<'index> Iterator for Records<'index, '_> {
         let last = (entry & PLACE) as usize;
         let bounds = &self.positions[self.place..=last];
         let next = after_line_end(self.buffer, self.positions[last] as usize);
-        let record = Record {
-            bounds,
-            start: self.start as u32,
-            next: next as u32,
-            flags: entry & !PLACE,
-            place: self.place as u32,
-        };
+        let record = Record { bounds, start: self.start as u32, next: next as u32, flags: entry & !PLACE };
         self.place = last;
         self.start = next;
         Some(record)

@@ -33,6 +33,14 @@ pub fn quick_at(buffer: &[u8], start: usize, end: usize) -> Option<i64> {
     }
 }
 
+/// The same of fields that most are like: at most eight bytes, not negative, and eight can be read from `start` on.
+#[inline(always)]
+pub(crate) fn quick_short(buffer: &[u8], start: usize, end: usize) -> Option<i64> {
+    let word = u64::from_le_bytes(*buffer.get(start..start + 8)?.first_chunk()?);
+    let length = end.wrapping_sub(start);
+    if length.wrapping_sub(1) < 8 { short(word, length as u32) } else { None }
+}
+
 /// Reads a field of at most 16 bytes, loading none past it.
 #[inline]
 fn gather(text: &[u8]) -> Option<i64> {
@@ -63,7 +71,7 @@ fn gather(text: &[u8]) -> Option<i64> {
 ///
 /// The field is moved to the high end, so that what is missing before it reads as zeros. Then the point is cut out by
 /// moving what stands before it one byte up.
-#[inline]
+#[inline(always)]
 fn short(word: u64, length: u32) -> Option<i64> {
     let shift = 64 - 8 * length;
     let values = (word ^ ZEROS) << shift;

@@ -18,8 +18,8 @@ pub(crate) struct BarTable {
     lasts: Vec<(i64, u32)>,
     /// Of the trades of a batch, where their bars are.
     positions: Vec<u32>,
-    /// Of the trades of a batch, those bars that are not the last of their names.
-    others: Vec<Key>,
+    /// The trades of a batch that go to other bars than the last of their names: which they are, and where they go.
+    others: Vec<(u32, Key)>,
 }
 
 /// As a start: no bar is known.
@@ -56,42 +56,57 @@ impl BarTable {
     }
 
     fn add_trades(&mut self, trades: &Trades, numbers: &[u32]) -> Result<()> {
-        self.look_ahead(trades, numbers);
         // First where each row goes, then all of them go there: so a core waits for several bars at a time.
-        let mut positions = std::mem::take(&mut self.positions);
-        positions.clear();
-        positions.extend(trades.rows.iter().map(|trade| self.position(numbers[trade.name as usize], trade.time)));
+        self.find_positions(trades, numbers);
+        let fits = match trades.sequence.as_slice() {
+            [] => self.add_at(trades, |_| 0),
+            sequence => self.add_at(trades, |row| sequence.get(row).copied().unwrap_or(0)),
+        };
+        if fits { Ok(()) } else { Err(sum_out_of_range()) }
+    }
+
+    #[inline(always)]
+    fn add_at(&mut self, trades: &Trades, sequence: impl Fn(usize) -> u64) -> bool {
         let mut wide = trades.wide.iter();
         let mut fits = true;
-        for (row, (trade, position)) in trades.rows.iter().zip(&positions).enumerate() {
-            let group = self.groups.at(*position);
-            let at = (trade.time, trades.sequence.get(row).copied().unwrap_or(0));
+        for (row, (trade, position)) in trades.rows.iter().zip(&self.positions).enumerate() {
+            let (group, at) = (self.groups.at(*position), (trade.time, sequence(row)));
             fits &= match wide_numbers(trade, &mut wide) {
                 None => group.add_trade(at, trade.price, trade.volume),
                 Some([price, volume]) => group.add_wide(at, [price; 4], volume),
             };
         }
-        self.positions = positions;
-        if fits { Ok(()) } else { Err(sum_out_of_range()) }
+        fits
     }
 
-    /// Has what says where bars are brought into the cache, for all bars that must be looked for: one after the other
-    /// would each wait for memory.
-    fn look_ahead(&mut self, trades: &Trades, numbers: &[u32]) {
-        let Self { lasts, buckets, others, prefix, .. } = self;
+    fn find_positions(&mut self, trades: &Trades, numbers: &[u32]) {
+        let Self { lasts, buckets, positions, others, prefix, .. } = self;
+        positions.clear();
         others.clear();
-        others.extend(trades.rows.iter().filter_map(|trade| {
+        positions.extend(trades.rows.iter().zip(0..).map(|(trade, row)| {
             let (bucket, name) = (buckets.start_of(trade.time), numbers[trade.name as usize]);
-            (lasts[name as usize].0 != bucket).then_some(Key { bucket, name, prefix: *prefix })
+            let (start, position) = lasts[name as usize];
+            if start != bucket {
+                others.push((row, Key { bucket, name, prefix: *prefix }));
+            }
+            position
         }));
+        // What says where the others are is brought into the cache for all of them at once: one after the other would
+        // each wait for memory.
         if others.len() > 1 {
-            self.groups.touch(self.others.iter().copied());
+            self.groups.touch(self.others.iter().map(|(_, key)| *key));
         }
+        let others = std::mem::take(&mut self.others);
+        for (row, key) in &others {
+            self.positions[*row as usize] = self.position(*key);
+        }
+        self.others = others;
     }
 
     fn add_bars(&mut self, bars: &[BarRow], numbers: &[u32]) -> Result<()> {
         for bar in bars {
-            let position = self.position(numbers[bar.name as usize], bar.time);
+            let (bucket, name) = (self.buckets.start_of(bar.time), numbers[bar.name as usize]);
+            let position = self.position(Key { bucket, name, prefix: self.prefix });
             if !self.groups.at(position).add_wide((bar.time, bar.sequence), bar.prices, bar.volume) {
                 return Err(sum_out_of_range());
             }
@@ -100,12 +115,11 @@ impl BarTable {
     }
 
     #[inline(always)]
-    fn position(&mut self, name: u32, time: i64) -> u32 {
-        let bucket = self.buckets.start_of(time);
-        let (start, position) = &mut self.lasts[name as usize];
-        if *start != bucket {
-            *start = bucket;
-            *position = self.groups.position(Key { bucket, name, prefix: self.prefix });
+    fn position(&mut self, key: Key) -> u32 {
+        let (start, position) = &mut self.lasts[key.name as usize];
+        if *start != key.bucket {
+            *start = key.bucket;
+            *position = self.groups.position(key);
         }
         *position
     }

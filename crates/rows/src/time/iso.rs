@@ -106,6 +106,10 @@ pub struct IsoCache {
     date: (u64, u64),
     /// The start of that date in UTC.
     midnight: i64,
+    /// The sixteen bytes up to the last minute, its start, and `naive` of its date.
+    minute: (u64, u64),
+    minute_start: i64,
+    minute_naive: Option<i64>,
     /// What to add to the clock on that date where there is no offset; `None` when the rule must be asked.
     naive: Option<i64>,
     space: bool,
@@ -122,25 +126,38 @@ impl IsoCache {
     /// A cache that remembers nothing, for a reading with this `space` and this `naive_zone`.
     pub fn new(space: bool, naive_zone: Option<Zone>) -> Self {
         // The two words of the date overlap in five bytes but differ in them, as those of no text do.
-        Self { date: (0, u64::MAX), midnight: 0, naive: None, space, naive_zone }
+        let minute = (u64::from_le_bytes(*b"1970-01-"), u64::from_le_bytes(*b"01T00:00"));
+        let (date, midnight, minute_start, minute_naive, naive) = ((0, u64::MAX), 0, 0, None, None);
+        Self { date, midnight, minute, minute_start, minute_naive, naive, space, naive_zone }
     }
 
     /// The instant. `None` only means that the rule must be asked.
-    #[inline]
+    #[inline(always)]
     pub fn quick(&mut self, text: &[u8]) -> Option<i64> {
         let (front, after) = text.split_first_chunk::<19>()?;
+        let minute = (word(front, 0), word(front, 8));
+        if minute != self.minute {
+            self.turn_to_minute(front, minute)?;
+        }
+        let rest = match *after {
+            [b'Z'] => 0,
+            [] => self.minute_naive?,
+            [b'.', .., b'Z'] => fraction(text)?,
+            _ => self.fraction_and_offset(after)?,
+        };
+        Some(self.minute_start + second(word(front, 11))? * SECOND + rest)
+    }
+
+    #[inline(never)]
+    fn turn_to_minute(&mut self, front: &[u8; 19], minute: (u64, u64)) -> Option<()> {
         let date = (word(front, 0), word(front, 3));
         if date != self.date {
             self.turn_to(front, date)?;
         }
-        let time = clock(word(front, 11))?;
-        let rest = match *after {
-            [b'Z'] => 0,
-            [] => self.naive?,
-            [b'.', .., b'Z'] => fraction(text)?,
-            _ => self.fraction_and_offset(after)?,
-        };
-        Some(self.midnight + time * SECOND + rest)
+        let clock = clock(word(front, 11))?;
+        self.minute_start = self.midnight + (clock - clock % 60) * SECOND;
+        (self.minute, self.minute_naive) = (minute, self.naive);
+        Some(())
     }
 
     /// The nanoseconds of `[.f{1,9}][Z|±HH:MM]`, less those of the offset.
@@ -148,7 +165,7 @@ impl IsoCache {
         let mut fields = Fields { text: after };
         let fraction = if fields.take(b'.') { fields.fraction()? } else { 0 };
         if fields.text.is_empty() {
-            return Some(fraction + self.naive?);
+            return Some(fraction + self.minute_naive?);
         }
         Some(fraction - offset_of(fields.text)? * SECOND)
     }
@@ -191,6 +208,15 @@ fn word(front: &[u8; 19], at: usize) -> u64 {
     u64::from_le_bytes(bytes)
 }
 
+/// The seconds of `HH:MM:SS`.
+#[inline(always)]
+fn second(text: u64) -> Option<i64> {
+    const SHOWN: u64 = u64::from_le_bytes(*b":00\0\0\0\0\0");
+    let values = (text >> 40) ^ SHOWN;
+    let (tens, ones) = ((values >> 8) & 0xFF, values >> 16);
+    (values & 0xFF == 0 && tens <= 5 && ones <= 9).then_some((tens * 10 + ones) as i64)
+}
+
 /// `HH:MM:SS` as seconds.
 #[inline]
 fn clock(text: u64) -> Option<i64> {
@@ -209,7 +235,7 @@ fn clock(text: u64) -> Option<i64> {
 }
 
 /// The nanoseconds of a whole text that ends in `.f{1,9}Z`; the point is its twentieth byte.
-#[inline]
+#[inline(always)]
 fn fraction(text: &[u8]) -> Option<i64> {
     const ZEROS: u64 = u64::from_le_bytes([b'0'; 8]);
     const POWERS: [i64; 8] = [10, 100, 1000, 10_000, 100_000, 1_000_000, 10_000_000, 100_000_000];

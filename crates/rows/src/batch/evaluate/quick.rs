@@ -1,7 +1,9 @@
 //! The quick path: rows whose values are taken as they stand from single columns and pass every check at once.
 //! It answers false for anything else and leaves the batch as it was; then `row` decides and explains.
 
-use super::super::{Batch, Sought, TradeRow, TransactionRow, WIDE, WorkerNames};
+mod columns;
+
+use super::super::{Batch, TradeRow, TransactionRow, WIDE, WorkerNames};
 use super::{Evaluator, Place, group, trade_id_hash};
 use crate::cells::Cells;
 use crate::currency;
@@ -9,6 +11,8 @@ use crate::decimal::{self, Decimal, Notation};
 use crate::plan::{AmountForm, Checks, Id, Plan, RowOrder, TextSource, Time, TradeChecks, TransactionChecks};
 use crate::row::{self, Status};
 use crate::time::{self, IsoCache, Reading};
+
+pub(crate) use columns::{Columns, QuickRows};
 
 /// Which slots the quick path reads; None in `Evaluator` when the plan needs more than it can do.
 #[derive(Debug, Clone)]
@@ -42,11 +46,6 @@ pub(crate) trait QuickFields<'a> {
     /// The field in a slot; None when it is not in the input as it stands.
     fn field(&self, slot: usize) -> Option<Field<'a>>;
 
-    /// Puts the text of a field that is there, but not as it stands, in place of what is in `into`.
-    fn other_text(&self, _slot: usize, _into: &mut Vec<u8>) -> bool {
-        false
-    }
-
     /// Appends a field to cells that are for the whole batch.
     #[inline(always)]
     fn keep(&self, field: Field<'a>, cells: &mut Cells) {
@@ -63,6 +62,11 @@ pub(crate) struct Field<'a> {
 }
 
 impl<'a> Field<'a> {
+    /// All of a text.
+    fn whole(text: &'a [u8]) -> Self {
+        Self { around: text, start: 0, end: text.len() }
+    }
+
     #[inline(always)]
     pub fn text(self) -> &'a [u8] {
         &self.around[self.start..self.end]
@@ -99,12 +103,8 @@ impl Fixed {
     fn field<'a>(&'a self, fields: &impl QuickFields<'a>) -> Option<Field<'a>> {
         match self {
             Fixed::Slot(slot) => fields.field(*slot),
-            Fixed::Constant(value) => Some(Field { around: value, start: 0, end: value.len() }),
+            Fixed::Constant(value) => Some(Field::whole(value)),
         }
-    }
-
-    fn other_text<'a>(&self, fields: &impl QuickFields<'a>, into: &mut Vec<u8>) -> bool {
-        matches!(self, Fixed::Slot(slot) if fields.other_text(*slot, into))
     }
 }
 
@@ -123,13 +123,14 @@ impl Number {
     /// In units of 1e-9, if it fits.
     #[inline(always)]
     fn read<'a>(self, fields: &impl QuickFields<'a>, notation: &Notation) -> Option<i64> {
-        let field = fields.field(self.slot)?;
+        self.read_field(fields.field(self.slot)?, notation)
+    }
+
+    /// The same of the field.
+    fn read_field(self, field: Field<'_>, notation: &Notation) -> Option<i64> {
         let quick = if self.plain { decimal::quick_at(field.around, field.start, field.end) } else { None };
-        match quick {
-            Some(nano) => Some(nano),
-            None => notation.parse(field.text()).ok().and_then(Decimal::nano),
-        }
-        .filter(|nano| *nano != WIDE)
+        let nano = quick.or_else(|| notation.parse(field.text()).ok().and_then(Decimal::nano));
+        nano.filter(|nano| *nano != WIDE)
     }
 }
 
@@ -210,89 +211,6 @@ impl Evaluator<'_> {
             _ => false,
         }
     }
-
-    /// Reads many rows, column by column: short loops that do one thing are quicker than a long one that does all.
-    /// `take` then takes them.
-    pub fn read_columns<'a, F, R>(&'a mut self, rows: R, names: &mut WorkerNames, columns: &mut Columns)
-    where
-        F: QuickFields<'a>,
-        R: ExactSizeIterator<Item = F> + Clone,
-    {
-        columns.fine.clear();
-        columns.fine.resize(rows.len(), true);
-        let Self { plan, quick, iso } = self;
-        match (quick, &plan.checks) {
-            (Some(Quick::Trades(quick)), Checks::Trades(checks)) => {
-                quick.read_columns(rows, checks, iso, names, columns);
-            }
-            (Some(Quick::Transactions(quick)), Checks::Transactions(checks)) => {
-                quick.read_columns(rows, checks, iso, names, columns);
-            }
-            _ => columns.fine.fill(false),
-        }
-    }
-
-    /// Takes row number `row` of those read, whose fields these are, if all its values were in order.
-    #[inline(always)]
-    pub fn take<'a>(
-        &'a self,
-        columns: &Columns,
-        row: usize,
-        fields: &impl QuickFields<'a>,
-        place: Place,
-        batch: &mut Batch,
-    ) -> bool {
-        match &self.quick {
-            Some(_) if !columns.fine[row] => false,
-            Some(Quick::Trades(quick)) => quick.push(fields, columns.trade(row), self.plan, batch).is_some(),
-            Some(Quick::Transactions(quick)) => quick.push(fields, columns.transaction(row), place, batch).is_some(),
-            None => false,
-        }
-    }
-}
-
-/// What `read_columns` read, reused from piece to piece.
-#[derive(Debug, Default)]
-pub(crate) struct Columns {
-    /// Whether all values of the row are in order; if not, it does not matter what the other columns hold.
-    fine: Vec<bool>,
-    names: Vec<u32>,
-    times: Vec<i64>,
-    /// Prices or amounts.
-    numbers: Vec<i64>,
-    volumes: Vec<i64>,
-    groups: Vec<u16>,
-    ids: Vec<u128>,
-}
-
-impl Columns {
-    #[inline(always)]
-    fn trade(&self, row: usize) -> TradeRow {
-        let (time, price, volume) = (self.times[row], self.numbers[row], self.volumes[row]);
-        TradeRow { time, price, volume, name: self.names[row] }
-    }
-
-    #[inline(always)]
-    fn transaction(&self, row: usize) -> Values {
-        let (id, amount, time) = (self.ids[row], self.numbers[row], self.times[row]);
-        Values { id, amount, time, merchant: self.names[row], group: self.groups[row] }
-    }
-}
-
-/// One column of many rows; a row of which there is no value is not fine.
-#[inline(always)]
-fn fill<'a, F: QuickFields<'a>, T: Default>(
-    column: &mut Vec<T>,
-    fine: &mut [bool],
-    rows: impl Iterator<Item = F>,
-    mut read: impl FnMut(&F) -> Option<T>,
-) {
-    column.clear();
-    column.extend(rows.zip(fine).map(|(row, fine)| {
-        let value = read(&row);
-        *fine &= value.is_some();
-        value.unwrap_or_default()
-    }));
 }
 
 #[inline(always)]
@@ -305,41 +223,10 @@ fn is_merchant(text: &[u8]) -> bool {
     !row::is_blank(text)
 }
 
-/// Names that are looked for at a time.
-const NAMES_AHEAD: usize = 64;
-
-/// The column of names, as `fill`; a row is not fine if its name is not `wanted`.
+/// The hash of an id, which must be there.
 #[inline(always)]
-fn fill_names<'a, F: QuickFields<'a>>(
-    column: &mut Vec<u32>,
-    fine: &mut [bool],
-    mut rows: impl Iterator<Item = F>,
-    names: &mut WorkerNames,
-    name: &'a Fixed,
-    wanted: impl Fn(&[u8]) -> bool,
-) {
-    column.clear();
-    column.resize(fine.len(), 0);
-    let mut other = Vec::new();
-    for (column, fine) in column.chunks_mut(NAMES_AHEAD).zip(fine.chunks_mut(NAMES_AHEAD)) {
-        let (mut sought, mut places, mut count) = ([Sought::default(); NAMES_AHEAD], [0; NAMES_AHEAD], 0);
-        for (place, (fine, row)) in fine.iter_mut().zip(&mut rows).enumerate() {
-            match name.field(&row) {
-                Some(field) if wanted(field.text()) => {
-                    (sought[count], places[count]) = (Sought::at(field.around, field.start, field.end), place);
-                    count += 1;
-                }
-                None if name.other_text(&row, &mut other) && wanted(&other) => column[place] = names.number(&other),
-                _ => *fine = false,
-            }
-        }
-        let mut places = places.iter();
-        names.numbers(&sought[..count], |number| {
-            if let Some(place) = places.next() {
-                column[*place] = number;
-            }
-        });
-    }
+fn id_of(field: Field<'_>) -> Option<u128> {
+    (!field.is_empty()).then(|| xxhash_rust::xxh3::xxh3_128(field.text()))
 }
 
 impl QuickTrades {
@@ -369,20 +256,6 @@ impl QuickTrades {
         let (price, volume) = (self.price(fields, checks)?, self.volume(fields, checks)?);
         let time = self.time.read(fields, iso, &checks.time.reading)?;
         Some(TradeRow { time, price, volume, name: self.symbol(fields)?.number_in(names) })
-    }
-
-    fn read_columns<'a, F: QuickFields<'a>>(
-        &'a self,
-        rows: impl Iterator<Item = F> + Clone,
-        checks: &TradeChecks,
-        iso: &mut IsoCache,
-        names: &mut WorkerNames,
-        Columns { fine, names: numbers_of_names, times, numbers: prices, volumes, .. }: &mut Columns,
-    ) {
-        fill(prices, fine, rows.clone(), |row| self.price(row, checks));
-        fill(volumes, fine, rows.clone(), |row| self.volume(row, checks));
-        fill(times, fine, rows.clone(), |row| self.time.read(row, iso, &checks.time.reading));
-        fill_names(numbers_of_names, fine, rows, names, &self.symbol, is_symbol);
     }
 
     /// Takes the row, if its sequence and trade id are in order as well.
@@ -428,8 +301,7 @@ struct Values {
 impl QuickTransactions {
     #[inline(always)]
     fn id<'a>(&self, fields: &impl QuickFields<'a>) -> Option<u128> {
-        let id = fields.field(self.id).filter(|id| !id.is_empty())?;
-        Some(xxhash_rust::xxh3::xxh3_128(id.text()))
+        fields.field(self.id).and_then(id_of)
     }
 
     /// Currency and status.
@@ -459,21 +331,6 @@ impl QuickTransactions {
             group: self.group(fields)?,
             merchant: self.merchant(fields)?.number_in(names),
         })
-    }
-
-    fn read_columns<'a, F: QuickFields<'a>>(
-        &'a self,
-        rows: impl Iterator<Item = F> + Clone,
-        checks: &TransactionChecks,
-        iso: &mut IsoCache,
-        names: &mut WorkerNames,
-        Columns { fine, names: merchants, times, numbers: amounts, groups, ids, .. }: &mut Columns,
-    ) {
-        fill(ids, fine, rows.clone(), |row| self.id(row));
-        fill(amounts, fine, rows.clone(), |row| self.amount.read(row, &checks.amount.notation));
-        fill(times, fine, rows.clone(), |row| self.time.read(row, iso, &checks.time.reading));
-        fill(groups, fine, rows.clone(), |row| self.group(row));
-        fill_names(merchants, fine, rows, names, &self.merchant, is_merchant);
     }
 
     #[inline(always)]

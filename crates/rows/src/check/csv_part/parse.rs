@@ -2,10 +2,10 @@
 
 use super::header::Binding;
 use super::{line_ends_before, record_too_long};
-use crate::batch::{Batch, Columns, Evaluator, Field, Place, QuickFields};
+use crate::batch::{Batch, Columns, Evaluator, Field, Place, QuickRows};
 use crate::cells::Cells;
 use crate::check::{Parse, Piece};
-use crate::csv::{self, Dialect, Fields, Index, Kind, QuoteFault, Record, RecordPlace, Records, Unquoted};
+use crate::csv::{self, Dialect, Fields, Kind, Plain, PlainRecord, QuoteFault, Record, Unquoted};
 use crate::fold::{self, REPORT_COLUMNS};
 use crate::limits::{FIELD_BYTES_MAX, RECORD_BYTES_MAX};
 use crate::plan::{Fetched, Plan};
@@ -19,7 +19,7 @@ pub(super) struct CsvParser<'p> {
     binding: Binding,
     quick: bool,
     /// Rows of the piece that the quick path may take, and what it read of them.
-    plain: Vec<RecordPlace>,
+    plain: Plain,
     columns: Columns,
     cells: Cells,
     fields: Fields,
@@ -31,7 +31,7 @@ impl<'p> CsvParser<'p> {
         let evaluator = Evaluator::new(plan);
         let quick = evaluator.has_quick() && !binding.trim;
         let (cells, fields, unquoted) = (Cells::default(), Fields::default(), Vec::new());
-        let (plain, columns) = (Vec::new(), Columns::default());
+        let (plain, columns) = (Plain::default(), Columns::default());
         Self { evaluator, dialect, binding, quick, plain, columns, cells, fields, unquoted }
     }
 }
@@ -40,84 +40,88 @@ impl Parse for CsvParser<'_> {
     fn parse(&mut self, piece: &mut Piece, batch: &mut Batch) -> Result<()> {
         batch.clear();
         let buffer = std::mem::take(&mut piece.buffer);
-        let index = &piece.index;
-        let sound = !index.has_nul() && (!index.has_high() || std::str::from_utf8(&buffer).is_ok());
-        let quote = self.dialect.quote().filter(|_| index.has_quote());
-        let mut result = Ok(());
-        let mut records = Records::new(&buffer, index);
-        for _ in 0..piece.header_records {
-            records.next();
-        }
-        self.find_plain(records.clone(), &buffer, index, sound);
-        let Self { evaluator, plain, columns, .. } = self;
-        let (slots, positions) = (self.binding.slots.as_slice(), index.positions());
-        let fields = |at: RecordPlace| RecordFields { buffer: &buffer, positions, at, slots, quote };
-        evaluator.read_columns(plain.iter().map(|at| fields(*at)), &mut batch.names, columns);
-        let lines = line_ends_before(index.len(), &buffer, index);
-        let mut lines_done = index.line_ends_before(piece.header_records) as u64;
-        let mut plain_rows = 0;
-        for (record, line_ends) in records.zip(index.line_ends_from(piece.header_records)) {
-            let line = piece.lines_before + lines_done + 1;
-            let lines_after = lines.min(lines_done + line_ends);
-            let row_lines = lines_after - std::mem::replace(&mut lines_done, lines_after);
-            if self.plain.get(plain_rows) == Some(&record.place()) {
-                plain_rows += 1;
-                let slots = self.binding.slots.as_slice();
-                let fields = RecordFields { buffer: &buffer, positions, at: record.place(), slots, quote };
-                let place = Place { span: (record.start() as u32, self.plain_end(&record) as u32), line };
-                if self.evaluator.take(&self.columns, plain_rows - 1, &fields, place, batch) {
-                    batch.counts.row_lines += row_lines;
-                    continue;
-                }
+        let (mut plain, mut columns) = (std::mem::take(&mut self.plain), std::mem::take(&mut self.columns));
+        self.find_plain(&buffer, piece, &mut plain);
+        let slots = self.binding.slots.clone();
+        let (text, positions) = (buffer.as_slice(), piece.index.positions());
+        let parsed = match self.dialect.quote().filter(|_| piece.index.has_quote()) {
+            Some(quote) => {
+                let rows = PlainRows::<true> { buffer: text, positions, plain: &plain, slots: &slots, quote };
+                self.rows(&rows, piece, &mut columns, batch)
             }
-            if record.end() - record.start() > RECORD_BYTES_MAX {
-                result = Err(Error::Refused(record_too_long(line)));
-                break;
+            None => {
+                let rows = PlainRows::<false> { buffer: text, positions, plain: &plain, slots: &slots, quote: 0 };
+                self.rows(&rows, piece, &mut columns, batch)
             }
-            if self.slow(&buffer, &record, line, batch) {
-                batch.counts.row_lines += row_lines;
-            }
-        }
-        batch.counts.lines += lines;
+        };
+        batch.counts.lines += line_ends_before(piece.index.len(), &buffer, &piece.index);
+        (self.plain, self.columns) = (plain, columns);
         batch.input = buffer;
-        result
+        parsed
     }
 }
 
 impl CsvParser<'_> {
     /// Finds the records that the quick path may take: of the right width, not too long, nothing odd in them.
-    fn find_plain(&mut self, records: Records<'_, '_>, buffer: &[u8], index: &Index, sound: bool) {
-        self.plain.clear();
+    fn find_plain(&self, buffer: &[u8], piece: &Piece, plain: &mut Plain) {
+        let (index, first) = (&piece.index, piece.header_records);
         if !self.quick {
-            return;
+            return plain.find_none(index, first);
         }
         let fields = self.binding.own_fields + if self.binding.resubmitted { REPORT_COLUMNS.len() } else { 0 };
-        let is_plain = |record: &Record<'_>| {
-            record.is_plain() && record.fields() == fields && record.end() - record.start() <= FIELD_BYTES_MAX
-        };
-        self.plain.reserve(index.len());
-        if sound {
-            return self.plain.extend(records.filter(is_plain).map(|record| record.place()));
+        if !index.has_nul() && (!index.has_high() || std::str::from_utf8(buffer).is_ok()) {
+            return plain.find(index, first, fields, FIELD_BYTES_MAX, |_, _| true);
         }
         let unsound = unsound_places(buffer);
         let mut unsound = unsound.iter().map(|place| *place as usize).peekable();
-        self.plain.extend(
-            records
-                .filter(|record| {
-                    while unsound.next_if(|place| *place < record.start()).is_some() {}
-                    is_plain(record) && unsound.peek().is_none_or(|place| *place >= record.end())
-                })
-                .map(|record| record.place()),
-        );
+        plain.find(index, first, fields, FIELD_BYTES_MAX, |start, end| {
+            while unsound.next_if(|place| *place < start).is_some() {}
+            unsound.peek().is_none_or(|place| *place >= end)
+        });
     }
 
-    /// Where the sender's part of a plain record ends.
-    #[inline(always)]
-    fn plain_end(&self, record: &Record<'_>) -> usize {
-        match self.binding.resubmitted {
-            true => self.own_end(record, self.binding.own_fields),
-            false => record.end(),
+    /// Takes all rows of a piece: those that are plain and in order run by run, each of the others by itself.
+    fn rows<const QUOTED: bool>(
+        &mut self,
+        rows: &PlainRows<'_, QUOTED>,
+        piece: &Piece,
+        columns: &mut Columns,
+        batch: &mut Batch,
+    ) -> Result<()> {
+        let PlainRows { buffer, positions, plain, .. } = *rows;
+        let index = &piece.index;
+        self.evaluator.read_columns(rows, &mut batch.names, columns);
+        let lines = line_ends_before(index.len(), buffer, index);
+        let mut line_ends = index.line_ends();
+        let (mut record, mut row) = (piece.header_records, 0);
+        let mut others = plain.others().iter().map(|other| *other as usize).chain([index.len()]).peekable();
+        while let Some(&other) = others.peek() {
+            let run = row..columns.first_not_fine(row..row + other - record).unwrap_or(row + other - record);
+            let (first, lines_done) = (record, lines.min(line_ends.before(record)));
+            record += run.len();
+            let place = |taken: usize| {
+                let line = piece.lines_before + line_ends.before(first + taken - run.start) + 1;
+                Place { span: plain.records()[taken].span(buffer, positions, self.binding.own_fields), line }
+            };
+            self.evaluator.take(columns, run.clone(), rows, place, batch);
+            let lines_taken = lines.min(line_ends.before(record));
+            batch.counts.row_lines += lines_taken - lines_done;
+            row = run.end;
+            match record == other {
+                true => _ = others.next(),
+                false => row += 1,
+            }
+            let Some(odd) = index.record(buffer, record) else { break };
+            let line = piece.lines_before + lines_taken + 1;
+            if odd.end() - odd.start() > RECORD_BYTES_MAX {
+                return Err(Error::Refused(record_too_long(line)));
+            }
+            record += 1;
+            if self.slow(buffer, &odd, line, batch) {
+                batch.counts.row_lines += lines.min(line_ends.before(record)) - lines_taken;
+            }
         }
+        Ok(())
     }
 
     /// Any record, told with all that is wrong with it; false when it is no row.
@@ -231,45 +235,45 @@ fn unsound_places(buffer: &[u8]) -> Vec<u32> {
     places
 }
 
-/// The fields of one record, for the quick path.
-struct RecordFields<'a> {
+/// The plain records of a piece, for the quick path. There are quotes only if it is `QUOTED`.
+#[derive(Clone, Copy)]
+struct PlainRows<'a, const QUOTED: bool> {
     buffer: &'a [u8],
     positions: &'a [u32],
-    at: RecordPlace,
+    plain: &'a Plain,
     slots: &'a [usize],
-    /// None as well when there is no quote in the buffer.
-    quote: Option<u8>,
+    quote: u8,
 }
 
-impl<'a> QuickFields<'a> for RecordFields<'a> {
+impl<'a, const QUOTED: bool> QuickRows<'a> for PlainRows<'a, QUOTED> {
+    type Row = PlainRecord;
+
+    fn rows(&self) -> &'a [PlainRecord] {
+        self.plain.records()
+    }
+
+    fn column(&self, slot: usize) -> u32 {
+        self.slots[slot] as u32
+    }
+
     #[inline(always)]
-    fn field(&self, slot: usize) -> Option<Field<'a>> {
-        let (mut start, mut end) = self.at.field_span(self.positions, self.slots[slot]);
-        if let Some(quote) = self.quote
-            && end - start > 1
-            && self.buffer[start] == quote
-        {
+    fn field(&self, row: &PlainRecord, column: u32) -> Option<Field<'a>> {
+        let buffer = self.buffer;
+        let (mut start, mut end) = row.field_span(buffer, self.positions, column);
+        if QUOTED && end - start > 1 && buffer[start] == self.quote {
             (start, end) = (start + 1, end - 1);
-            if memchr::memchr(quote, &self.buffer[start..end]).is_some() {
+            if memchr::memchr(self.quote, &buffer[start..end]).is_some() {
                 return None;
             }
         }
-        Some(Field { around: self.buffer, start, end })
+        Some(Field { around: buffer, start, end })
     }
 
     /// With a quote written twice in it.
-    fn other_text(&self, slot: usize, into: &mut Vec<u8>) -> bool {
-        let (start, end) = self.at.field_span(self.positions, self.slots[slot]);
+    fn other_text(&self, row: &PlainRecord, column: u32, into: &mut Vec<u8>) -> bool {
+        let (start, end) = row.field_span(self.buffer, self.positions, column);
         let field = &self.buffer[start..end];
-        match self.quote {
-            Some(quote) if field.first() == Some(&quote) => csv::unquote(field, quote, into) == Unquoted::Copied,
-            _ => false,
-        }
-    }
-
-    #[inline(always)]
-    fn keep(&self, field: Field<'a>, cells: &mut Cells) {
-        cells.push_span(field.start, field.end);
+        QUOTED && field.first() == Some(&self.quote) && csv::unquote(field, self.quote, into) == Unquoted::Copied
     }
 }
 
