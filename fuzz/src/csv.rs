@@ -54,13 +54,16 @@ fn shapes(text: &[u8], index: &Index, offset: usize, lines: usize) -> Vec<Shape>
 }
 
 fn check_scan(text: &[u8], dialect: &Dialect, end_of_input: bool) {
-    let (mut fast, mut plain) = (Index::default(), Index::default());
+    let mut fast = Index::default();
     let complete = Scanner::new(dialect.clone()).scan(text, end_of_input, &mut fast);
-    assert_eq!(Scanner::plain(dialect.clone()).scan(text, end_of_input, &mut plain), complete);
-    assert_eq!((fast.has_quote(), fast.has_nul()), (plain.has_quote(), plain.has_nul()));
-    assert_eq!(fast.has_high(), plain.has_high());
     let found = shapes(text, &fast, 0, 0);
-    assert_eq!(found, shapes(text, &plain, 0, 0));
+    for twin in Scanner::twins(dialect) {
+        let mut other = Index::default();
+        assert_eq!(twin.scan(text, end_of_input, &mut other), complete);
+        assert_eq!((fast.has_quote(), fast.has_nul()), (other.has_quote(), other.has_nul()));
+        assert_eq!(fast.has_high(), other.has_high());
+        assert_eq!(found, shapes(text, &other, 0, 0));
+    }
     assert!(!end_of_input || complete == text.len());
     assert_eq!(found.last().map_or(0, |last| last.next), complete);
     let whole = &text[..complete];

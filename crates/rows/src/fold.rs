@@ -7,6 +7,7 @@ mod bar_table;
 mod bars;
 mod rejects;
 mod repeats;
+mod total_table;
 mod totals;
 
 use crate::batch::{Batch, Counts};
@@ -22,6 +23,7 @@ pub(crate) use bars::BarFold;
 pub use bars::BarLine;
 pub use rejects::{ListedReject, ListedValue};
 pub(crate) use rejects::{REPORT_COLUMNS, RejectForm, RejectShape, Rejects, ends_in_report, unwrapped};
+pub(crate) use total_table::add_transactions;
 pub(crate) use totals::TotalFold;
 pub use totals::{TotalKey, TotalLine};
 

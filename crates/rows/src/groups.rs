@@ -31,11 +31,21 @@ pub(crate) trait Partial: Default {
 }
 
 /// What a group is of: order is by prefix, name, bucket.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Key {
     pub bucket: i64,
     pub name: u32,
     pub prefix: u16,
+}
+
+impl Key {
+    /// What `Groups` finds it by.
+    #[inline]
+    pub fn hash(self) -> u64 {
+        let name = u64::from(self.name) << 16 | u64::from(self.prefix);
+        let folded = u128::from(name ^ 0x9E37_79B9_7F4A_7C15) * u128::from(self.bucket as u64 ^ 0xD6E8_FEB8_6659_FD93);
+        (folded as u64) ^ (folded >> 64) as u64
+    }
 }
 
 /// The same as others see it, the name in full.
@@ -89,19 +99,19 @@ impl<P: Partial> Groups<P> {
         &mut self.nodes.at_mut(position).group
     }
 
-    /// Brings what `position` and `at` will need for these keys into the cache, for all of them at once.
-    pub fn touch(&self, keys: impl Iterator<Item = Key> + Clone) {
+    /// Brings what `position` and `at` will need for keys of these hashes into the cache, for all of them at once.
+    pub fn touch(&self, hashes: impl Iterator<Item = u64> + Clone) {
         let mask = self.index.len() - 1;
-        let entries = keys.map(|key| self.index[hash(key) as usize & mask].entry);
+        let entries = hashes.map(|hash| self.index[hash as usize & mask].entry);
         std::hint::black_box(entries.clone().fold(0, |all, entry| all ^ entry));
         let nodes = entries.filter_map(|entry| Some(self.nodes.at(entry.checked_sub(1)?)));
         std::hint::black_box(nodes.fold(0, |all, node| all ^ u64::from(node.key.name) ^ node.group.touch()));
     }
 
-    /// The position of the group of `key`, made if it is new.
+    /// The position of the group of `key`, which has this hash, made if it is new.
     #[inline]
-    pub fn position(&mut self, key: Key) -> u32 {
-        let hash = hash(key);
+    pub fn position(&mut self, key: Key, hash: u64) -> u32 {
+        debug_assert_eq!(hash, key.hash());
         let mask = self.index.len() - 1;
         let mut slot = hash as usize & mask;
         loop {
@@ -133,7 +143,7 @@ impl<P: Partial> Groups<P> {
         self.index.clear();
         self.index.resize(slots, Slot::default());
         for (entry, node) in (1..).zip(self.nodes.iter()) {
-            place(&mut self.index, self::hash(node.key), entry);
+            place(&mut self.index, node.key.hash(), entry);
         }
     }
 
@@ -367,13 +377,6 @@ fn tag_of(hash: u64) -> u32 {
     (hash >> 32) as u32
 }
 
-#[inline]
-fn hash(key: Key) -> u64 {
-    let name = u64::from(key.name) << 16 | u64::from(key.prefix);
-    let folded = u128::from(name ^ 0x9E37_79B9_7F4A_7C15) * u128::from(key.bucket as u64 ^ 0xD6E8_FEB8_6659_FD93);
-    (folded as u64) ^ (folded >> 64) as u64
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -382,10 +385,10 @@ mod tests {
     fn keys_that_hash_alike_are_not_taken_for_each_other() {
         let key = |name, bucket| Key { bucket, name, prefix: 0 };
         let (one, other) = (key(545_222, 765_187_875_270), key(887_068, 970_141_882_696));
-        let place = |key| (tag_of(hash(key)), hash(key) as usize % FIRST_SLOTS);
+        let place = |key: Key| (tag_of(key.hash()), key.hash() as usize % FIRST_SLOTS);
         assert_eq!(place(one), place(other), "the hash is another: look for two keys that share tag and slot");
         let mut groups: Groups<BarGroup> = Groups::new(usize::MAX, None);
-        let positions = [one, other, one, other].map(|key| groups.position(key));
+        let positions = [one, other, one, other].map(|key| groups.position(key, key.hash()));
         assert_eq!(positions, [0, 1, 0, 1]);
     }
 
@@ -394,12 +397,12 @@ mod tests {
         let mut groups: Groups<TotalGroup> = Groups::new(usize::MAX, None);
         let keys = (0..20_000).map(|bucket| Key { bucket, name: 7, prefix: 3 });
         for (key, place) in keys.clone().zip(0..) {
-            let position = groups.position(key);
+            let position = groups.position(key, key.hash());
             assert_eq!(position, place);
             groups.at(position).add(key.bucket);
         }
         for (key, place) in keys.zip(0..) {
-            assert_eq!(groups.position(key), place);
+            assert_eq!(groups.position(key, key.hash()), place);
             let mut alone = TotalGroup::default();
             alone.add(key.bucket);
             assert_eq!(*groups.at(place), alone);

@@ -159,12 +159,18 @@ pub(crate) fn extras(extras: &[Extra], row: Fetched<'_>, reasons: &mut Reasons) 
 }
 
 /// White space only, as Unicode has it.
+#[inline(always)]
 pub(crate) fn is_blank(text: &[u8]) -> bool {
     match text.first() {
         None => true,
         Some(first) if first.is_ascii_graphic() => false,
-        Some(_) => std::str::from_utf8(text).is_ok_and(|text| text.chars().all(is_white)),
+        Some(_) => is_all_white(text),
     }
+}
+
+#[inline(never)]
+fn is_all_white(text: &[u8]) -> bool {
+    std::str::from_utf8(text).is_ok_and(|text| text.chars().all(is_white))
 }
 
 /// Also the four separator characters that Python's `str.strip` takes for white space.

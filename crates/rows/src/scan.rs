@@ -1,9 +1,9 @@
 //! The structural scan of CSV: one pass that finds every separator and line end outside quotes.
 //!
 //! Bytes are looked at 64 at a time and turned into bit masks; everything after that is shared, safe code
-//! (`Index::fill`). There are two ways to make the masks, one with AVX2 and carry-less multiplication and a plain one
-//! for other machines; they give identical masks. This is the only file of the workspace that may hold `unsafe`: one
-//! call into code compiled for a CPU that was asked first, the loads of a block, and a store.
+//! (`Index::fill`). There are three ways to make the masks: with AVX-512, with AVX2, and a plain one for other machines;
+//! they give identical masks. This is the only file of the workspace that may hold `unsafe`: calls into code compiled for
+//! a CPU that was asked first, the loads of a block, and stores.
 #![expect(unsafe_code, reason = "SIMD loads, plain stores, and a call chosen by the CPU at run time")]
 
 use crate::csv::{Dialect, Index};
@@ -16,7 +16,7 @@ pub(crate) const BLOCK: usize = 64;
 /// Left alone, the compiler gathers eight positions in vectors before it writes them, one insertion at a time: that is
 /// slower than eight plain writes, and makes the whole scan slower by a fifteenth.
 #[inline(always)]
-pub(crate) fn write(slot: &mut u32, value: u32) {
+fn write(slot: &mut u32, value: u32) {
     // SAFETY: an exclusive reference is valid for a write; volatile only forbids to merge it with others.
     unsafe { std::ptr::write_volatile(slot, value) }
 }
@@ -40,8 +40,11 @@ pub(crate) struct Masks {
     pub(crate) high: u64,
 }
 
+/// A way to look at blocks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Kernel {
+    #[cfg(target_arch = "x86_64")]
+    Avx512,
     #[cfg(target_arch = "x86_64")]
     Avx2,
     Plain,
@@ -57,12 +60,14 @@ pub struct Scanner {
 impl Scanner {
     /// A scanner that uses the fastest way this CPU knows.
     pub fn new(dialect: Dialect) -> Self {
-        Self { dialect, kernel: fastest() }
+        let [kernel, ..] = known()[..] else { unreachable!("the plain way is known everywhere") };
+        Self { dialect, kernel }
     }
 
-    /// A scanner without SIMD: the twin that [`Scanner::new`] is tested against.
-    pub fn plain(dialect: Dialect) -> Self {
-        Self { dialect, kernel: Kernel::Plain }
+    /// A scanner for each way this CPU knows, the fastest first and the plain one, without SIMD, last: twins that are
+    /// tested against each other.
+    pub fn twins(dialect: &Dialect) -> Vec<Self> {
+        known().iter().map(|kernel| Self { dialect: dialect.clone(), kernel: *kernel }).collect()
     }
 
     /// The dialect it reads.
@@ -84,27 +89,136 @@ impl Scanner {
             return index.fill_by_grammar(buffer, end_of_input, &self.dialect);
         }
         match self.kernel {
-            // SAFETY: this kernel is only chosen by `fastest`, after the CPU said it has every feature of the function.
+            // SAFETY: these kernels are only chosen from `known`, after the CPU said it has every feature of the function.
+            #[cfg(target_arch = "x86_64")]
+            Kernel::Avx512 => unsafe { avx512::scan(&self.dialect, buffer, end_of_input, index) },
             #[cfg(target_arch = "x86_64")]
             Kernel::Avx2 => unsafe { avx2::scan(&self.dialect, buffer, end_of_input, index) },
-            Kernel::Plain => index.fill(buffer, end_of_input, &self.dialect, plain::masks(&self.dialect)),
+            Kernel::Plain => {
+                index.fill(buffer, end_of_input, &self.dialect, plain::masks(&self.dialect), plain::places())
+            }
         }
     }
 }
 
+/// The kernels this CPU can run, the fastest first.
 #[cfg(target_arch = "x86_64")]
-fn fastest() -> Kernel {
-    let vectors = is_x86_feature_detected!("avx2") && is_x86_feature_detected!("pclmulqdq");
-    let bits = is_x86_feature_detected!("bmi1")
+fn known() -> &'static [Kernel] {
+    let bits = is_x86_feature_detected!("pclmulqdq")
+        && is_x86_feature_detected!("bmi1")
         && is_x86_feature_detected!("bmi2")
         && is_x86_feature_detected!("lzcnt")
         && is_x86_feature_detected!("popcnt");
-    if vectors && bits { Kernel::Avx2 } else { Kernel::Plain }
+    let wide = is_x86_feature_detected!("avx512f")
+        && is_x86_feature_detected!("avx512bw")
+        && is_x86_feature_detected!("avx512vbmi2");
+    match (bits && is_x86_feature_detected!("avx2"), wide) {
+        (true, true) => &[Kernel::Avx512, Kernel::Avx2, Kernel::Plain],
+        (true, false) => &[Kernel::Avx2, Kernel::Plain],
+        (false, _) => &[Kernel::Plain],
+    }
 }
 
 #[cfg(not(target_arch = "x86_64"))]
-fn fastest() -> Kernel {
-    Kernel::Plain
+fn known() -> &'static [Kernel] {
+    &[Kernel::Plain]
+}
+
+/// Writes where the bits stand, counted on from `at`, to the front of `room`, one after the other; what is behind them
+/// is written over as well.
+#[inline(always)]
+fn places_by_bits(room: &mut [u32; BLOCK], at: u32, mut bits: u64) {
+    let count = bits.count_ones();
+    some_places::<0, 8>(room, at, &mut bits);
+    if count > 8 {
+        some_places::<8, 16>(room, at, &mut bits);
+        if count > 16 {
+            some_places::<16, BLOCK>(room, at, &mut bits);
+        }
+    }
+}
+
+/// Writes where the lowest bits stand, whether or not there are so many.
+#[inline(always)]
+fn some_places<const FROM: usize, const TO: usize>(room: &mut [u32; BLOCK], at: u32, bits: &mut u64) {
+    for slot in &mut room[FROM..TO] {
+        if TO == BLOCK && *bits == 0 {
+            return;
+        }
+        write(slot, at.wrapping_add(bits.trailing_zeros()));
+        *bits &= bits.wrapping_sub(1);
+    }
+}
+
+/// Masks by AVX-512, of which one instruction compares a block and another puts places together. Every function here
+/// may only run on a CPU that has the features in its attribute.
+#[cfg(target_arch = "x86_64")]
+mod avx512 {
+    use std::arch::x86_64::*;
+
+    use super::{BLOCK, Masks};
+    use crate::csv::{Dialect, Index};
+
+    #[target_feature(enable = "avx512f,avx512bw,avx512vbmi2,avx2,pclmulqdq,bmi1,bmi2,lzcnt,popcnt")]
+    pub(super) fn scan(dialect: &Dialect, buffer: &[u8], end_of_input: bool, index: &mut Index) -> usize {
+        index.fill(buffer, end_of_input, dialect, masks(dialect), places())
+    }
+
+    #[inline]
+    #[target_feature(enable = "avx512f,avx512bw,avx512vbmi2,avx2,pclmulqdq,bmi1,bmi2,lzcnt,popcnt")]
+    pub(super) fn masks(dialect: &Dialect) -> impl Fn(&[u8; BLOCK]) -> Masks + use<> {
+        let delimiter = _mm512_set1_epi8(dialect.delimiter().cast_signed());
+        let newline = _mm512_set1_epi8(b'\n'.cast_signed());
+        let carriage_return = _mm512_set1_epi8(b'\r'.cast_signed());
+        let quote_byte = _mm512_set1_epi8(dialect.quote().unwrap_or_default().cast_signed());
+        let quote_exists = if dialect.quote().is_some() { u64::MAX } else { 0 };
+        move |block| {
+            // SAFETY: a block is 64 readable bytes, as many as are loaded, and this load asks for no alignment.
+            let bytes = unsafe { _mm512_loadu_si512((&raw const *block).cast()) };
+            let quote = _mm512_cmpeq_epi8_mask(bytes, quote_byte) & quote_exists;
+            Masks {
+                delimiter: _mm512_cmpeq_epi8_mask(bytes, delimiter),
+                newline: _mm512_cmpeq_epi8_mask(bytes, newline),
+                carriage_return: _mm512_cmpeq_epi8_mask(bytes, carriage_return),
+                quote,
+                odd: super::avx2::prefix_xor(quote),
+                nuls: _mm512_testn_epi8_mask(bytes, bytes),
+                high: _mm512_movepi8_mask(bytes),
+            }
+        }
+    }
+
+    /// As `places_by_bits`, sixteen at a time.
+    #[inline]
+    #[target_feature(enable = "avx512f,avx512bw,avx512vbmi2,avx2,pclmulqdq,bmi1,bmi2,lzcnt,popcnt")]
+    pub(super) fn places() -> impl Fn(&mut [u32; BLOCK], u32, u64) {
+        static ALL: [u8; BLOCK] = {
+            let mut all = [0; BLOCK];
+            let mut place = 0;
+            while place < BLOCK {
+                all[place] = place as u8;
+                place += 1;
+            }
+            all
+        };
+        // SAFETY: as the load above.
+        let all = unsafe { _mm512_loadu_si512((&raw const ALL).cast()) };
+        move |room, at, bits| {
+            let (at, places) = (_mm512_set1_epi32(at.cast_signed()), _mm512_maskz_compress_epi8(bits, all));
+            let (quarters, _) = room.as_chunks_mut::<16>();
+            let put = |quarter: &mut [u32; 16], places: __m128i| {
+                let places = _mm512_add_epi32(_mm512_cvtepu8_epi32(places), at);
+                // SAFETY: a quarter is 64 bytes that are ours to write, and this store asks for no alignment.
+                unsafe { _mm512_storeu_si512((&raw mut *quarter).cast(), places) }
+            };
+            put(&mut quarters[0], _mm512_extracti32x4_epi32::<0>(places));
+            if bits.count_ones() > 16 {
+                put(&mut quarters[1], _mm512_extracti32x4_epi32::<1>(places));
+                put(&mut quarters[2], _mm512_extracti32x4_epi32::<2>(places));
+                put(&mut quarters[3], _mm512_extracti32x4_epi32::<3>(places));
+            }
+        }
+    }
 }
 
 /// Masks by AVX2. Every function here may only run on a CPU that has the features in its attribute.
@@ -119,7 +233,7 @@ mod avx2 {
     /// does not inline into one without, and a call per block would cost more than the block.
     #[target_feature(enable = "avx2,pclmulqdq,bmi1,bmi2,lzcnt,popcnt")]
     pub(super) fn scan(dialect: &Dialect, buffer: &[u8], end_of_input: bool, index: &mut Index) -> usize {
-        index.fill(buffer, end_of_input, dialect, masks(dialect))
+        index.fill(buffer, end_of_input, dialect, masks(dialect), places())
     }
 
     #[inline]
@@ -145,6 +259,12 @@ mod avx2 {
                 high: any(_mm256_or_si256(first, second)),
             }
         }
+    }
+
+    #[inline]
+    #[target_feature(enable = "avx2,pclmulqdq,bmi1,bmi2,lzcnt,popcnt")]
+    fn places() -> impl Fn(&mut [u32; BLOCK], u32, u64) {
+        |room, at, bits| super::places_by_bits(room, at, bits)
     }
 
     #[inline]
@@ -175,7 +295,7 @@ mod avx2 {
     /// Bit i of the answer is the xor of bits 0 to i: a product without carries by all ones.
     #[inline]
     #[target_feature(enable = "pclmulqdq")]
-    fn prefix_xor(bits: u64) -> u64 {
+    pub(super) fn prefix_xor(bits: u64) -> u64 {
         let product = _mm_clmulepi64_si128::<0>(_mm_set_epi64x(0, bits.cast_signed()), _mm_set1_epi8(-1));
         _mm_cvtsi128_si64(product).cast_unsigned()
     }
@@ -209,6 +329,11 @@ mod plain {
                 high: words.iter().fold(0, |found, &word| found | word) & HIGH,
             }
         }
+    }
+
+    #[inline(always)]
+    pub(super) fn places() -> impl Fn(&mut [u32; BLOCK], u32, u64) {
+        |room, at, bits| super::places_by_bits(room, at, bits)
     }
 
     #[inline(always)]
@@ -268,37 +393,59 @@ mod tests {
     fn check(block: &[u8; BLOCK], dialect: &Dialect) {
         let expected = model(block, dialect);
         // Of these two it only counts whether there are any.
-        let known = |masks: Masks| Masks { nuls: masks.nuls.min(1), high: masks.high.min(1), ..masks };
-        assert_eq!(known(plain::masks(dialect)(block)), expected);
-        #[cfg(target_arch = "x86_64")]
-        if fastest() == Kernel::Avx2 {
-            // SAFETY: `fastest` answers this kernel only when the CPU has every feature of the function.
-            assert_eq!(known(unsafe { avx2::masks(dialect) }(block)), expected);
+        let known_of = |masks: Masks| Masks { nuls: masks.nuls.min(1), high: masks.high.min(1), ..masks };
+        for kernel in known() {
+            let masks = match kernel {
+                // SAFETY: `known` gives these kernels only when the CPU has every feature of the functions.
+                #[cfg(target_arch = "x86_64")]
+                Kernel::Avx512 => (unsafe { avx512::masks(dialect) })(block),
+                #[cfg(target_arch = "x86_64")]
+                Kernel::Avx2 => (unsafe { avx2::masks(dialect) })(block),
+                Kernel::Plain => plain::masks(dialect)(block),
+            };
+            assert_eq!(known_of(masks), expected, "{kernel:?}");
         }
     }
 
     #[test]
-    fn this_machine_runs_the_kernel_the_tests_are_about() {
+    fn this_machine_runs_a_kernel_the_tests_are_about() {
         if cfg!(target_arch = "x86_64") {
-            assert_ne!(fastest(), Kernel::Plain, "the SIMD kernel is not tested on this CPU");
+            assert_ne!(known(), [Kernel::Plain], "no SIMD kernel is tested on this CPU");
         }
     }
 
     proptest! {
         #[test]
-        fn both_kernels_make_the_masks_of_the_model(block: [u8; BLOCK], delimiter in 0u8..128, quote: Option<u8>) {
+        fn all_kernels_make_the_masks_of_the_model(block: [u8; BLOCK], delimiter in 0u8..128, quote: Option<u8>) {
             if let Some(dialect) = Dialect::new(delimiter, quote) {
                 check(&block, &dialect);
             }
         }
 
         #[test]
-        fn both_kernels_make_the_masks_of_the_model_when_marks_are_many(
+        fn all_kernels_make_the_masks_of_the_model_when_marks_are_many(
             block in proptest::collection::vec(prop::sample::select(b"a,\"\n\r\0\xc3".to_vec()), BLOCK),
             quote in prop::sample::select(vec![None, Some(b'"')]),
         ) {
             let block: &[u8; BLOCK] = block.as_slice().try_into().expect("as many as a block holds");
             check(block, &Dialect::new(b',', quote).expect("a sound dialect"));
+        }
+
+        #[test]
+        fn places_are_those_of_the_bits(bits: u64, fewer: u64, at in 0u32..1 << 30) {
+            for bits in [bits, bits & fewer, bits & fewer & fewer.rotate_left(7) & bits.rotate_left(31), u64::MAX] {
+                let expected: Vec<u32> = (0..64).filter(|bit| bits >> bit & 1 == 1).map(|bit| at + bit).collect();
+                let mut room = [0; BLOCK];
+                places_by_bits(&mut room, at, bits);
+                prop_assert_eq!(&room[..expected.len()], &expected[..]);
+                #[cfg(target_arch = "x86_64")]
+                if known().contains(&Kernel::Avx512) {
+                    room = [0; BLOCK];
+                    // SAFETY: the CPU has every feature of the function.
+                    (unsafe { avx512::places() })(&mut room, at, bits);
+                    prop_assert_eq!(&room[..expected.len()], &expected[..]);
+                }
+            }
         }
     }
 }

@@ -66,10 +66,15 @@ impl WorkerNames {
         self.names.number(name)
     }
 
-    /// The same, as `Names::number_at`.
+    /// The same of `buffer[start..end]`; quicker when 16 bytes can be read from `start` on.
     #[inline(always)]
     pub fn number_at(&mut self, buffer: &[u8], start: usize, end: usize) -> u32 {
-        self.names.number_at(buffer, start, end)
+        self.names.number_of(&Sought::at(buffer, start, end, 0), buffer)
+    }
+
+    /// Whether all that a name is looked for in stays close to the core.
+    pub fn are_near(&self) -> bool {
+        self.names.table.len() * size_of::<Slot>() <= NEAR_BYTES
     }
 
     /// Tells `put` the number of each of those names of `buffer`, given if it is new, and the row that it was sought for.
@@ -152,6 +157,9 @@ pub(crate) struct Sought {
     row: u32,
 }
 
+/// A table of so many bytes is at hand without being asked for ahead.
+const NEAR_BYTES: usize = 256 * 1024;
+
 /// Bytes of a name that are all in a slot.
 const TINY: usize = 8;
 
@@ -188,12 +196,6 @@ impl Names {
     #[inline]
     pub fn number(&mut self, name: &[u8]) -> u32 {
         self.number_of(&Sought::of(name), name)
-    }
-
-    /// The number of `buffer[start..end]`; quicker than `number` when 16 bytes can be read from `start` on.
-    #[inline(always)]
-    pub fn number_at(&mut self, buffer: &[u8], start: usize, end: usize) -> u32 {
-        self.number_of(&Sought::at(buffer, start, end, 0), buffer)
     }
 
     /// Brings what is looked at for these names into the cache.
@@ -236,7 +238,8 @@ impl Names {
     #[inline]
     fn is(&self, number: u32, sought: &Sought, buffer: &[u8]) -> bool {
         let is_short = sought.length as usize <= SHORT;
-        self.ends[number as usize].1.back == sought.back && (is_short || self.get(number) == sought.name(buffer))
+        self.ends[number as usize].1.back == sought.back
+            && (is_short || are_same(self.get(number), sought.name(buffer)))
     }
 
     #[cold]
@@ -264,6 +267,14 @@ impl Names {
     }
 }
 
+/// Whether two names that share their first and their last eight bytes are the same.
+#[inline]
+fn are_same(one: &[u8], other: &[u8]) -> bool {
+    let middle = |name: &[u8]| Some((u64::from_le_bytes(*name.get(8..16)?.first_chunk()?), name.len()));
+    let back = |name: &[u8]| Some(u64::from_le_bytes(*name.get(..name.len() - 8)?.last_chunk()?));
+    if one.len() <= 32 { middle(one) == middle(other) && back(one) == back(other) } else { one == other }
+}
+
 fn place(table: &mut [Slot], hash: u64, slot: Slot) {
     let mask = table.len() - 1;
     let mut at = hash as usize & mask;
@@ -283,15 +294,15 @@ impl Sought {
 
     /// Of `buffer[start..end]`; quicker than `of` when 16 bytes can be read from `start` on.
     #[inline(always)]
-    pub fn at(buffer: &[u8], start: usize, end: usize, row: u32) -> Self {
+    pub fn at(buffer: &[u8], start: usize, end: usize, row: usize) -> Self {
         let length = end - start;
         match buffer.get(start..).and_then(|from_start| from_start.first_chunk::<SHORT>()) {
             Some(chunk) if length <= SHORT => {
                 let key = Key::short(chunk, length);
                 let Key { front, back, length } = key;
-                Self { front, back, hash: key.hash_short(), start: start as u32, length, row }
+                Self { front, back, hash: key.hash_short(), start: start as u32, length, row: row as u32 }
             }
-            _ => Self { start: start as u32, row, ..Self::of(&buffer[start..end]) },
+            _ => Self { start: start as u32, row: row as u32, ..Self::of(&buffer[start..end]) },
         }
     }
 
@@ -416,7 +427,7 @@ mod tests {
         let mut names = Names::default();
         let buffer = b"IBM,AAPL,A_NAME_OF_MORE_THAN_SIXTEEN,IBM";
         for (start, end) in [(0, 3), (4, 8), (9, 36), (37, 40), (0, 0), (40, 40)] {
-            let within = names.number_at(buffer, start, end);
+            let within = names.number_of(&Sought::at(buffer, start, end, 0), buffer);
             assert_eq!(within, names.number(&buffer[start..end]));
             assert_eq!(names.get(within), &buffer[start..end]);
         }

@@ -3,10 +3,10 @@
 use super::Settings;
 use super::write::{Writer, frame};
 use crate::Result;
-use crate::batch::{Batch, FileNames, TransactionRow, Transactions, WIDE};
+use crate::batch::{Batch, FileNames};
 use crate::contract::Kind;
-use crate::fold::{BarTable, MakeScratch, scratch_now};
-use crate::groups::{GroupOf, Groups, Key, Partial, TotalGroup, sum_out_of_range};
+use crate::fold::{BarTable, MakeScratch, add_transactions, scratch_now};
+use crate::groups::{GroupOf, Groups, Partial, TotalGroup};
 use crate::time::{Buckets, Zone};
 
 /// Groups in the making.
@@ -21,9 +21,6 @@ enum Kinds {
     Bars(BarTable),
     Totals(Groups<TotalGroup>),
 }
-
-/// Rows whose totals are fetched at once: more than a core can wait for at a time, few enough to stay in its cache.
-const TOUCHED_ROWS: usize = 512;
 
 impl Fold {
     pub fn new(kind: Kind, settings: &Settings, zone: &Zone, scratch: &mut MakeScratch<'_>) -> Result<Self> {
@@ -51,7 +48,7 @@ impl Fold {
                 bars.keep_within_budget(&self.names.names)?
             }
             Kinds::Totals(groups) => {
-                add_transactions(groups, &batch.transactions, names)?;
+                add_transactions(groups, &batch.transactions, names, &[])?;
                 groups.keep_within_budget(&self.names.names)?
             }
         };
@@ -69,28 +66,6 @@ impl Fold {
         }
         Ok(self.rows)
     }
-}
-
-fn add_transactions(groups: &mut Groups<TotalGroup>, transactions: &Transactions, merchants: &[u32]) -> Result<()> {
-    let key_of = |row: &TransactionRow| Key {
-        bucket: i64::from(row.day),
-        name: merchants[row.merchant as usize],
-        prefix: row.group,
-    };
-    let mut wide = transactions.wide.iter();
-    let mut fits = true;
-    for rows in transactions.rows.chunks(TOUCHED_ROWS) {
-        groups.touch(rows.iter().map(key_of));
-        for row in rows {
-            let full = if row.amount == WIDE { wide.next().map(|(_, amount)| *amount) } else { None };
-            let position = groups.position(key_of(row));
-            fits &= match full {
-                None => groups.at(position).add(row.amount),
-                Some(amount) => groups.at(position).add_wide(amount),
-            };
-        }
-    }
-    if fits { Ok(()) } else { Err(sum_out_of_range()) }
 }
 
 fn write_groups<P: Partial + Sync>(

@@ -6,7 +6,7 @@ use super::Dialect;
 use super::grammar::{after_line_end, read_field};
 use super::lines::count_lines;
 use super::slots::Slots;
-use crate::scan::{BLOCK, Masks, write};
+use crate::scan::{BLOCK, Masks};
 
 /// Flag of an entry: quotes stand where the fast scan does not understand them.
 pub(super) const IRREGULAR: u32 = 1 << 31;
@@ -114,11 +114,11 @@ impl Index {
         (self.has_quote, self.has_nul, self.has_high) = (false, false, false);
     }
 
-    /// Indexes `buffer`, given what turns a block into masks.
+    /// Indexes `buffer`, given what turns a block into masks, and bits into their places.
     ///
     /// The parity of quotes tells what is quoted as long as quotes are regular: each opens right after a separator,
     /// closes right before one, or is one of two. The first that is not is seen in the masks; its record is read again
-    /// by the grammar and the fast scan goes on after it. Inlined, to be compiled for the CPU that `masks` is for.
+    /// by the grammar and the fast scan goes on after it. Inlined, to be compiled for the CPU that these are for.
     #[inline(always)]
     pub(crate) fn fill(
         &mut self,
@@ -126,6 +126,7 @@ impl Index {
         end_of_input: bool,
         dialect: &Dialect,
         masks: impl Fn(&[u8; BLOCK]) -> Masks,
+        places: impl Fn(&mut [u32; BLOCK], u32, u64),
     ) -> usize {
         self.clear();
         let mut state = State::RECORD_START;
@@ -147,7 +148,7 @@ impl Index {
             nuls |= masks.nuls;
             high |= masks.high;
             let found = state.step(&masks, valid);
-            self.append(at as u32, &found);
+            self.append(at as u32, &found, &places);
             if found.fault {
                 at = self.append_irregular(buffer, end_of_input, dialect);
                 state = State::RECORD_START;
@@ -163,19 +164,10 @@ impl Index {
 
     /// Appends what one block, which begins at `at`, holds.
     #[inline(always)]
-    fn append(&mut self, at: u32, found: &Found) {
+    fn append(&mut self, at: u32, found: &Found, places: &impl Fn(&mut [u32; BLOCK], u32, u64)) {
         let first_place = self.positions.len() as u32;
-        let count = found.separators.count_ones() as usize;
-        let room = self.positions.room();
-        let mut bits = found.separators;
-        write_positions::<0, 8>(room, at, &mut bits);
-        if count > 8 {
-            write_positions::<8, 16>(room, at, &mut bits);
-            if count > 16 {
-                write_positions::<16, 64>(room, at, &mut bits);
-            }
-        }
-        self.positions.advance(count);
+        places(self.positions.room(), at, found.separators);
+        self.positions.advance(found.separators.count_ones() as usize);
 
         if found.inner_lines != 0 {
             self.append_inner_lines(found.inner_lines, found.ends);
@@ -389,18 +381,6 @@ impl State {
 #[inline(always)]
 fn below(bits: u64) -> u64 {
     (bits & bits.wrapping_neg()).wrapping_sub(1)
-}
-
-/// Writes where the lowest bits stand, whether or not there are so many.
-#[inline(always)]
-fn write_positions<const FROM: usize, const TO: usize>(room: &mut [u32; BLOCK], at: u32, bits: &mut u64) {
-    for slot in &mut room[FROM..TO] {
-        if TO == BLOCK && *bits == 0 {
-            return;
-        }
-        write(slot, at.wrapping_add(bits.trailing_zeros()));
-        *bits &= bits.wrapping_sub(1);
-    }
 }
 
 /// Writes which of the separators the lowest bits are, counted on from `first_place`, whether or not there are so many.

@@ -94,7 +94,7 @@ impl BarTable {
         // What says where the others are is brought into the cache for all of them at once: one after the other would
         // each wait for memory.
         if others.len() > 1 {
-            self.groups.touch(self.others.iter().map(|(_, key)| *key));
+            self.groups.touch(self.others.iter().map(|(_, key)| key.hash()));
         }
         let others = std::mem::take(&mut self.others);
         for (row, key) in &others {
@@ -119,7 +119,7 @@ impl BarTable {
         let (start, position) = &mut self.lasts[key.name as usize];
         if *start != key.bucket {
             *start = key.bucket;
-            *position = self.groups.position(key);
+            *position = self.groups.position(key, key.hash());
         }
         *position
     }

@@ -2,12 +2,12 @@
 
 use std::io::Write;
 
-use super::{MakeScratch, Settings, scratch_now};
+use super::{MakeScratch, Settings, add_transactions, scratch_now};
 use crate::Result;
-use crate::batch::{Batch, Detail, FileNames, REFUSED, Reject, TransactionRow, Transactions, WIDE, shown};
+use crate::batch::{Batch, Detail, FileNames, REFUSED, Reject, TransactionRow, Transactions, shown};
 use crate::currency::Currency;
 use crate::good::Known;
-use crate::groups::{self, GroupOf, Groups, Key, TotalGroup, sum_out_of_range};
+use crate::groups::{self, GroupOf, Groups, TotalGroup};
 use crate::ids;
 use crate::limits::REJECTS_LISTED_MAX;
 use crate::plan::Plan;
@@ -30,9 +30,6 @@ pub struct TotalKey<'a> {
     /// Days since 1970-01-01.
     pub day: i32,
 }
-
-/// Rows whose totals are fetched at once: more than a core can wait for at a time, few enough to stay in its cache.
-const TOUCHED_ROWS: usize = 512;
 
 /// Totals in the making.
 pub(crate) struct TotalFold<'k> {
@@ -184,35 +181,7 @@ impl<'k> TotalFold<'k> {
             return Ok(());
         };
         let merchants = self.merchants.of(&mut batch.names);
-        let key_of = |row: &TransactionRow| Key {
-            bucket: i64::from(row.day),
-            name: merchants[row.merchant as usize],
-            prefix: row.group,
-        };
-        let mut repeats = self.repeats.iter().copied().peekable();
-        let mut wide = batch.transactions.wide.iter();
-        let mut fits = true;
-        let mut number = 0;
-        for rows in batch.transactions.rows.chunks(TOUCHED_ROWS) {
-            table.touch(rows.iter().map(key_of));
-            for row in rows {
-                let full = if row.amount == WIDE { wide.next().map(|(_, amount)| *amount) } else { None };
-                let is_repeat = repeats.next_if_eq(&number).is_some();
-                number += 1;
-                if is_repeat {
-                    continue;
-                }
-                let position = table.position(key_of(row));
-                let group = table.at(position);
-                fits &= match full {
-                    None => group.add(row.amount),
-                    Some(amount) => group.add_wide(amount),
-                };
-            }
-        }
-        if !fits {
-            return Err(sum_out_of_range());
-        }
+        add_transactions(table, &batch.transactions, merchants, &self.repeats)?;
         if table.keep_within_budget(&self.merchants.names)? {
             self.merchants.forget();
         }

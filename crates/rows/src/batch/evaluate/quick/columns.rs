@@ -214,34 +214,53 @@ fn fill_names<'a>(
         }
         Fixed::Constant(_) => return fine.fill(false),
     };
-    let (mut sought, mut count) = ([Sought::default(); NAMES_AHEAD], 0);
-    let (column, mut around, mut other) = (rows.column(slot), [].as_slice(), Vec::new());
-    for (row, (one, fine)) in (0..).zip(rows.rows().iter().zip(fine)) {
+    if names.are_near() {
+        return each_name(rows, slot, fine, names, wanted, &mut put, |names, put, field, row| {
+            put(row, field.number_in(names));
+        });
+    }
+    let (mut sought, mut count, mut buffer) = ([Sought::default(); NAMES_AHEAD], 0, [].as_slice());
+    each_name(rows, slot, fine, names, wanted, &mut put, |names, put, Field { around, start, end }, row| {
+        sought[count] = Sought::at(around, start, end, row);
+        buffer = around;
+        count += 1;
+        if count == NAMES_AHEAD {
+            names.numbers(buffer, &sought, &mut *put);
+            count = 0;
+        }
+    });
+    names.numbers(buffer, &sought[..count], put);
+}
+
+/// Gives the names that stand in the input to `take`, and `put` the numbers of those that are there in another way.
+#[inline(always)]
+fn each_name<'a, P: FnMut(usize, u32)>(
+    rows: &impl QuickRows<'a>,
+    slot: usize,
+    fine: &mut [bool],
+    names: &mut WorkerNames,
+    wanted: impl Fn(&[u8]) -> bool,
+    put: &mut P,
+    mut take: impl FnMut(&mut WorkerNames, &mut P, Field<'a>, usize),
+) {
+    let (column, mut other) = (rows.column(slot), Vec::new());
+    for (row, (one, fine)) in rows.rows().iter().zip(fine).enumerate() {
         match rows.field(one, column) {
-            Some(field) if wanted(field.text()) => {
-                sought[count] = Sought::at(field.around, field.start, field.end, row);
-                around = field.around;
-                count += 1;
-                if count == NAMES_AHEAD {
-                    names.numbers(around, &sought, &mut put);
-                    count = 0;
-                }
-            }
-            None if rows.other_text(one, column, &mut other) && wanted(&other) => {
-                put(row as usize, names.number(&other))
-            }
+            Some(field) if wanted(field.text()) => take(names, put, field, row),
+            None if rows.other_text(one, column, &mut other) && wanted(&other) => put(row, names.number(&other)),
             _ => *fine = false,
         }
     }
-    names.numbers(around, &sought[..count], put);
 }
 
 /// Keeps the fields of some rows, all of which are there, in cells that are for the whole batch.
 #[inline(always)]
 fn keep<'a>(rows: &impl QuickRows<'a>, slot: usize, taken: Range<usize>, cells: &mut Cells) {
     let column = rows.column(slot);
-    for field in rows.rows()[taken].iter().filter_map(|row| rows.field(row, column)) {
-        cells.push_span(field.start, field.end);
+    for row in &rows.rows()[taken] {
+        if let Some(field) = rows.field(row, column) {
+            cells.push_span(field.start, field.end);
+        }
     }
 }
 
