@@ -120,7 +120,7 @@ pub(crate) struct Transactions {
 }
 
 /// A good transaction; amount in units of 1e-9.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Default, Clone, Copy)]
 pub(crate) struct TransactionRow {
     pub amount: i64,
     /// Physical line, or index in a JSON array or a table.

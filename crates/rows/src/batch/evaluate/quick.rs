@@ -229,6 +229,11 @@ fn id_of(field: Field<'_>) -> Option<u128> {
     (!field.is_empty()).then(|| xxhash_rust::xxh3::xxh3_128(field.text()))
 }
 
+#[inline(always)]
+fn group_of(currency: Field<'_>, status: Field<'_>) -> Option<u16> {
+    Some(group(currency::check(currency.text()).ok()?, Status::read(status.text())?))
+}
+
 impl QuickTrades {
     #[inline(always)]
     fn symbol<'a>(&'a self, fields: &impl QuickFields<'a>) -> Option<Field<'a>> {
@@ -307,8 +312,7 @@ impl QuickTransactions {
     /// Currency and status.
     #[inline(always)]
     fn group<'a>(&'a self, fields: &impl QuickFields<'a>) -> Option<u16> {
-        let currency = currency::check(self.currency.field(fields)?.text()).ok()?;
-        Some(group(currency, Status::read(self.status.field(fields)?.text())?))
+        group_of(self.currency.field(fields)?, self.status.field(fields)?)
     }
 
     #[inline(always)]

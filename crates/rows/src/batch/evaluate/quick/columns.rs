@@ -3,14 +3,15 @@
 
 use std::ops::Range;
 
-use super::super::{Evaluator, Place, group, trade_id_hash};
-use super::{Field, Fixed, Moment, Number, Quick, QuickTrades, QuickTransactions, id_of, is_merchant, is_symbol};
+use super::super::{Evaluator, Place, trade_id_hash};
+use super::{
+    Field, Fixed, Moment, Number, Quick, QuickTrades, QuickTransactions, group_of, id_of, is_merchant, is_symbol,
+};
 use crate::batch::{Batch, Sought, TradeRow, TransactionRow, Transactions, WorkerNames};
 use crate::cells::Cells;
-use crate::currency;
 use crate::decimal::{self, Notation};
 use crate::plan::{Checks, Plan, RowOrder, TradeChecks, TransactionChecks};
-use crate::row::{self, Status};
+use crate::row;
 use crate::time::{self, IsoCache, Reading};
 
 /// Many rows whose fields are as those of `QuickFields`.
@@ -38,19 +39,9 @@ pub(crate) struct Columns {
     /// What trades are ordered by, if that is not their place.
     sequence: Vec<u64>,
     trade_ids: Vec<u128>,
-    transactions: Vec<Values>,
-}
-
-/// The values of a good transaction.
-#[derive(Debug, Clone, Copy, Default)]
-struct Values {
-    id: u128,
-    amount: i64,
-    time: i64,
-    merchant: u32,
-    /// The group of its currency and the first status, and what its own status adds to that.
-    currency: u16,
-    status: u16,
+    transactions: Vec<TransactionRow>,
+    times: Vec<i64>,
+    ids: Vec<u128>,
 }
 
 impl Columns {
@@ -123,23 +114,28 @@ fn fill<'a, R: QuickRows<'a>, V, T>(
     }
 }
 
+/// Where a value that may be the same for every row is found.
+#[derive(Clone, Copy)]
+enum Found<'a> {
+    Column(u32),
+    Constant(&'a [u8]),
+}
+
 impl Fixed {
-    /// As `fill`, of a value that may be the same for every row.
-    #[inline(always)]
-    fn fill<'a, V, T: Copy>(
-        &'a self,
-        rows: &impl QuickRows<'a>,
-        fine: &mut [bool],
-        values: &mut [V],
-        part: impl Fn(&mut V) -> &mut T,
-        mut read: impl FnMut(Field<'a>) -> Option<T>,
-    ) {
+    fn found_in<'a>(&'a self, rows: &impl QuickRows<'a>) -> Found<'a> {
         match self {
-            Fixed::Slot(slot) => fill(rows, *slot, fine, values, part, read),
-            Fixed::Constant(text) => match read(Field::whole(text)) {
-                Some(same) => values.iter_mut().for_each(|value| *part(value) = same),
-                None => fine.fill(false),
-            },
+            Fixed::Slot(slot) => Found::Column(rows.column(*slot)),
+            Fixed::Constant(text) => Found::Constant(text),
+        }
+    }
+}
+
+impl<'a> Found<'a> {
+    #[inline(always)]
+    fn field<R: QuickRows<'a>>(self, rows: &R, row: &R::Row) -> Option<Field<'a>> {
+        match self {
+            Found::Column(column) => rows.field(row, column),
+            Found::Constant(text) => Some(Field::whole(text)),
         }
     }
 }
@@ -337,16 +333,23 @@ impl QuickTransactions {
         checks: &TransactionChecks,
         iso: &mut IsoCache,
         names: &mut WorkerNames,
-        Columns { fine, transactions, .. }: &mut Columns,
+        Columns { fine, transactions, times, ids, .. }: &mut Columns,
     ) {
-        transactions.resize(rows.rows().len(), Values::default());
-        let first = |field: Field<'a>| Some(group(currency::check(field.text()).ok()?, Status::ALL[0]));
-        fill(rows, self.id, fine, transactions, |values| &mut values.id, id_of);
-        self.amount.fill(rows, fine, transactions, |values| &mut values.amount, &checks.amount.notation, |_| true);
-        self.time.fill(rows, fine, transactions, |values| &mut values.time, iso, &checks.time.reading);
-        self.currency.fill(rows, fine, transactions, |values| &mut values.currency, first);
-        let status = |field: Field<'a>| Some(Status::read(field.text())? as u16);
-        self.status.fill(rows, fine, transactions, |values| &mut values.status, status);
+        let count = rows.rows().len();
+        transactions.resize(count, TransactionRow::default());
+        times.resize(count, 0);
+        ids.resize(count, 0);
+        fill(rows, self.id, fine, ids, |id| id, id_of);
+        self.amount.fill(rows, fine, transactions, |row| &mut row.amount, &checks.amount.notation, |_| true);
+        self.time.fill(rows, fine, times, |time| time, iso, &checks.time.reading);
+        let (currency, status) = (self.currency.found_in(rows), self.status.found_in(rows));
+        for (row, (fine, new)) in rows.rows().iter().zip(fine.iter_mut().zip(&mut *transactions)) {
+            let group = currency.field(rows, row).zip(status.field(rows, row));
+            match group.and_then(|(currency, status)| group_of(currency, status)) {
+                Some(group) => new.group = group,
+                None => *fine = false,
+            }
+        }
         fill_names(&self.merchant, rows, fine, names, is_merchant, |row, name| transactions[row].merchant = name);
     }
 
@@ -361,16 +364,16 @@ impl QuickTransactions {
         let Transactions { rows: kept, times, ids, id_text, id_owner, .. } = &mut batch.transactions;
         let new = &columns.transactions[taken.clone()];
         keep(rows, self.id, taken.clone(), id_text);
-        ids.extend(new.iter().map(|values| values.id));
-        times.extend(new.iter().map(|values| values.time));
+        ids.extend_from_slice(&columns.ids[taken.clone()]);
+        times.extend_from_slice(&columns.times[taken.clone()]);
         id_owner.extend(kept.len() as u32..(kept.len() + new.len()) as u32);
-        kept.extend(taken.zip(batch.rows..).zip(new).map(|((number, row), values)| {
+        let times = &columns.times[taken.clone()];
+        kept.extend(taken.zip(batch.rows..).zip(new.iter().zip(times)).map(|((number, row), (new, time))| {
             let Place { span, line } = place(number);
-            let Values { amount, time, merchant, currency, status, .. } = *values;
-            TransactionRow { amount, line, span, row, day: time::day_of(time), merchant, group: currency | status }
+            TransactionRow { line, span, row, day: time::day_of(*time), ..*new }
         }));
-        batch.counts.negative_amount += new.iter().filter(|values| values.amount < 0).count() as u64;
-        batch.counts.zero_amount += new.iter().filter(|values| values.amount == 0).count() as u64;
+        batch.counts.negative_amount += new.iter().filter(|row| row.amount < 0).count() as u64;
+        batch.counts.zero_amount += new.iter().filter(|row| row.amount == 0).count() as u64;
         batch.rows += new.len() as u32;
     }
 }
