@@ -136,6 +136,44 @@ fn check(text: &[u8], dialect: &Dialect, steps: &[usize]) {
     for twin in &twins {
         assert_eq!(seen_in_parts(text, twin, steps), expected);
     }
+    check_plain(text, &index, &expected);
+}
+
+/// Of every width, those records are plain that are regular, of that width, not too long and wanted.
+fn check_plain(text: &[u8], index: &Index, expected: &[Seen]) {
+    let mut plain = Plain::default();
+    let (from, bytes_max) = (expected.len().min(1), 40);
+    let unwanted = text.len() / 2;
+    for width in 1..4 {
+        let mut told = Vec::new();
+        plain.find(index, from, width, bytes_max, |start, end| {
+            told.push((start, end));
+            !(start..end).contains(&unwanted)
+        });
+        let (mut records, mut others) = (plain.records().iter(), plain.others().iter());
+        for (number, seen) in expected.iter().enumerate().skip(from) {
+            // A line end of two bytes before it may count as well.
+            let (start, length) =
+                (seen.start - usize::from(text[..seen.start].ends_with(b"\r\n")), seen.end - seen.start);
+            let right = matches!(seen.kind, Kind::Regular | Kind::Blank) && seen.spans.len() == width;
+            let fits = length + (seen.start - start) <= bytes_max;
+            if !(right && fits && !(start..seen.end).contains(&unwanted)) {
+                assert_eq!(others.next(), Some(&(number as u32)));
+                continue;
+            }
+            let record = records.next().expect("it is plain");
+            let spans = (0..width as u32).map(|field| record.field_span(text, index.positions(), field));
+            assert_eq!(spans.collect::<Vec<_>>(), seen.spans);
+            assert_eq!(record.span(text, index.positions(), width), (seen.start as u32, seen.end as u32));
+        }
+        assert!(records.next().is_none() && others.next().is_none());
+        assert!(told.is_sorted());
+    }
+    plain.find_none(index, from);
+    assert!(plain.records().is_empty());
+    assert!(plain.others().iter().copied().eq(from as u32..expected.len() as u32));
+    let mut line_ends = index.line_ends();
+    assert!((0..=index.len()).all(|record| line_ends.before(record) == index.line_ends_before(record) as u64));
 }
 
 fn dialects() -> impl Strategy<Value = Dialect> {

@@ -243,6 +243,28 @@ fn texts() -> impl Strategy<Value = String> {
     prop_oneof![known, "[-0-9TZ:.+ \u{0}]{17,32}", "2021-07-22T22:31:00[-0-9TZ:.+x]{0,12}"]
 }
 
+#[test]
+fn a_minute_is_remembered_with_the_offset_of_its_date() {
+    let berlin = || IsoCache::new(false, Some(zone("Europe/Berlin")));
+    let (winter, summer) = (b"2021-01-22T22:31:07", b"2021-07-22T22:31:07");
+    let mut cache = berlin();
+    assert_eq!(cache.quick(winter), Some(at("2021-01-22T21:31:07Z")));
+    // The date is read, and then the clock is none: what is remembered of the minute before still holds.
+    assert_eq!(cache.quick(b"2021-07-22T24:31:07"), None);
+    assert_eq!(cache.quick(winter), Some(at("2021-01-22T21:31:07Z")));
+    assert_eq!(cache.quick(b"2021-01-22T22:31:08.5"), Some(at("2021-01-22T21:31:08.5Z")));
+    assert_eq!(cache.quick(summer), Some(at("2021-07-22T20:31:07Z")));
+    assert_eq!(cache.quick(winter), Some(at("2021-01-22T21:31:07Z")));
+    // What a new cache remembers is a minute as well, but no offset.
+    assert_eq!(berlin().quick(b"1970-01-01T00:00:59Z"), Some(59 * SECOND));
+    assert_eq!(berlin().quick(b"1970-01-01T00:00:59").unwrap_or(-3541 * SECOND), -3541 * SECOND);
+    for wrong in ["60", "6:", "0:", "/0", "0/", " 1", "1 ", "a0"] {
+        assert_eq!(cache.quick(format!("2021-01-22T22:31:{wrong}Z").as_bytes()), None, "{wrong}");
+    }
+    assert_eq!(cache.quick(b"2021-01-22T22:31.07Z"), None);
+    assert_eq!(cache.quick(b"2021-01-22T22:31:59Z"), Some(at("2021-01-22T22:31:59Z")));
+}
+
 proptest! {
     #[test]
     fn iso_hot_path_agrees_with_the_rule(texts in proptest::collection::vec(texts(), 1..8)) {
