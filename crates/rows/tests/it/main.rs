@@ -9,6 +9,7 @@ mod hostile;
 mod members;
 mod messages;
 mod properties;
+mod quick;
 mod regressions;
 mod rejects;
 mod spill;
