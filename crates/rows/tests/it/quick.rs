@@ -35,10 +35,12 @@ fn a_value_may_be_the_same_for_every_row() {
         let told = both_ways(&columns(currency, merchant, status), csv);
         assert_eq!((told.report.good, told.report.rejected), (0, 3), "{currency} {merchant} {status}");
     }
-    let trades = "name = \"x\"\nextends = \"trades\"\n[columns]\nsymbol = { const = \"ACME\" }\ntrade_id = { from = \"id\" }\n";
-    let csv = "price,volume,timestamp,id\n5,0,2026-01-31T14:30:00Z,7\n6,1,2026-01-31T14:30:00+01:00,7\n7,1,,8\n";
+    let trades =
+        "name = \"x\"\nextends = \"trades\"\n[columns]\nsymbol = { const = \"ACME\" }\ntrade_id = { from = \"id\" }\n";
+    let csv = "price,volume,timestamp,id\n5,0,2026-01-31T14:30:00Z,7\n6,1,2026-01-31T14:30:00+01:00,7\n7,1,,8\n\
+        8,1,2026-01-31T14:30:00Z,9\n";
     let told = both_ways(trades, csv);
-    assert_eq!((told.report.good, told.report.rejected), (2, 1));
+    assert_eq!((told.report.good, told.report.rejected), (3, 1));
     assert_eq!(told.bars.iter().map(|bar| bar.symbol.as_str()).collect::<Vec<_>>(), ["ACME", "ACME"]);
 }
 
