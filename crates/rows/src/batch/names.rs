@@ -123,25 +123,26 @@ impl FileNames {
 #[derive(Debug, Default)]
 pub(crate) struct Names {
     table: Vec<Slot>,
-    /// Where each name ends in `bytes`, by number, and its key.
-    ends: Vec<(u32, Key)>,
+    /// Where each name ends in `bytes`, by number.
+    ends: Vec<u32>,
     bytes: Vec<u8>,
 }
 
-/// What a name is found by.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+/// What a name is found by: its first sixteen bytes, zeros behind them, and its last eight if it is longer.
+#[derive(Debug, Clone, Copy, Default)]
 struct Key {
-    /// The name itself, zeros behind it, if it is short; otherwise its first and its last eight bytes.
     front: u64,
+    middle: u64,
     back: u64,
     length: u32,
 }
 
-/// The front of a key, and the number the name has, counted from 1; 0 is an empty slot. It is small, because the table
-/// is looked at for every row; what is left of the key is at hand when the front is the same.
+/// The key of a name, and its number, counted from 1; 0 is an empty slot. So one look tells most names.
 #[derive(Debug, Clone, Copy, Default)]
 struct Slot {
     front: u64,
+    middle: u64,
+    back: u64,
     length: u32,
     number: u32,
 }
@@ -149,24 +150,22 @@ struct Slot {
 /// A name of a buffer, what it is found by, and the row that wants its number.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Sought {
-    front: u64,
-    back: u64,
+    key: Key,
     hash: u64,
     start: u32,
-    length: u32,
     row: u32,
 }
 
 /// A table of so many bytes is at hand without being asked for ahead.
 const NEAR_BYTES: usize = 256 * 1024;
 
-/// Bytes of a name that are all in a slot.
-const TINY: usize = 8;
-
 const FIRST_SLOTS: usize = 1024;
 
+/// Bytes of a name that can be read at once.
+const CHUNK: usize = 16;
+
 /// Bytes of a name that are all in its key.
-const SHORT: usize = 16;
+const WHOLE: u32 = 24;
 
 impl Names {
     pub fn clear(&mut self) {
@@ -181,15 +180,15 @@ impl Names {
 
     pub fn get(&self, number: u32) -> &[u8] {
         let start = match number.checked_sub(1) {
-            Some(before) => self.ends[before as usize].0,
+            Some(before) => self.ends[before as usize],
             None => 0,
         };
-        &self.bytes[start as usize..self.ends[number as usize].0 as usize]
+        &self.bytes[start as usize..self.ends[number as usize] as usize]
     }
 
     /// Bytes held, for whoever keeps a memory budget.
     pub fn memory(&self) -> usize {
-        self.table.len() * size_of::<Slot>() + self.ends.capacity() * size_of::<(u32, Key)>() + self.bytes.capacity()
+        self.table.len() * size_of::<Slot>() + self.ends.capacity() * size_of::<u32>() + self.bytes.capacity()
     }
 
     /// The number of `name`, given if it is new.
@@ -206,52 +205,40 @@ impl Names {
         }
         let mask = self.table.len() - 1;
         let numbers = sought.iter().map(|one| self.table[one.hash as usize & mask].number);
-        std::hint::black_box(numbers.clone().fold(0, |all, number| all ^ number));
-        if sought.iter().any(|one| one.length as usize > TINY) {
-            let lengths = numbers.filter_map(|number| Some(self.ends[number.checked_sub(1)? as usize].1.length));
-            std::hint::black_box(lengths.fold(0, |all, length| all ^ length));
-        }
+        std::hint::black_box(numbers.fold(0, |all, number| all ^ number));
     }
 
     #[inline(always)]
     fn number_of(&mut self, sought: &Sought, buffer: &[u8]) -> u32 {
-        let Sought { front, length, hash, .. } = *sought;
+        let Sought { key, hash, .. } = sought;
         if !self.table.is_empty() {
             let mask = self.table.len() - 1;
-            let mut at = hash as usize & mask;
+            let mut at = *hash as usize & mask;
             loop {
                 let slot = self.table[at];
                 if slot.number == 0 {
                     break;
                 }
-                let same = slot.front == front && slot.length == length;
-                if same && (length as usize <= TINY || self.is(slot.number - 1, sought, buffer)) {
-                    return slot.number - 1;
+                let number = slot.number - 1;
+                if slot.has(key) && (key.length <= WHOLE || self.get(number) == sought.name(buffer)) {
+                    return number;
                 }
                 at = (at + 1) & mask;
             }
         }
-        self.insert(sought.key(), sought.name(buffer))
-    }
-
-    /// Whether a known name, which begins as it does, is the one sought.
-    #[inline]
-    fn is(&self, number: u32, sought: &Sought, buffer: &[u8]) -> bool {
-        let is_short = sought.length as usize <= SHORT;
-        self.ends[number as usize].1.back == sought.back
-            && (is_short || are_same(self.get(number), sought.name(buffer)))
+        self.insert(sought, sought.name(buffer))
     }
 
     #[cold]
     #[inline(never)]
-    fn insert(&mut self, key: Key, name: &[u8]) -> u32 {
+    fn insert(&mut self, sought: &Sought, name: &[u8]) -> u32 {
         if (self.ends.len() + 1) * 2 > self.table.len() {
             self.grow();
         }
         self.bytes.extend_from_slice(name);
-        self.ends.push((self.bytes.len() as u32, key));
+        self.ends.push(self.bytes.len() as u32);
         let number = self.ends.len() as u32;
-        place(&mut self.table, key.hash(name), key.slot(number));
+        place(&mut self.table, sought.hash, sought.key.slot(number));
         number - 1
     }
 
@@ -260,19 +247,10 @@ impl Names {
         self.table.clear();
         self.table.resize(slots, Slot::default());
         for number in 0..self.ends.len() as u32 {
-            let key = self.ends[number as usize].1;
-            let hash = key.hash(self.get(number));
+            let Sought { key, hash, .. } = Sought::of(self.get(number));
             place(&mut self.table, hash, key.slot(number + 1));
         }
     }
-}
-
-/// Whether two names that share their first and their last eight bytes are the same.
-#[inline]
-fn are_same(one: &[u8], other: &[u8]) -> bool {
-    let middle = |name: &[u8]| Some((u64::from_le_bytes(*name.get(8..16)?.first_chunk()?), name.len()));
-    let back = |name: &[u8]| Some(u64::from_le_bytes(*name.get(..name.len() - 8)?.last_chunk()?));
-    if one.len() <= 32 { middle(one) == middle(other) && back(one) == back(other) } else { one == other }
 }
 
 fn place(table: &mut [Slot], hash: u64, slot: Slot) {
@@ -284,91 +262,94 @@ fn place(table: &mut [Slot], hash: u64, slot: Slot) {
     table[at] = slot;
 }
 
+impl Slot {
+    #[inline(always)]
+    fn has(&self, key: &Key) -> bool {
+        let differ = (self.front ^ key.front) | (self.middle ^ key.middle) | (self.back ^ key.back);
+        differ == 0 && self.length == key.length
+    }
+}
+
 impl Sought {
     #[inline]
     fn of(name: &[u8]) -> Self {
-        let key = Key::of(name);
-        let Key { front, back, length } = key;
-        Self { front, back, hash: key.hash(name), start: 0, length, row: 0 }
+        match name.first_chunk() {
+            Some(chunk) => Self::new(Key::of(chunk, name), name),
+            None => {
+                let mut chunk = [0; CHUNK];
+                chunk[..name.len()].copy_from_slice(name);
+                Self::new(Key::of(&chunk, name), name)
+            }
+        }
     }
 
     /// Of `buffer[start..end]`; quicker than `of` when 16 bytes can be read from `start` on.
     #[inline(always)]
     pub fn at(buffer: &[u8], start: usize, end: usize, row: usize) -> Self {
-        let length = end - start;
-        match buffer.get(start..).and_then(|from_start| from_start.first_chunk::<SHORT>()) {
-            Some(chunk) if length <= SHORT => {
-                let key = Key::short(chunk, length);
-                let Key { front, back, length } = key;
-                Self { front, back, hash: key.hash_short(), start: start as u32, length, row: row as u32 }
-            }
-            _ => Self { start: start as u32, row: row as u32, ..Self::of(&buffer[start..end]) },
-        }
+        let name = &buffer[start..end];
+        let sought = match buffer[start..].first_chunk::<CHUNK>() {
+            Some(chunk) => Self::new(Key::of(chunk, name), name),
+            None => Self::of(name),
+        };
+        Self { start: start as u32, row: row as u32, ..sought }
     }
 
-    fn key(&self) -> Key {
-        Key { front: self.front, back: self.back, length: self.length }
+    #[inline(always)]
+    fn new(key: Key, name: &[u8]) -> Self {
+        Self { key, hash: key.hash(name), start: 0, row: 0 }
     }
 
     fn name<'b>(&self, buffer: &'b [u8]) -> &'b [u8] {
-        &buffer[self.start as usize..][..self.length as usize]
+        &buffer[self.start as usize..][..self.key.length as usize]
     }
 }
 
 impl Key {
-    fn of(name: &[u8]) -> Self {
-        if let (Some(front), Some(back), true) = (name.first_chunk(), name.last_chunk(), name.len() > SHORT) {
-            let (front, back) = (u64::from_le_bytes(*front), u64::from_le_bytes(*back));
-            return Key { front, back, length: name.len() as u32 };
-        }
-        let mut chunk = [0; SHORT];
-        chunk[..name.len()].copy_from_slice(name);
-        Key::short(&chunk, name.len())
-    }
-
     fn slot(self, number: u32) -> Slot {
-        Slot { front: self.front, length: self.length, number }
+        let Key { front, middle, back, length } = self;
+        Slot { front, middle, back, length, number }
     }
 
-    /// Of the first `length` bytes of `chunk`, without asking how many there are: names of many lengths come mixed.
+    /// Of a name that `chunk` begins with.
     #[inline(always)]
-    fn short(chunk: &[u8; SHORT], length: usize) -> Self {
+    fn of(chunk: &[u8; CHUNK], name: &[u8]) -> Self {
         /// As many ones as bytes count, and zeros behind them.
-        const KEPT: [u128; SHORT + 1] = {
-            let mut kept = [u128::MAX; SHORT + 1];
+        const KEPT: [u128; CHUNK + 1] = {
+            let mut kept = [u128::MAX; CHUNK + 1];
             let mut length = 0;
-            while length < SHORT {
+            while length < CHUNK {
                 kept[length] = (1 << (8 * length)) - 1;
                 length += 1;
             }
             kept
         };
-        let name = u128::from_le_bytes(*chunk) & KEPT[length];
-        Key { front: name as u64, back: (name >> 64) as u64, length: length as u32 }
+        // Without asking how long it is: names of many lengths come mixed.
+        let first = u128::from_le_bytes(*chunk) & KEPT[name.len().min(CHUNK)];
+        let last = name.last_chunk().map_or(0, |last| u64::from_le_bytes(*last));
+        let back = if name.len() > CHUNK { last } else { 0 };
+        Key { front: first as u64, middle: (first >> 64) as u64, back, length: name.len() as u32 }
     }
 
     /// A quick hash; all bytes of `name`, which this is the key of, take part.
     #[inline(always)]
     fn hash(self, name: &[u8]) -> u64 {
-        if self.length as usize > SHORT { xxhash_rust::xxh3::xxh3_64(name) } else { self.hash_short() }
-    }
-
-    /// The same of a name that is in its key.
-    #[inline(always)]
-    fn hash_short(self) -> u64 {
         const MIX: u64 = 0x9E37_79B9_7F4A_7C15;
+        if self.length > WHOLE {
+            return xxhash_rust::xxh3::xxh3_64(name);
+        }
         // The length sets apart names that end in NULs, which make no difference to the product.
         let front = self.front ^ MIX;
-        let back = self.back ^ u64::from(self.length) ^ MIX.rotate_left(32);
-        let folded = u128::from(front) * u128::from(back);
-        let mixed = (folded as u64 ^ (folded >> 64) as u64).wrapping_mul(MIX);
+        let middle = self.middle ^ u64::from(self.length) ^ MIX.rotate_left(32);
+        let folded = u128::from(front) * u128::from(middle);
+        let back = self.back.wrapping_mul(MIX).rotate_left(29);
+        let mixed = (folded as u64 ^ (folded >> 64) as u64 ^ back).wrapping_mul(MIX);
         mixed ^ (mixed >> 29)
     }
 }
 
 /// A quick hash of a name.
 pub(crate) fn hash(name: &[u8]) -> u64 {
-    Key::of(name).hash(name)
+    Sought::of(name).hash
 }
 
 #[cfg(test)]
