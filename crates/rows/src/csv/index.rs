@@ -82,7 +82,7 @@ impl Index {
         record + self.inner_lines.partition_point(|&holder| (holder as usize) < record)
     }
 
-    /// What [`RecordPlace::field_span`](super::RecordPlace::field_span) needs.
+    /// What [`PlainRecord::field_span`](super::PlainRecord::field_span) needs.
     #[inline]
     pub fn positions(&self) -> &[u32] {
         self.positions.as_slice()
