@@ -118,7 +118,7 @@ def judge(schema, manifest, tools, runs):
             continue
         wrong = harness.against_manifest(schema, manifest, report, *outputs(tool))
         problems += [f'{NAMES[tool]}: {sentence}' for sentence in wrong]
-    # The peers first: when millrace differs from both, it is millrace that is wrong.
+    # The peers first: when millrace differs from all, it is millrace that is wrong.
     ordered = sorted(tools, key=lambda tool: tool == 'millrace')
     for tool in ordered[1:]:
         out, rejects = outputs(ordered[0])

@@ -6,10 +6,9 @@
 With `--plain` it is written as one would from the user guide: the library reads the timestamps, compares texts, finds
 repeated ids and sorts. The rules, the exact arithmetic and the answers are the same.
 
-How it is made fast without that: everything is a text column first and is judged and converted by whole-column expressions;
-numbers become integers of 10^-4, so that sums and products are integer arithmetic; moments that end in Z are taken
-apart by position, because the general timestamp parser is several times slower, and only the few others go through
-that one.
+How it is made fast without that: everything is a text column first and is judged and converted by whole-column
+expressions; numbers become integers of 10^-4, so that sums and products are integer arithmetic; moments are taken
+apart by position, because the general timestamp parser is several times slower.
 
 How it is made exact: products and sums are 128-bit integers. A row of too many fields shows in a sixth or seventh
 column; one of too few reads as if its last values were empty, so for a bad row whose last value is empty the line
@@ -171,6 +170,7 @@ def repeated(pl, frame, wrong_width, options):
 def transactions(pl, options):
     columns = ('transaction_id', 'amount', 'currency', 'timestamp', 'merchant', 'status')
     frame = scan(pl, options.file, columns).rename({name: name + '_text' for name in columns})
+
     def known(column, values):
         text = pl.col(column)
         return pl.when(text.is_in(values)).then(text) if options.plain else text.cast(pl.Enum(values), strict=False)

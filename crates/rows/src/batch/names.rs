@@ -72,7 +72,7 @@ impl WorkerNames {
         self.names.number_of(&Sought::at(buffer, start, end, 0), buffer)
     }
 
-    /// Whether all that a name is looked for in stays close to the core.
+    /// Whether the table stays close to the core.
     pub fn are_near(&self) -> bool {
         self.names.table.len() * size_of::<Slot>() <= NEAR_BYTES
     }
@@ -384,6 +384,13 @@ mod tests {
             "1234567812345678",
             "12345678_12345678",
             "12345678-12345678",
+            "ABCDEFGHIJKLMNOP1",
+            "ABCDEFGHIJKLMNOP2",
+            "ABCDEFGHIJKLMNO_1",
+            "ABCDEFGHIJKLMNOP_23456_1",
+            "ABCDEFGHIJKLMNOP_23456_2",
+            "ABCDEFGHIJKLMNOP-23456_1",
+            "ABCDEFGHIJKLMNOP_23456_12",
             "12345678_1234567_12345678",
             "12345678-1234567_12345678",
             "12345678_1234567-12345678",
@@ -395,6 +402,19 @@ mod tests {
         ];
         let numbers: Vec<u32> = texts.iter().map(|text| names.number(text.as_bytes())).collect();
         assert_eq!(numbers, (0..texts.len() as u32).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn names_that_differ_only_in_their_last_bytes_are_told_apart_however_many_share_a_place() {
+        let mut names = Names::default();
+        let texts = (0..3000).map(|number| format!("A NAME OF 16 BYTE{number:07}"));
+        for (text, number) in texts.clone().zip(0..).chain(texts.zip(0..)) {
+            assert_eq!(text.len(), WHOLE as usize);
+            assert_eq!(names.number(text.as_bytes()), number);
+            let key = Sought::of(text.as_bytes()).key;
+            // As if all hashes were the same.
+            assert_eq!(names.table.iter().filter(|slot| slot.number > 0 && slot.has(&key)).count(), 1);
+        }
     }
 
     #[test]

@@ -45,7 +45,7 @@ fn start_after(buffer: &[u8], end: u32) -> usize {
 
 impl Plain {
     /// Looks at the records from number `from` on. Those are plain that have `fields` fields, are at most `bytes_max`
-    /// long and `wanted`, which is told where each stands.
+    /// long and `wanted`, which is told where each stands. The line feed of a CRLF before a record counts as part of it.
     pub fn find(
         &mut self,
         index: &Index,

@@ -1,4 +1,4 @@
-//! The scan, its plain twin and the grammar against a model of the reference rules; the corpus is in `tests/corpus.rs`.
+//! The scan, its twins and the grammar against a model of the reference rules; the corpus is in `tests/corpus.rs`.
 
 mod corpus;
 mod model;

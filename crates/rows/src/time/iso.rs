@@ -1,4 +1,4 @@
-//! ISO 8601: the rule, and a hot path that remembers the last date.
+//! ISO 8601: the rule, and a hot path that remembers the last date and the last minute.
 
 use super::{DAY, DAY_SECONDS, SECOND, TimeFault, Zone, calendar, instant, zone};
 use crate::decimal::quick::{eight_digits, not_digits};
@@ -99,7 +99,8 @@ fn offset_of(text: &[u8]) -> Option<i64> {
     }
 }
 
-/// The hot path of `YYYY-MM-DDTHH:MM:SS[.f{1,9}][Z|±HH:MM]`: the date is only read when it is not the last one.
+/// The hot path of `YYYY-MM-DDTHH:MM:SS[.f{1,9}][Z|±HH:MM]`: date, hour and minute are
+/// only read when they are not the last ones.
 #[derive(Debug, Clone)]
 pub struct IsoCache {
     /// The eleven bytes up to the `T`: the first eight, and the fourth to the eleventh.
@@ -123,9 +124,10 @@ impl Default for IsoCache {
 }
 
 impl IsoCache {
-    /// A cache that remembers nothing, for a reading with this `space` and this `naive_zone`.
+    /// A cache that has read nothing yet, for a reading with this `space` and this `naive_zone`.
     pub fn new(space: bool, naive_zone: Option<Zone>) -> Self {
-        // The two words of the date overlap in five bytes but differ in them, as those of no text do.
+        // The two words of the date overlap in five bytes but differ in them, as those of no text do. The minute has to be
+        // one that is right: any text can begin with any sixteen bytes.
         let minute = (u64::from_le_bytes(*b"1970-01-"), u64::from_le_bytes(*b"01T00:00"));
         let (date, midnight, minute_start, minute_naive, naive) = ((0, u64::MAX), 0, 0, None, None);
         Self { date, midnight, minute, minute_start, minute_naive, naive, space, naive_zone }

@@ -257,7 +257,7 @@ fn a_minute_is_remembered_with_the_offset_of_its_date() {
     assert_eq!(cache.quick(winter), Some(at("2021-01-22T21:31:07Z")));
     // What a new cache remembers is a minute as well, but no offset.
     assert_eq!(berlin().quick(b"1970-01-01T00:00:59Z"), Some(59 * SECOND));
-    assert_eq!(berlin().quick(b"1970-01-01T00:00:59").unwrap_or(-3541 * SECOND), -3541 * SECOND);
+    assert_eq!(berlin().quick(b"1970-01-01T00:00:59"), None);
     for wrong in ["60", "6:", "0:", "/0", "0/", " 1", "1 ", "a0"] {
         assert_eq!(cache.quick(format!("2021-01-22T22:31:{wrong}Z").as_bytes()), None, "{wrong}");
     }

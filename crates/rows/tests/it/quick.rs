@@ -8,7 +8,9 @@ use crate::support::{Told, Way, contract, told};
 /// What a contract gives, which must be what it gives with a column of nobody's interest, for which no row is quick.
 fn both_ways(text: &str, csv: &str) -> Told {
     let slow = format!("{text}note = {{ const = \"x\", type = \"text\" }}\n");
-    let check = |contract: &Contract| told(csv.as_bytes(), Way { contract: Some(contract), ..Way::default() });
+    let check = |contract: &Contract| {
+        told(csv.as_bytes(), Way { contract: Some(contract), piece_bytes: 16 * 1024, ..Way::default() })
+    };
     let (quick, slow) = (check(&contract(text)), check(&contract(&slow)));
     assert_eq!(quick.everything(), slow.everything());
     quick
@@ -48,14 +50,16 @@ fn a_value_may_be_the_same_for_every_row() {
 fn as_many_names_as_there_are_are_told_apart() {
     let contract = "name = \"x\"\nextends = \"trades\"\n[columns]\n";
     let mut csv = String::from("symbol,price,volume,timestamp\n");
-    // Names of up to 8, 16, 32 bytes and more, one of them quoted; each twice, far from each other.
+    // Names of up to 8, 16, 24, 32 bytes and more, one of them quoted; each twice, far from each other. In pieces that
+    // are small to them, so that new ones come when there are many.
     for round in 1..3 {
         for number in 0..12_000 {
-            let name = match number % 5 {
+            let name = match number % 6 {
                 0 => format!("N{number}"),
                 1 => format!("NAME_{number}"),
-                2 => format!("NAME_OF_A_TRADER_{number}_OF_MANY"),
-                3 => format!("A_NAME_THAT_IS_LONGER_THAN_MOST_{number}_NAMES_THAT_THERE_ARE"),
+                2 => format!("NAME_OF_A_TRADER_{number}"),
+                3 => format!("NAME_OF_A_TRADER_{number}_OF_MANY"),
+                4 => format!("A_NAME_THAT_IS_LONGER_THAN_MOST_{number}_NAMES_THAT_THERE_ARE"),
                 _ => format!("\"N\"\"{number}\""),
             };
             csv.push_str(&format!("{name},{number}.5,{round},2026-01-31T14:30:00Z\n"));
