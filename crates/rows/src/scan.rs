@@ -408,6 +408,15 @@ mod tests {
     }
 
     #[test]
+    fn a_mark_that_is_alone_in_a_block_is_seen_wherever_it_is() {
+        for (place, mark) in (0..BLOCK).flat_map(|place| b"\0\xc3,\n\r\"".iter().map(move |mark| (place, *mark))) {
+            let mut block = [b'a'; BLOCK];
+            block[place] = mark;
+            check(&block, &Dialect::default());
+        }
+    }
+
+    #[test]
     fn this_machine_runs_a_kernel_the_tests_are_about() {
         if cfg!(target_arch = "x86_64") {
             assert_ne!(known(), [Kernel::Plain], "no SIMD kernel is tested on this CPU");

@@ -23,7 +23,7 @@ pub(crate) fn add_transactions(
     let mut wide = transactions.wide.iter();
     let mut keys = [(Key::default(), 0); TOUCHED_ROWS];
     let mut fits = true;
-    let mut number = 0;
+    let mut numbers = 0..;
     for rows in transactions.rows.chunks(TOUCHED_ROWS) {
         let keys = &mut keys[..rows.len()];
         for (row, sought) in rows.iter().zip(&mut *keys) {
@@ -31,10 +31,9 @@ pub(crate) fn add_transactions(
             *sought = (key, key.hash());
         }
         table.touch(keys.iter().map(|(_, hash)| *hash));
-        for (row, (key, hash)) in rows.iter().zip(keys) {
+        for ((row, (key, hash)), number) in rows.iter().zip(keys).zip(numbers.by_ref()) {
             let full = if row.amount == WIDE { wide.next().map(|(_, amount)| *amount) } else { None };
-            number += 1;
-            if left_out.next_if_eq(&(number - 1)).is_some() {
+            if left_out.next_if_eq(&number).is_some() {
                 continue;
             }
             let position = table.position(*key, *hash);

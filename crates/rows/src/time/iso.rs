@@ -99,8 +99,8 @@ fn offset_of(text: &[u8]) -> Option<i64> {
     }
 }
 
-/// The hot path of `YYYY-MM-DDTHH:MM:SS[.f{1,9}][Z|±HH:MM]`: date, hour and minute are
-/// only read when they are not the last ones.
+/// The hot path of `YYYY-MM-DDTHH:MM:SS[.f{1,9}][Z|±HH:MM]`: date, hour and minute are only read when they are not the
+/// last ones.
 #[derive(Debug, Clone)]
 pub struct IsoCache {
     /// The eleven bytes up to the `T`: the first eight, and the fourth to the eleventh.

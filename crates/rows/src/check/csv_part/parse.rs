@@ -54,7 +54,6 @@ impl Parse for CsvParser<'_> {
                 self.rows(&rows, piece, &mut columns, batch)
             }
         };
-        batch.counts.lines += line_ends_before(piece.index.len(), &buffer, &piece.index);
         (self.plain, self.columns) = (plain, columns);
         batch.input = buffer;
         parsed
@@ -92,6 +91,7 @@ impl CsvParser<'_> {
         let index = &piece.index;
         self.evaluator.read_columns(rows, &mut batch.names, columns);
         let lines = line_ends_before(index.len(), buffer, index);
+        batch.counts.lines += lines;
         let mut line_ends = index.line_ends();
         let (mut record, mut row) = (piece.header_records, 0);
         let mut others = plain.others().iter().map(|other| *other as usize).chain([index.len()]).peekable();
